@@ -1,0 +1,44 @@
+/** The composition root: the only file that knows all rooms. Wiring, no logic. */
+import type { Server } from 'node:http';
+import type { Logger } from 'pino';
+import { artifactRoutes } from './mlflow/artifact-routes.ts';
+import { experimentRpcs } from './mlflow/experiment-rpcs.ts';
+import { loggedModelRpcs } from './mlflow/logged-model-rpcs.ts';
+import { modelRpcs } from './mlflow/model-rpcs.ts';
+import { mount } from './mlflow/rpc.ts';
+import { runRpcs } from './mlflow/run-rpcs.ts';
+import { serverRoutes } from './mlflow/server-routes.ts';
+import { versionRpcs } from './mlflow/version-rpcs.ts';
+import type { BlobStore } from './platform/blobs/blob-store.ts';
+import { type Ctx, systemClock } from './platform/context.ts';
+import type { Database } from './platform/db/database.ts';
+import type { Exchange, Route } from './platform/http/exchange.ts';
+import { createHttpServer } from './platform/http/server.ts';
+
+export interface AppParts {
+  readonly db: Database;
+  readonly blobs: BlobStore;
+  readonly log: Logger;
+}
+
+export function createApp(parts: AppParts): Server {
+  const contextOf = (_exchange: Exchange): Ctx => ({
+    db: parts.db,
+    tx: undefined,
+    blobs: parts.blobs,
+    clock: systemClock,
+    principal: { id: 0, kind: 'local', name: 'local' },
+    workspace: { id: 0, name: 'default' },
+  });
+  const routes: Route[] = [
+    ...mount([...experimentRpcs, ...runRpcs, ...loggedModelRpcs, ...modelRpcs, ...versionRpcs], contextOf),
+    ...artifactRoutes(contextOf),
+    ...serverRoutes(),
+  ];
+  return createHttpServer({
+    routes,
+    guards: [],
+    fallback: () => ({ status: 404, body: '{}' }),
+    onError: (error, exchange) => parts.log.error({ err: error, request_id: exchange.requestId }, 'request failed'),
+  });
+}

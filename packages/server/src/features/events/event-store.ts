@@ -1,0 +1,128 @@
+import type { Queries } from '../../platform/db/database.ts';
+
+export interface Head {
+  readonly server_id: string;
+  readonly seq: number;
+  readonly hash: Uint8Array;
+  readonly recorded_at: number;
+}
+
+export interface EventRow {
+  readonly seq: number;
+  readonly recordedAt: number;
+  readonly workspaceId: number;
+  readonly type: string;
+  readonly version: number;
+  readonly modelId: number | undefined;
+  readonly versionId: number | undefined;
+  readonly target: string | undefined;
+  readonly body: string;
+  readonly hash: Uint8Array;
+}
+
+export interface TextRow {
+  readonly seq: number;
+  readonly field: string;
+  readonly salt: Uint8Array;
+  readonly text: string;
+}
+
+interface ReadRow {
+  readonly seq: number;
+  readonly recordedAt: number;
+  readonly type: string;
+  readonly version: number;
+  readonly body: string;
+  readonly hash: Uint8Array;
+}
+
+const HEAD = 'SELECT server_id, seq, hash, recorded_at FROM chain_head WHERE id = 1';
+const COLUMNS = 'seq, recorded_at AS "recordedAt", type, version, body, hash';
+
+export function findHead(db: Queries): Promise<Head | undefined> {
+  return db.one<Head>(HEAD);
+}
+
+export async function getHead(db: Queries): Promise<Head> {
+  const head = await findHead(db);
+  if (!head) throw new Error('the chain of events has no head: the database was not opened by the server');
+  return head;
+}
+
+/** On PostgreSQL other replicas wait here until this commit is done. */
+export async function lockHead(tx: Queries): Promise<Head> {
+  if (tx.dialect === 'sqlite') return getHead(tx);
+  const head = await tx.one<Head>(`${HEAD} FOR UPDATE`);
+  return head ?? getHead(tx);
+}
+
+export async function insertHead(tx: Queries, serverId: string, hash: Uint8Array): Promise<void> {
+  await tx.run(
+    'INSERT INTO chain_head (id, server_id, seq, hash, recorded_at) VALUES (1, ?, 0, ?, 0) ON CONFLICT DO NOTHING',
+    serverId,
+    hash,
+  );
+}
+
+export async function moveHead(tx: Queries, seq: number, hash: Uint8Array, recordedAt: number): Promise<void> {
+  await tx.run('UPDATE chain_head SET seq = ?, hash = ?, recorded_at = ? WHERE id = 1', seq, hash, recordedAt);
+}
+
+export async function insertEvents(tx: Queries, rows: readonly EventRow[]): Promise<void> {
+  for (const row of rows) {
+    await tx.run(
+      'INSERT INTO events (seq, recorded_at, workspace_id, type, version, model_id, version_id, target, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      row.seq,
+      row.recordedAt,
+      row.workspaceId,
+      row.type,
+      row.version,
+      row.modelId ?? null,
+      row.versionId ?? null,
+      row.target ?? null,
+      row.body,
+      row.hash,
+    );
+  }
+}
+
+export async function insertTexts(tx: Queries, rows: readonly TextRow[]): Promise<void> {
+  for (const row of rows)
+    await tx.run('INSERT INTO event_texts (seq, field, salt, text) VALUES (?, ?, ?, ?)', row.seq, row.field, row.salt, row.text);
+}
+
+export function list(
+  db: Queries,
+  query: { workspaceId: number; modelId?: number; afterSeq?: number; newestFirst?: boolean; limit: number },
+): Promise<ReadRow[]> {
+  const after = query.newestFirst ? 'seq < ?' : 'seq > ?';
+  const start = query.afterSeq ?? (query.newestFirst ? Number.MAX_SAFE_INTEGER : 0);
+  const order = query.newestFirst ? 'DESC' : 'ASC';
+  if (query.modelId !== undefined) {
+    return db.all(
+      `SELECT ${COLUMNS} FROM events WHERE model_id = ? AND ${after} ORDER BY seq ${order} LIMIT ?`,
+      query.modelId,
+      start,
+      query.limit,
+    );
+  }
+  return db.all(
+    `SELECT ${COLUMNS} FROM events WHERE workspace_id = ? AND ${after} ORDER BY seq ${order} LIMIT ?`,
+    query.workspaceId,
+    start,
+    query.limit,
+  );
+}
+
+export function lastOnTarget(db: Queries, modelId: number, target: string, asOf: number): Promise<ReadRow | undefined> {
+  return db.one(
+    `SELECT ${COLUMNS} FROM events WHERE model_id = ? AND target = ? AND recorded_at <= ? ORDER BY seq DESC LIMIT 1`,
+    modelId,
+    target,
+    asOf,
+  );
+}
+
+export function range(db: Queries, afterSeq: number, limit: number): Promise<ReadRow[]> {
+  return db.all(`SELECT ${COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, afterSeq, limit);
+}

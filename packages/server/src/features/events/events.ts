@@ -1,0 +1,173 @@
+/**
+ * The append-only, hash-chained record of what happened. A change and its event commit together: `record` defers the event to the
+ * commit, where all of a batch are chained in one go, the chain's head locked last.
+ */
+import { createHash } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import type { Clock, TxCtx } from '../../platform/context.ts';
+import type { CommitHook, Database, Queries } from '../../platform/db/database.ts';
+import { chainHash, commitment, type EventFacts, firstPrevious } from './event-rules.ts';
+import * as store from './event-store.ts';
+
+export interface NewEvent {
+  /** `noun.verb`, past tense: `model-version.stage-changed`. */
+  readonly type: string;
+  readonly version?: number;
+  readonly modelId?: number;
+  readonly versionId?: number;
+  /** What `as_of` asks by: `stage:Production`, `alias:champion`. */
+  readonly target?: string;
+  /** Facts without personal data or free text. Integers that may pass 2^53, NaN and infinities are strings. */
+  readonly data: EventFacts;
+  /** Free text and personal data: stored beside the chain, the event holds a salted commitment. */
+  readonly texts?: Readonly<Record<string, string>>;
+}
+
+interface PendingEvent extends NewEvent {
+  readonly workspaceId: number;
+  readonly principalId: number;
+  readonly salts: Readonly<Record<string, Buffer>>;
+}
+
+/** Appends an event to the caller's transaction. */
+export function record(ctx: TxCtx, event: NewEvent): void {
+  const salts: Record<string, Buffer> = {};
+  for (const field of Object.keys(event.texts ?? {})) salts[field] = ctx.clock.randomBytes(16);
+  const pending: PendingEvent = { ...event, workspaceId: ctx.workspace.id, principalId: ctx.principal.id, salts };
+  ctx.tx.defer(pending);
+}
+
+/** Makes the chain if it is new, and has the database call it at each commit. Answers the server's id. */
+export async function openChain(db: Database, clock: Clock): Promise<string> {
+  const serverId = await db.write(async (tx) => {
+    const found = await store.findHead(tx);
+    if (found) return found.server_id;
+    const id = clock.randomBytes(16).toString('hex');
+    await store.insertHead(tx, id, firstPrevious(id));
+    return (await store.getHead(tx)).server_id;
+  });
+  db.setCommitHook(commitHook(clock, db.dialect === 'sqlite'));
+  return serverId;
+}
+
+/** `isSoleOwner`: nobody else appends, so the head is kept in memory and moves only after COMMIT. */
+function commitHook(clock: Clock, isSoleOwner: boolean): CommitHook {
+  let known: store.Head | undefined;
+  return async (tx: Queries, items: readonly unknown[]) => {
+    const head = (isSoleOwner ? known : undefined) ?? (await store.lockHead(tx));
+    const recordedAt = Math.max(clock.now(), head.recorded_at);
+    let { seq, hash } = head;
+    const rows: store.EventRow[] = [];
+    const texts: store.TextRow[] = [];
+    for (const item of items as PendingEvent[]) {
+      seq += 1;
+      const body = bodyOf(item, head.server_id, recordedAt, seq, texts);
+      hash = chainHash(seq, hash, body);
+      rows.push({
+        seq,
+        recordedAt,
+        workspaceId: item.workspaceId,
+        type: item.type,
+        version: item.version ?? 1,
+        modelId: item.modelId,
+        versionId: item.versionId,
+        target: item.target,
+        body,
+        hash,
+      });
+    }
+    await store.insertEvents(tx, rows);
+    if (texts.length > 0) await store.insertTexts(tx, texts);
+    await store.moveHead(tx, seq, hash, recordedAt);
+    const moved = { server_id: head.server_id, seq, hash, recorded_at: recordedAt };
+    return () => {
+      known = moved;
+    };
+  };
+}
+
+function bodyOf(event: PendingEvent, serverId: string, recordedAt: number, seq: number, texts: store.TextRow[]): string {
+  const commitments: Record<string, string> = {};
+  for (const [field, text] of Object.entries(event.texts ?? {})) {
+    const salt = event.salts[field];
+    if (salt === undefined) continue;
+    commitments[field] = commitment(salt, text);
+    texts.push({ seq, field, salt, text });
+  }
+  const body = canonicalize({
+    server: serverId,
+    recorded_at: recordedAt,
+    type: event.type,
+    version: event.version ?? 1,
+    workspace_id: event.workspaceId,
+    principal_id: event.principalId,
+    ...(event.modelId === undefined ? {} : { model_id: event.modelId }),
+    ...(event.versionId === undefined ? {} : { version_id: event.versionId }),
+    ...(event.target === undefined ? {} : { target: event.target }),
+    data: event.data,
+    ...(event.texts === undefined ? {} : { commitments }),
+  });
+  if (body === undefined) throw new TypeError(`event ${event.type} has no JSON form`);
+  return body;
+}
+
+export interface RecordedEvent {
+  readonly seq: number;
+  readonly recordedAt: number;
+  readonly type: string;
+  readonly version: number;
+  readonly body: string;
+  readonly hash: string;
+}
+
+export interface EventQuery {
+  readonly workspaceId: number;
+  readonly modelId?: number;
+  readonly afterSeq?: number;
+  readonly newestFirst?: boolean;
+  readonly limit: number;
+}
+
+/** A page in the chain's order. */
+export async function list(db: Queries, query: EventQuery): Promise<RecordedEvent[]> {
+  return (await store.list(db, query)).map((row) => ({ ...row, hash: Buffer.from(row.hash).toString('hex') }));
+}
+
+/** The last event on a target of a model at or before a time: the state then. */
+export async function lastOnTarget(db: Queries, modelId: number, target: string, asOf: number): Promise<RecordedEvent | undefined> {
+  const row = await store.lastOnTarget(db, modelId, target, asOf);
+  return row && { ...row, hash: Buffer.from(row.hash).toString('hex') };
+}
+
+export interface ChainVerdict {
+  readonly ok: boolean;
+  readonly events: number;
+  /** The first event whose hash doesn't follow from its body and the one before. */
+  readonly firstBad?: number;
+}
+
+const VERIFY_PAGE = 5000;
+
+/** Recomputes every hash from the stored bytes. */
+export async function verifyChain(db: Queries): Promise<ChainVerdict> {
+  const head = await store.getHead(db);
+  let previous: Uint8Array = firstPrevious(head.server_id);
+  let seq = 0;
+  for (;;) {
+    const page = await store.range(db, seq, VERIFY_PAGE);
+    if (page.length === 0) break;
+    for (const event of page) {
+      const expected = chainHash(seq + 1, previous, event.body);
+      if (event.seq !== seq + 1 || !Buffer.from(event.hash).equals(expected)) return { ok: false, events: seq, firstBad: seq + 1 };
+      previous = expected;
+      seq = event.seq;
+    }
+  }
+  const ok = seq === head.seq && Buffer.from(head.hash).equals(previous);
+  return ok ? { ok, events: seq } : { ok, events: seq, firstBad: Math.min(seq, head.seq) + 1 };
+}
+
+/** Digest of a text as it may stand in an event where the text itself must not. */
+export function digestOf(text: string): string {
+  return createHash('sha256').update(text, 'utf8').digest('hex');
+}

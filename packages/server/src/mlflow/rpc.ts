@@ -1,0 +1,103 @@
+/** How an upstream RPC is served: message → door call → wire JSON, under every prefix that clients use. */
+import type { Fields, MessageOf, MessageType } from '@countersign/contract/mlflow/message.ts';
+import type { Ctx } from '../platform/context.ts';
+import type { Exchange, Method, Reply, Route } from '../platform/http/exchange.ts';
+
+/** Which prefixes serve it: clients' `/api` and the browser's `/ajax-api`, or one of them. */
+type Audience = 'both' | 'ajax' | 'api';
+
+export interface Rpc {
+  readonly methods: readonly Method[];
+  /** Below the version: `/mlflow/runs/get`. */
+  readonly path: string;
+  readonly permission: string;
+  readonly versions: readonly ('2.0' | '3.0')[];
+  readonly audience: Audience;
+  /** Registry calls of 1.x clients also come under `/api/2.0/preview`. */
+  readonly preview: boolean;
+  readonly serve: (ctx: Ctx, exchange: Exchange) => Promise<Reply>;
+}
+
+interface RpcOptions {
+  readonly versions?: readonly ('2.0' | '3.0')[];
+  readonly audience?: Audience;
+  readonly preview?: boolean;
+}
+
+const CURRENT = ['2.0'] as const;
+
+/**
+ * Declares an RPC. `method` may be two words (`POST|GET`) where upstream takes both. The handler answers the wire object;
+ * a member that is undefined is left out of the JSON.
+ */
+export function rpc<F extends Fields>(
+  method: string,
+  path: string,
+  permission: string,
+  message: MessageType<F>,
+  handle: (ctx: Ctx, input: MessageOf<MessageType<F>>) => Promise<object>,
+  options: RpcOptions = {},
+): Rpc {
+  return {
+    methods: method.split('|') as Method[], // written as a literal by the callers
+    path,
+    permission,
+    versions: options.versions ?? CURRENT,
+    audience: options.audience ?? 'both',
+    preview: options.preview ?? false,
+    serve: async (ctx, exchange) => {
+      const input = message.decode(await readFields(exchange, message)) as MessageOf<MessageType<F>>;
+      return { body: JSON.stringify(await handle(ctx, input)) };
+    },
+  };
+}
+
+/** GET reads the query string only; DELETE reads the body and, as databricks-sdk sends it, the query string; a path parameter wins. */
+async function readFields(exchange: Exchange, message: MessageType<Fields>): Promise<unknown> {
+  const method = exchange.req.method;
+  let fields: unknown;
+  if (method === 'GET' || method === 'HEAD') fields = queryFields(exchange, message);
+  else if (method === 'DELETE' && exchange.rawQuery !== '')
+    fields = { ...queryFields(exchange, message), ...asRecord(await exchange.json()) };
+  else fields = await exchange.json();
+  const names = Object.keys(exchange.params);
+  if (names.length === 0) return fields;
+  return { ...asRecord(fields), ...exchange.params };
+}
+
+function asRecord(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+}
+
+function queryFields(exchange: Exchange, message: MessageType<Fields>): Record<string, unknown> {
+  const query = exchange.query();
+  const out: Record<string, unknown> = {};
+  for (const [name, field] of Object.entries(message.fields)) {
+    const value = query[name];
+    if (value === undefined) continue;
+    if (field.presence === 'list') out[name] = Array.isArray(value) ? value : [value];
+    else out[name] = Array.isArray(value) ? value[value.length - 1] : value;
+  }
+  return out;
+}
+
+export function mount(rpcs: readonly Rpc[], contextOf: (exchange: Exchange) => Ctx): Route[] {
+  const routes: Route[] = [];
+  for (const each of rpcs) {
+    const handle = (exchange: Exchange): Promise<Reply> => each.serve(contextOf(exchange), exchange);
+    for (const method of each.methods) {
+      for (const prefix of prefixesOf(each)) routes.push({ method, path: `${prefix}${each.path}`, permission: each.permission, handle });
+    }
+  }
+  return routes;
+}
+
+function prefixesOf(each: Rpc): string[] {
+  const prefixes: string[] = [];
+  for (const version of each.versions) {
+    if (each.audience !== 'ajax') prefixes.push(`/api/${version}`);
+    if (each.audience !== 'api') prefixes.push(`/ajax-api/${version}`);
+  }
+  if (each.preview) prefixes.push('/api/2.0/preview');
+  return prefixes;
+}

@@ -1,0 +1,3 @@
+import type { Rpc } from './rpc.ts';
+
+export const runRpcs: readonly Rpc[] = [];

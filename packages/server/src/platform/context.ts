@@ -1,0 +1,55 @@
+/** What a use-case is given: who asks, where, the clock, and the ways to the database and the blobs. */
+import { randomBytes } from 'node:crypto';
+import type { BlobStore } from './blobs/blob-store.ts';
+import type { Database, Queries, Tx } from './db/database.ts';
+
+/** The authenticated principal; never what a client claims about itself. */
+export interface Principal {
+  readonly id: number;
+  readonly kind: 'local' | 'user' | 'service';
+  readonly name: string;
+}
+
+export interface WorkspaceRef {
+  readonly id: number;
+  readonly name: string;
+}
+
+/** Time and chance come in here; nothing else reads them. */
+export interface Clock {
+  /** Epoch ms. */
+  now(): number;
+  randomBytes(size: number): Buffer;
+}
+
+export const systemClock: Clock = { now: () => Date.now(), randomBytes };
+
+export interface Ctx {
+  readonly db: Database;
+  /** The transaction to join, if the caller already has one. */
+  readonly tx: Tx | undefined;
+  readonly blobs: BlobStore;
+  readonly clock: Clock;
+  readonly principal: Principal;
+  readonly workspace: WorkspaceRef;
+}
+
+export interface TxCtx extends Ctx {
+  readonly tx: Tx;
+}
+
+/** Where to read: the transaction, if there is one, sees its own changes. */
+export function reading(ctx: Pick<Ctx, 'db' | 'tx'>): Queries {
+  return ctx.tx ?? ctx.db;
+}
+
+/** Joins the caller's transaction, or opens one; resolves after the commit. Only doors call this. */
+export function transaction<T>(ctx: Ctx, work: (ctx: TxCtx) => Promise<T>): Promise<T> {
+  if (ctx.tx) return work({ ...ctx, tx: ctx.tx });
+  return ctx.db.write((tx) => work({ ...ctx, tx }));
+}
+
+/** 32 lowercase hex characters, the form of MLflow's run ids. */
+export function randomHex(clock: Clock): string {
+  return clock.randomBytes(16).toString('hex');
+}

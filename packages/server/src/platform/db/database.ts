@@ -1,0 +1,37 @@
+/**
+ * What the rest of the server knows of a database. Two adapters: SQLite (one process, default) and PostgreSQL (several replicas).
+ * SQL is written once, with `?` placeholders; where the dialects differ, `dialect` decides in the store.
+ */
+export type Dialect = 'sqlite' | 'postgres';
+export type SqlValue = string | number | bigint | Uint8Array | null | undefined;
+
+export interface Queries {
+  readonly dialect: Dialect;
+  /** The first row, or undefined. Integers are numbers while exact, else bigints. */
+  one<Row>(sql: string, ...values: SqlValue[]): Promise<Row | undefined>;
+  all<Row>(sql: string, ...values: SqlValue[]): Promise<Row[]>;
+  /** Runs a statement that returns no rows; answers how many rows it changed. */
+  run(sql: string, ...values: SqlValue[]): Promise<number>;
+}
+
+/** A transaction. Closures await nothing but the database while they hold one. */
+export interface Tx extends Queries {
+  /** Hands an item to the commit hook; forgotten if this closure fails. */
+  defer(item: unknown): void;
+}
+
+/**
+ * Called once per commit with what the batch's closures deferred, in order, as the last thing before COMMIT.
+ * Its answer is called after the commit succeeded.
+ */
+export type CommitHook = (tx: Queries, items: readonly unknown[]) => Promise<() => void>;
+
+export interface Database extends Queries {
+  /**
+   * Runs a closure in a transaction and resolves after the commit is durable. Concurrent closures share one commit, a savepoint each,
+   * run one after another; a closure that throws is undone alone. It may run twice (after a deadlock), so it changes nothing outside `tx`.
+   */
+  write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  setCommitHook(hook: CommitHook): void;
+  close(): Promise<void>;
+}

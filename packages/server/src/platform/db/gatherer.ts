@@ -1,0 +1,121 @@
+/** Group commit: the closures of a tick share one transaction, so that many callers share one fsync (or one round trip to the chain's head). */
+import type { CommitHook, Queries, SqlValue, Tx } from './database.ts';
+
+/** The one connection that writes. */
+export interface WriteConnection {
+  readonly queries: Queries;
+  exec(sql: string): Promise<void>;
+  /** True where the batch was the victim of a conflict with another process and may be tried again. */
+  isConflict(error: unknown): boolean;
+  /** Turns a driver's error into a Problem where a caller can do something about it. */
+  explain(error: unknown): unknown;
+}
+
+interface Job {
+  readonly work: (tx: Tx) => Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** More closures than this wait for the next commit, so that reads are served in between. */
+const BATCH_MAX = 256;
+const CONFLICT_RETRIES_MAX = 8;
+
+export class Gatherer {
+  #queue: Job[] = [];
+  #running: Promise<void> | undefined;
+  #hook: CommitHook = async () => () => {};
+  readonly #connection: WriteConnection;
+
+  constructor(connection: WriteConnection) {
+    this.#connection = connection;
+  }
+
+  setCommitHook(hook: CommitHook): void {
+    this.#hook = hook;
+  }
+
+  write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
+      this.#running ??= this.#drain();
+    });
+  }
+
+  /** Resolves when nothing is queued or running any more. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      await new Promise((resume) => setImmediate(resume));
+      await this.#commit(this.#queue.splice(0, BATCH_MAX), 0);
+    }
+    this.#running = undefined;
+  }
+
+  async #commit(jobs: readonly Job[], attempt: number): Promise<void> {
+    const answers: (() => void)[] = [];
+    const tx = new GatheredTx(this.#connection.queries);
+    try {
+      await this.#connection.exec('BEGIN');
+      for (const job of jobs) answers.push(await this.#attempt(job, tx));
+      const committed = tx.deferred.length > 0 ? await this.#hook(tx, tx.deferred) : undefined;
+      await this.#connection.exec('COMMIT');
+      committed?.();
+    } catch (error) {
+      await this.#connection.exec('ROLLBACK').catch(() => {});
+      if (this.#connection.isConflict(error) && attempt < CONFLICT_RETRIES_MAX) {
+        // Each closure alone now: the one in conflict must not hold the others' locks again.
+        for (const job of jobs) await this.#commit([job], attempt + 1);
+        return;
+      }
+      const reason = this.#connection.explain(error);
+      for (const job of jobs) job.reject(reason);
+      return;
+    }
+    for (const answer of answers) answer();
+  }
+
+  async #attempt(job: Job, tx: GatheredTx): Promise<() => void> {
+    const before = tx.deferred.length;
+    await this.#connection.exec('SAVEPOINT closure');
+    try {
+      const value = await job.work(tx);
+      await this.#connection.exec('RELEASE closure');
+      return () => job.resolve(value);
+    } catch (error) {
+      if (this.#connection.isConflict(error)) throw error;
+      tx.deferred.length = before;
+      await this.#connection.exec('ROLLBACK TO closure');
+      await this.#connection.exec('RELEASE closure');
+      const reason = this.#connection.explain(error);
+      return () => job.reject(reason);
+    }
+  }
+}
+
+class GatheredTx implements Tx {
+  readonly deferred: unknown[] = [];
+  readonly dialect: Queries['dialect'];
+  readonly #queries: Queries;
+
+  constructor(queries: Queries) {
+    this.#queries = queries;
+    this.dialect = queries.dialect;
+  }
+
+  one<Row>(sql: string, ...values: SqlValue[]): Promise<Row | undefined> {
+    return this.#queries.one<Row>(sql, ...values);
+  }
+  all<Row>(sql: string, ...values: SqlValue[]): Promise<Row[]> {
+    return this.#queries.all<Row>(sql, ...values);
+  }
+  run(sql: string, ...values: SqlValue[]): Promise<number> {
+    return this.#queries.run(sql, ...values);
+  }
+  defer(item: unknown): void {
+    this.deferred.push(item);
+  }
+}
