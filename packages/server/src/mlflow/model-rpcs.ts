@@ -1,3 +1,133 @@
-import type { Rpc } from './rpc.ts';
+/** Registered models, and their aliases, as upstream asks for them (model_registry.proto, 3.17.2). */
+import * as messages from '@countersign/contract/mlflow/registry-messages.ts';
+import { parseVersionNumber } from '@countersign/contract/names.ts';
+import { canonicalStage } from '@countersign/contract/stages.ts';
+import type { RegisteredModel } from '../features/models/models.ts';
+import * as models from '../features/models/models.ts';
+import * as transitions from '../features/transitions/transitions.ts';
+import * as versions from '../features/versions/versions.ts';
+import type { Ctx } from '../platform/context.ts';
+import { modelToWire, NO_PARTS, versionToWire } from './registry-wire.ts';
+import { type Rpc, rpc } from './rpc.ts';
 
-export const modelRpcs: readonly Rpc[] = [];
+const PREVIEW = { preview: true } as const;
+const AT = '/mlflow/registered-models';
+
+async function whole(ctx: Ctx, model: RegisteredModel): Promise<object> {
+  const [latest, aliases] = await Promise.all([versions.listLatest(ctx, model), versions.listAliases(ctx, model)]);
+  return modelToWire(model, { latest, aliases });
+}
+
+async function search(
+  ctx: Ctx,
+  input: { filter?: string | undefined; max_results: number | bigint; order_by: readonly string[]; page_token?: string | undefined },
+): Promise<object> {
+  const page = await models.search(ctx, {
+    filter: input.filter,
+    limit: Number(input.max_results),
+    orderBy: input.order_by,
+    pageToken: input.page_token,
+  });
+  const wire = await Promise.all(page.items.map((model) => whole(ctx, model)));
+  return { registered_models: wire.length > 0 ? wire : undefined, next_page_token: page.nextPageToken };
+}
+
+export const modelRpcs: readonly Rpc[] = [
+  rpc(
+    'POST',
+    `${AT}/create`,
+    'registered-models.create',
+    messages.CreateRegisteredModel,
+    async (ctx, input) => {
+      const tags = models.lastWins(input.tags);
+      const model = await models.create(ctx, { name: input.name, description: input.description || undefined, tags });
+      return { registered_model: modelToWire(model, NO_PARTS) };
+    },
+    PREVIEW,
+  ),
+  rpc(
+    'GET',
+    `${AT}/get`,
+    'registered-models.read',
+    messages.GetRegisteredModel,
+    async (ctx, { name }) => ({ registered_model: await whole(ctx, await models.get(ctx, name)) }),
+    PREVIEW,
+  ),
+  rpc(
+    'PATCH|POST',
+    `${AT}/update`,
+    'registered-models.edit',
+    messages.UpdateRegisteredModel,
+    async (ctx, input) => ({ registered_model: await whole(ctx, await models.setDescription(ctx, input.name, input.description)) }),
+    PREVIEW,
+  ),
+  rpc(
+    'POST',
+    `${AT}/rename`,
+    'registered-models.manage',
+    messages.RenameRegisteredModel,
+    async (ctx, input) => ({ registered_model: await whole(ctx, await transitions.renameModel(ctx, input.name, input.new_name)) }),
+    PREVIEW,
+  ),
+  rpc(
+    'DELETE',
+    `${AT}/delete`,
+    'registered-models.manage',
+    messages.DeleteRegisteredModel,
+    async (ctx, { name }) => done(transitions.deleteModel(ctx, name)),
+    PREVIEW,
+  ),
+  rpc('GET', `${AT}/search`, 'registered-models.list', messages.SearchRegisteredModels, search, PREVIEW),
+  // databricks-sdk `list_models`, and `list_registered_models` of 1.x clients.
+  rpc(
+    'GET',
+    `${AT}/list`,
+    'registered-models.list',
+    messages.ListRegisteredModels,
+    (ctx, input) => search(ctx, { ...input, order_by: [] }),
+    PREVIEW,
+  ),
+  rpc(
+    'POST|GET',
+    `${AT}/get-latest-versions`,
+    'registered-models.read',
+    messages.GetLatestVersions,
+    async (ctx, input) => {
+      const model = await models.get(ctx, input.name);
+      const stages = input.stages.length > 0 ? [...new Set(input.stages.map(canonicalStage))] : undefined;
+      const latest = await versions.listLatest(ctx, model, stages);
+      return { model_versions: latest.length > 0 ? latest.map((version) => versionToWire(version)) : undefined };
+    },
+    PREVIEW,
+  ),
+  rpc(
+    'POST',
+    `${AT}/set-tag`,
+    'registered-models.edit',
+    messages.SetRegisteredModelTag,
+    async (ctx, input) => done(transitions.setModelTag(ctx, input.name, input.key, input.value)),
+    PREVIEW,
+  ),
+  rpc(
+    'DELETE',
+    `${AT}/delete-tag`,
+    'registered-models.edit',
+    messages.DeleteRegisteredModelTag,
+    async (ctx, input) => done(transitions.deleteModelTag(ctx, input.name, input.key)),
+    PREVIEW,
+  ),
+  rpc('POST', `${AT}/alias`, 'registered-models.edit', messages.SetRegisteredModelAlias, async (ctx, input) =>
+    done(transitions.setAlias(ctx, input.name, input.alias, parseVersionNumber(input.version))),
+  ),
+  rpc('DELETE', `${AT}/alias`, 'registered-models.edit', messages.DeleteRegisteredModelAlias, async (ctx, input) =>
+    done(transitions.deleteAlias(ctx, input.name, input.alias)),
+  ),
+  rpc('GET', `${AT}/alias`, 'registered-models.read', messages.GetModelVersionByAlias, async (ctx, input) => ({
+    model_version: versionToWire(await versions.getByAlias(ctx, input.name, input.alias)),
+  })),
+];
+
+export async function done(change: Promise<unknown>): Promise<object> {
+  await change;
+  return {};
+}

@@ -1,3 +1,125 @@
-import type { Rpc } from './rpc.ts';
+/** Model versions as upstream asks for them (model_registry.proto, 3.17.2). */
+import * as messages from '@countersign/contract/mlflow/registry-messages.ts';
+import { parseVersionNumber } from '@countersign/contract/names.ts';
+import { invalid } from '@countersign/contract/problem.ts';
+import * as models from '../features/models/models.ts';
+import * as transitions from '../features/transitions/transitions.ts';
+import * as versions from '../features/versions/versions.ts';
+import { done } from './model-rpcs.ts';
+import { versionToWire } from './registry-wire.ts';
+import { type Rpc, rpc } from './rpc.ts';
 
-export const versionRpcs: readonly Rpc[] = [];
+const PREVIEW = { preview: true } as const;
+const AT = '/mlflow/model-versions';
+
+/** An operator's own rule for sources, as MLflow reads it. */
+function checkOperatorRule(source: string): void {
+  const pattern = process.env.MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX;
+  if (pattern && !new RegExp(pattern).test(source)) throw invalid(`Invalid model version source: '${source}'.`);
+}
+
+export const versionRpcs: readonly Rpc[] = [
+  rpc(
+    'POST',
+    `${AT}/create`,
+    'model-versions.create',
+    messages.CreateModelVersion,
+    async (ctx, input) => {
+      checkOperatorRule(input.source);
+      const version = await transitions.registerVersion(ctx, {
+        name: input.name,
+        source: input.source,
+        runId: input.run_id ?? '',
+        loggedModelId: input.model_id || undefined,
+        runLink: input.run_link ?? '',
+        description: input.description,
+        tags: models.lastWins(input.tags),
+      });
+      return { model_version: versionToWire(version) };
+    },
+    PREVIEW,
+  ),
+  rpc(
+    'GET',
+    `${AT}/get`,
+    'model-versions.read',
+    messages.GetModelVersion,
+    async (ctx, input) => ({ model_version: versionToWire(await versions.get(ctx, input.name, parseVersionNumber(input.version))) }),
+    PREVIEW,
+  ),
+  rpc(
+    'PATCH|POST',
+    `${AT}/update`,
+    'model-versions.edit',
+    messages.UpdateModelVersion,
+    async (ctx, input) => ({
+      model_version: versionToWire(await versions.setDescription(ctx, input.name, parseVersionNumber(input.version), input.description)),
+    }),
+    PREVIEW,
+  ),
+  rpc(
+    'POST',
+    `${AT}/transition-stage`,
+    'model-versions.transition',
+    messages.TransitionModelVersionStage,
+    async (ctx, input) => {
+      const version = await transitions.moveStage(ctx, {
+        name: input.name,
+        version: parseVersionNumber(input.version),
+        stage: input.stage,
+        archiveExisting: input.archive_existing_versions,
+      });
+      return { model_version: versionToWire(version) };
+    },
+    PREVIEW,
+  ),
+  rpc(
+    'DELETE',
+    `${AT}/delete`,
+    'model-versions.manage',
+    messages.DeleteModelVersion,
+    async (ctx, input) => done(transitions.deleteVersion(ctx, input.name, parseVersionNumber(input.version))),
+    PREVIEW,
+  ),
+  rpc(
+    'GET',
+    `${AT}/search`,
+    'model-versions.list',
+    messages.SearchModelVersions,
+    async (ctx, input) => {
+      const page = await versions.search(ctx, {
+        filter: input.filter,
+        limit: Number(input.max_results),
+        orderBy: input.order_by,
+        pageToken: input.page_token,
+      });
+      const wire = page.items.map((version) => versionToWire(version));
+      return { model_versions: wire.length > 0 ? wire : undefined, next_page_token: page.nextPageToken };
+    },
+    PREVIEW,
+  ),
+  rpc(
+    'GET',
+    `${AT}/get-download-uri`,
+    'model-versions.read',
+    messages.GetModelVersionDownloadUri,
+    async (ctx, input) => ({ artifact_uri: await versions.getDownloadUri(ctx, input.name, parseVersionNumber(input.version)) }),
+    PREVIEW,
+  ),
+  rpc(
+    'POST',
+    `${AT}/set-tag`,
+    'model-versions.edit',
+    messages.SetModelVersionTag,
+    async (ctx, input) => done(transitions.setVersionTag(ctx, input.name, parseVersionNumber(input.version), input.key, input.value)),
+    PREVIEW,
+  ),
+  rpc(
+    'DELETE',
+    `${AT}/delete-tag`,
+    'model-versions.edit',
+    messages.DeleteModelVersionTag,
+    async (ctx, input) => done(transitions.deleteVersionTag(ctx, input.name, parseVersionNumber(input.version), input.key)),
+    PREVIEW,
+  ),
+];

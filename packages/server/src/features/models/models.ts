@@ -1,0 +1,232 @@
+/** Registered models: names, descriptions, tags, life and death. Versions, stages and aliases are the next room's. */
+
+import { checkModelName, checkRegistryTag } from '@countersign/contract/names.ts';
+import type { Permit } from '@countersign/contract/permit.ts';
+import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
+import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { decodeOffset, encodeOffset } from '../../platform/db/page-token.ts';
+import { parseRegisteredModelFilter, parseRegisteredModelOrderBy } from '../../platform/search/registered-model-search-grammar.ts';
+import { record } from '../events/events.ts';
+import { searchIds, splitPromptClauses as split } from './model-search.ts';
+import type { RegisteredModel, Tag } from './model-store.ts';
+import * as store from './model-store.ts';
+
+export type { RegisteredModel, Tag } from './model-store.ts';
+
+/** The tag that makes a registered model or a version a prompt (mlflow.prompt.constants IS_PROMPT_TAG_KEY). */
+export const PROMPT_TAG = 'mlflow.prompt.is_prompt';
+
+export function isPromptTagged(tags: readonly Tag[]): boolean {
+  return tags.some((tag) => tag.key === PROMPT_TAG && tag.value.toLowerCase() === 'true');
+}
+
+/** Later tags win over earlier ones of the same key. */
+export function lastWins(tags: readonly { key: string | undefined; value: string | undefined }[]): Tag[] {
+  const byKey = new Map<string, string>();
+  for (const tag of tags) {
+    const key = tag.key ?? '';
+    checkRegistryTag(key, tag.value ?? '');
+    byKey.set(key, tag.value ?? '');
+  }
+  return [...byKey].map(([key, value]) => ({ key, value }));
+}
+
+export interface NewModel {
+  readonly name: string;
+  readonly description?: string | undefined;
+  readonly tags: readonly Tag[];
+}
+
+/** Throws RESOURCE_ALREADY_EXISTS, with the words `register_model` of the client relies on. */
+export function create(ctx: Ctx, input: NewModel): Promise<RegisteredModel> {
+  checkModelName(input.name);
+  return transaction(ctx, async (inner) => {
+    const at = inner.clock.now();
+    const isPrompt = isPromptTagged(input.tags);
+    const id = await store.insert(inner.tx, {
+      workspaceId: inner.workspace.id,
+      name: input.name,
+      description: input.description ?? null,
+      isPrompt,
+      at,
+      by: inner.principal.id,
+    });
+    if (id === undefined) throw taken(input.name, isPrompt);
+    for (const tag of input.tags) await store.upsertTag(inner.tx, id, tag.key, tag.value, inner.principal.id);
+    record(inner, {
+      type: 'registered-model.created',
+      modelId: id,
+      data: { name: input.name, tags: input.tags.map((tag) => tag.key) },
+      texts: { ...textOf('description', input.description), ...tagTexts(input.tags) },
+    });
+    return {
+      id,
+      name: input.name,
+      description: input.description ?? null,
+      isPrompt,
+      createdAt: at,
+      updatedAt: at,
+      deletedAt: null,
+      tags: input.tags,
+    };
+  });
+}
+
+function taken(name: string, isPrompt: boolean): Problem {
+  return new Problem('RESOURCE_ALREADY_EXISTS', `${isPrompt ? 'Prompt' : 'Registered Model'} (name=${name}) already exists.`);
+}
+
+function textOf(field: string, text: string | undefined | null): Record<string, string> {
+  return text ? { [field]: text } : {};
+}
+
+export function tagTexts(tags: readonly Tag[]): Record<string, string> {
+  return Object.fromEntries(tags.map((tag) => [`tag:${tag.key}`, tag.value]));
+}
+
+export async function find(ctx: Ctx, name: string): Promise<RegisteredModel | undefined> {
+  return store.findByName(reading(ctx), ctx.workspace.id, name);
+}
+
+/** Throws RESOURCE_DOES_NOT_EXIST. */
+export async function get(ctx: Ctx, name: string): Promise<RegisteredModel> {
+  const model = await find(ctx, name);
+  if (!model) {
+    checkModelName(name);
+    throw notFound(`Registered Model with name=${name} not found`);
+  }
+  return model;
+}
+
+export function listByIds(ctx: Ctx, ids: readonly number[]): Promise<RegisteredModel[]> {
+  return store.listByIds(reading(ctx), ids);
+}
+
+export interface SearchQuery {
+  readonly filter: string | undefined;
+  readonly orderBy: readonly string[];
+  readonly limit: number;
+  readonly pageToken: string | undefined;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly nextPageToken: string | undefined;
+}
+
+const SEARCH_LIMIT_MAX = 1000;
+
+export async function search(ctx: Ctx, query: SearchQuery): Promise<Page<RegisteredModel>> {
+  checkLimit(query.limit, SEARCH_LIMIT_MAX);
+  const db = reading(ctx);
+  return pageOf(
+    query,
+    (offset) => {
+      const filter = parseRegisteredModelFilter(query.filter);
+      const orderBy = parseRegisteredModelOrderBy(query.orderBy);
+      return searchIds(db, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
+    },
+    (ids) => store.listByIds(db, ids),
+  );
+}
+
+export const splitPromptClauses = split;
+
+export function checkLimit(limit: number, max: number): void {
+  if (!(limit >= 1 && limit <= max)) {
+    throw invalid(`Invalid value ${limit} for parameter 'max_results' supplied. It must be a positive integer, at most ${max}.`);
+  }
+}
+
+/** Runs a search that answers one id more than asked for where there are more. */
+export async function pageOf<T>(
+  query: SearchQuery,
+  ids: (offset: number) => Promise<number[]>,
+  load: (ids: readonly number[]) => Promise<T[]>,
+): Promise<Page<T>> {
+  const offset = decodeOffset(query.pageToken);
+  const found = await ids(offset);
+  const items = await load(found.slice(0, query.limit));
+  return { items, nextPageToken: found.length > query.limit ? encodeOffset(offset + query.limit) : undefined };
+}
+
+export function setDescription(ctx: Ctx, name: string, description: string | undefined): Promise<RegisteredModel> {
+  return transaction(ctx, async (inner) => {
+    const model = await get(inner, name);
+    const at = inner.clock.now();
+    await store.setDescription(inner.tx, model.id, description ?? null, at, inner.principal.id);
+    record(inner, { type: 'registered-model.described', modelId: model.id, data: {}, texts: { description: description ?? '' } });
+    return { ...model, description: description ?? null, updatedAt: at };
+  });
+}
+
+/** A rename may move versions under another policy, so it needs a Permit. */
+export async function rename(ctx: TxCtx, _permit: Permit, model: RegisteredModel, newName: string): Promise<RegisteredModel> {
+  const at = ctx.clock.now();
+  if (newName !== model.name && (await find(ctx, newName))) throw taken(newName, model.isPrompt);
+  await store.setName(ctx.tx, model.id, newName, at, ctx.principal.id);
+  record(ctx, { type: 'registered-model.renamed', modelId: model.id, data: { from: model.name, to: newName } });
+  return { ...model, name: newName, updatedAt: at };
+}
+
+/** Soft: it can be restored until it is purged. The caller takes the versions along. */
+export async function remove(ctx: TxCtx, _permit: Permit, model: RegisteredModel, at: number): Promise<void> {
+  await store.markDeleted(ctx.tx, model.id, at, ctx.principal.id);
+  record(ctx, { type: 'registered-model.deleted', modelId: model.id, data: { name: model.name } });
+}
+
+export function listDeleted(ctx: Ctx, name?: string): Promise<RegisteredModel[]> {
+  return store.listDeleted(reading(ctx), ctx.workspace.id, name);
+}
+
+/** A deleted model by its id. Throws RESOURCE_DOES_NOT_EXIST. */
+export async function getDeleted(ctx: Ctx, id: number): Promise<RegisteredModel> {
+  const model = await store.findById(reading(ctx), ctx.workspace.id, id);
+  if (!model || model.deletedAt === null)
+    throw notFound(`No deleted registered model has the id ${id}. List them with GET /api/v1/deleted-models.`);
+  return model;
+}
+
+/** Under its old name, or a new one where that is taken. */
+export async function restore(ctx: TxCtx, _permit: Permit, model: RegisteredModel, newName: string | undefined): Promise<RegisteredModel> {
+  const name = newName ?? model.name;
+  checkModelName(name);
+  if (await find(ctx, name)) {
+    throw new Problem(
+      'RESOURCE_ALREADY_EXISTS',
+      `The name '${name}' is taken by another registered model. Restore it under a new name: {"name": "…"}.`,
+    );
+  }
+  const at = ctx.clock.now();
+  await store.markRestored(ctx.tx, model.id, name, at, ctx.principal.id);
+  record(ctx, { type: 'registered-model.restored', modelId: model.id, data: { name } });
+  return { ...model, name, updatedAt: at, deletedAt: null };
+}
+
+/** Erases the rows of a deleted model; its events stay. The caller takes the versions along. */
+export async function erase(ctx: TxCtx, model: RegisteredModel): Promise<void> {
+  if (model.deletedAt === null) throw invalid(`Registered Model '${model.name}' isn't deleted. Delete it before purging it.`);
+  await store.erase(ctx.tx, model.id);
+  record(ctx, { type: 'registered-model.purged', modelId: model.id, data: { name: model.name } });
+}
+
+export async function setTag(ctx: TxCtx, _permit: Permit, model: RegisteredModel, key: string, value: string): Promise<void> {
+  await store.upsertTag(ctx.tx, model.id, key, value, ctx.principal.id);
+  if (key === PROMPT_TAG) await store.setPrompt(ctx.tx, model.id, value.toLowerCase() === 'true');
+  record(ctx, { type: 'registered-model.tag-set', modelId: model.id, data: { key }, texts: { value } });
+}
+
+export async function deleteTag(ctx: TxCtx, _permit: Permit, model: RegisteredModel, key: string): Promise<void> {
+  if (!(await store.removeTag(ctx.tx, model.id, key))) return;
+  if (key === PROMPT_TAG) await store.setPrompt(ctx.tx, model.id, false);
+  record(ctx, { type: 'registered-model.tag-deleted', modelId: model.id, data: { key } });
+}
+
+/** The next version number; numbers have no gaps, since it is given back when the transaction fails. */
+export function takeNextVersion(ctx: TxCtx, model: RegisteredModel, at: number): Promise<number> {
+  return store.takeNextVersion(ctx.tx, model.id, at);
+}
+
+export async function touch(ctx: TxCtx, model: RegisteredModel, at: number): Promise<void> {
+  await store.touch(ctx.tx, model.id, at);
+}

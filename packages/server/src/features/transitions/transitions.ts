@@ -1,0 +1,162 @@
+/**
+ * The one door for every change of a governed target: stage, alias, entry into a model, tag. Only this room makes Permits.
+ * No policy exists yet, so every request is allowed; the question is asked all the same, at the place where it will be answered.
+ */
+import { checkAlias, checkModelName, checkRegistryTag } from '@countersign/contract/names.ts';
+import type { GovernedTarget, Permit } from '@countersign/contract/permit.ts';
+import { invalid } from '@countersign/contract/problem.ts';
+import { canonicalStage } from '@countersign/contract/stages.ts';
+import { type Ctx, type TxCtx, transaction } from '../../platform/context.ts';
+import type { RegisteredModel } from '../models/models.ts';
+import * as models from '../models/models.ts';
+import type { ModelVersion, NewVersion } from '../versions/versions.ts';
+import * as versions from '../versions/versions.ts';
+
+/** Asks the policies in force. Without one, everything is allowed. */
+function permit(...targets: GovernedTarget[]): Permit {
+  return { targets, policy: undefined } as unknown as Permit; // the mark exists in types only; this function is the mint
+}
+
+/** Registers a version: entry into a model. */
+export function registerVersion(ctx: Ctx, input: NewVersion): Promise<ModelVersion> {
+  return transaction(ctx, async (inner) => {
+    const model = await models.get(inner, input.name);
+    return versions.create(inner, permit({ kind: 'entry' }, ...input.tags.map((tag) => tagTarget(tag.key))), model, input);
+  });
+}
+
+export interface StageMove {
+  readonly name: string;
+  readonly version: number;
+  /** In any case. */
+  readonly stage: string;
+  /** Moves every other version in the target stage to Archived. */
+  readonly archiveExisting: boolean;
+}
+
+/** Both halves go through the door: what enters, and what archive_existing_versions makes leave. */
+export function moveStage(ctx: Ctx, move: StageMove): Promise<ModelVersion> {
+  const stage = canonicalStage(move.stage);
+  if (move.archiveExisting && stage !== 'Staging' && stage !== 'Production') {
+    throw invalid(
+      `Model version transition cannot archive existing model versions because '${stage}' is not an Active stage. Valid stages are Staging, Production.`,
+    );
+  }
+  return transaction(ctx, async (inner) => {
+    const version = await versions.get(inner, move.name, move.version);
+    const model = await models.get(inner, move.name);
+    const at = inner.clock.now();
+    if (move.archiveExisting) await archiveOthers(inner, model, version, stage, at);
+    const moved = await versions.setStage(inner, permit(stageTarget(version.stage), stageTarget(stage)), version, stage, at);
+    await models.touch(inner, model, at);
+    return moved;
+  });
+}
+
+async function archiveOthers(
+  ctx: TxCtx,
+  model: RegisteredModel,
+  keep: ModelVersion,
+  stage: ModelVersion['stage'],
+  at: number,
+): Promise<void> {
+  for (const other of await versions.listInStage(ctx, model, stage)) {
+    if (other.id === keep.id) continue;
+    await versions.setStage(ctx, permit(stageTarget(stage), stageTarget('Archived')), other, 'Archived', at);
+  }
+}
+
+export function setAlias(ctx: Ctx, name: string, alias: string, version: number): Promise<void> {
+  checkAlias(alias);
+  return transaction(ctx, async (inner) =>
+    versions.setAlias(inner, permit({ kind: 'alias', alias }), await models.get(inner, name), alias, version),
+  );
+}
+
+export function deleteAlias(ctx: Ctx, name: string, alias: string): Promise<void> {
+  return transaction(ctx, async (inner) =>
+    versions.deleteAlias(inner, permit({ kind: 'alias', alias }), await models.get(inner, name), alias),
+  );
+}
+
+/** Its name may bring it under another policy. */
+export function renameModel(ctx: Ctx, name: string, newName: string): Promise<RegisteredModel> {
+  checkModelName(newName);
+  return transaction(ctx, async (inner) => {
+    const renamed = await models.rename(inner, permit({ kind: 'entry' }), await models.get(inner, name), newName);
+    await versions.touchAll(inner, renamed, renamed.updatedAt);
+    return renamed;
+  });
+}
+
+export function deleteModel(ctx: Ctx, name: string): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    const model = await models.get(inner, name);
+    const at = inner.clock.now();
+    const allowed = permit({ kind: 'entry' });
+    await versions.removeAll(inner, allowed, model, at);
+    await models.remove(inner, allowed, model, at);
+  });
+}
+
+/** Its versions and tags come back; no stage, no alias. */
+export function restoreModel(ctx: Ctx, id: number, newName: string | undefined): Promise<RegisteredModel> {
+  return transaction(ctx, async (inner) => {
+    const model = await models.getDeleted(inner, id);
+    const allowed = permit({ kind: 'entry' });
+    const restored = await models.restore(inner, allowed, model, newName);
+    await versions.restoreAll(inner, allowed, model.id, model.deletedAt ?? 0);
+    return restored;
+  });
+}
+
+/** For ever: rows and, when nothing else refers to them, bytes. */
+export function purgeModel(ctx: Ctx, id: number): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    const model = await models.getDeleted(inner, id);
+    await versions.eraseAll(inner, model.id);
+    await models.erase(inner, model);
+  });
+}
+
+export function deleteVersion(ctx: Ctx, name: string, number: number): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    const version = await versions.get(inner, name, number);
+    await versions.remove(inner, permit({ kind: 'entry' }, stageTarget(version.stage)), await models.get(inner, name), version);
+  });
+}
+
+export function restoreVersion(ctx: Ctx, name: string, number: number): Promise<ModelVersion> {
+  return transaction(ctx, async (inner) => versions.restore(inner, permit({ kind: 'entry' }), await models.get(inner, name), number));
+}
+
+export function setModelTag(ctx: Ctx, name: string, key: string, value: string): Promise<void> {
+  checkRegistryTag(key, value);
+  return transaction(ctx, async (inner) => models.setTag(inner, permit(tagTarget(key)), await models.get(inner, name), key, value));
+}
+
+export function deleteModelTag(ctx: Ctx, name: string, key: string): Promise<void> {
+  return transaction(ctx, async (inner) => models.deleteTag(inner, permit(tagTarget(key)), await models.get(inner, name), key));
+}
+
+export function setVersionTag(ctx: Ctx, name: string, number: number, key: string, value: string): Promise<void> {
+  return transaction(ctx, async (inner) =>
+    versions.setTag(inner, permit(tagTarget(key)), await versions.get(inner, name, number), key, value),
+  );
+}
+
+export function deleteVersionTag(ctx: Ctx, name: string, number: number, key: string): Promise<void> {
+  return transaction(ctx, async (inner) => versions.deleteTag(inner, permit(tagTarget(key)), await versions.get(inner, name, number), key));
+}
+
+export function sealVersion(ctx: Ctx, name: string, number: number): Promise<ModelVersion> {
+  return transaction(ctx, async (inner) => versions.seal(inner, await versions.get(inner, name, number)));
+}
+
+function stageTarget(stage: string): GovernedTarget {
+  return { kind: 'stage', stage };
+}
+
+function tagTarget(key: string): GovernedTarget {
+  return { kind: 'tag', key };
+}

@@ -1,0 +1,43 @@
+import type { Queries } from '../../platform/db/database.ts';
+
+export interface AliasRow {
+  readonly alias: string;
+  readonly version: number;
+  readonly versionId: number;
+}
+
+const ALIASES_MAX = 10_000;
+
+export function listOfModel(db: Queries, modelId: number): Promise<AliasRow[]> {
+  return db.all(
+    `SELECT a.alias, v.version, v.id AS "versionId" FROM model_aliases a JOIN model_versions v ON v.id = a.version_id WHERE a.model_id = ? ORDER BY a.alias LIMIT ${ALIASES_MAX}`,
+    modelId,
+  );
+}
+
+export function find(db: Queries, modelId: number, alias: string): Promise<AliasRow | undefined> {
+  return db.one(
+    'SELECT a.alias, v.version, v.id AS "versionId" FROM model_aliases a JOIN model_versions v ON v.id = a.version_id WHERE a.model_id = ? AND a.alias = ?',
+    modelId,
+    alias,
+  );
+}
+
+export function listOfVersion(db: Queries, versionId: number): Promise<{ alias: string }[]> {
+  return db.all(`SELECT alias FROM model_aliases WHERE version_id = ? ORDER BY alias LIMIT ${ALIASES_MAX}`, versionId);
+}
+
+export async function upsert(tx: Queries, modelId: number, alias: string, versionId: number, by: number): Promise<void> {
+  await tx.run(
+    'INSERT INTO model_aliases (model_id, alias, version_id, written_by) VALUES (?, ?, ?, ?) ' +
+      'ON CONFLICT (model_id, alias) DO UPDATE SET version_id = excluded.version_id, written_by = excluded.written_by',
+    modelId,
+    alias,
+    versionId,
+    by,
+  );
+}
+
+export async function remove(tx: Queries, modelId: number, alias: string): Promise<boolean> {
+  return (await tx.run('DELETE FROM model_aliases WHERE model_id = ? AND alias = ?', modelId, alias)) > 0;
+}

@@ -1,0 +1,270 @@
+import { STAGES, type Stage } from '@countersign/contract/stages.ts';
+import type { Queries } from '../../platform/db/database.ts';
+import { foldedColumn } from '../../platform/db/fold.ts';
+import { jsonRows, readJsonRows } from '../../platform/db/json-rows.ts';
+import type { Tag } from '../models/models.ts';
+
+export type SealState = 'unsealed' | 'sealing' | 'sealed' | 'failed';
+/** `claimed`: the run was named by the client, and nothing shows that the bytes came from it. */
+export type Lineage = 'verified' | 'claimed' | 'none';
+
+export interface ModelVersion {
+  readonly id: number;
+  readonly modelId: number;
+  readonly name: string;
+  readonly version: number;
+  readonly description: string | null;
+  readonly source: string;
+  readonly storageLocation: string;
+  readonly runId: string;
+  readonly runLink: string;
+  readonly loggedModelId: string | null;
+  readonly stage: Stage;
+  readonly isPrompt: boolean;
+  readonly lineage: Lineage;
+  readonly sealState: SealState;
+  readonly sealReason: string | null;
+  readonly treeId: number | null;
+  readonly damagedAt: number | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly deletedAt: number | null;
+  readonly tags: readonly Tag[];
+  readonly aliases: readonly string[];
+}
+
+type VersionRow = Omit<ModelVersion, 'tags' | 'aliases' | 'isPrompt'> & {
+  readonly tags: string;
+  readonly aliases: string;
+  readonly isPrompt: number;
+};
+
+const COLUMNS = `v.id, v.model_id AS "modelId", m.name, v.version, v.description, v.source, v.storage_location AS "storageLocation", v.run_id AS "runId",
+  v.run_link AS "runLink", v.logged_model_id AS "loggedModelId", v.stage, v.is_prompt AS "isPrompt", v.lineage, v.seal_state AS "sealState",
+  v.seal_reason AS "sealReason", v.tree_id AS "treeId", v.damaged_at AS "damagedAt", v.created_at AS "createdAt", v.updated_at AS "updatedAt",
+  v.deleted_at AS "deletedAt"`;
+
+const selectFor = new Map<string, string>();
+
+/** The columns of a version with its tags and aliases; `m` and `v` are the model and the version. */
+function select(db: Queries, from: string): string {
+  const key = `${db.dialect} ${from}`;
+  let sql = selectFor.get(key);
+  if (sql === undefined) {
+    const tags = jsonRows(db.dialect, { key: 'key', value: 'value' }, 'model_version_tags WHERE version_id = v.id', 'key');
+    const aliases = jsonRows(db.dialect, { alias: 'alias' }, 'model_aliases WHERE version_id = v.id', 'alias');
+    sql = `SELECT ${COLUMNS}, ${tags} AS tags, ${aliases} AS aliases FROM ${from}`;
+    selectFor.set(key, sql);
+  }
+  return sql;
+}
+
+function fromRow(row: VersionRow): ModelVersion {
+  return {
+    ...row,
+    isPrompt: row.isPrompt === 1,
+    tags: readJsonRows<Tag>(row.tags),
+    aliases: row.aliases === '[]' ? NO_ALIASES : readJsonRows<{ alias: string }>(row.aliases).map((each) => each.alias),
+  };
+}
+
+const NO_ALIASES: readonly string[] = [];
+const BY_NAME =
+  'registered_models m JOIN model_versions v ON v.model_id = m.id WHERE m.workspace_id = ? AND m.name = ? AND m.deleted_at IS NULL';
+
+export async function find(db: Queries, workspaceId: number, name: string, version: number): Promise<ModelVersion | undefined> {
+  const row = await db.one<VersionRow>(select(db, `${BY_NAME} AND v.version = ? AND v.deleted_at IS NULL`), workspaceId, name, version);
+  return row && fromRow(row);
+}
+
+export async function findById(db: Queries, workspaceId: number, id: number): Promise<ModelVersion | undefined> {
+  const from = 'model_versions v JOIN registered_models m ON m.id = v.model_id WHERE v.id = ? AND v.workspace_id = ?';
+  const row = await db.one<VersionRow>(select(db, from), id, workspaceId);
+  return row && fromRow(row);
+}
+
+/** In the order of the ids. */
+export async function listByIds(db: Queries, ids: readonly number[]): Promise<ModelVersion[]> {
+  if (ids.length === 0) return [];
+  const wanted = db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])';
+  const list = db.dialect === 'sqlite' ? `[${ids.join(',')}]` : `{${ids.join(',')}}`;
+  const rows = await db.all<VersionRow>(
+    select(db, `model_versions v JOIN registered_models m ON m.id = v.model_id WHERE v.id IN (${wanted})`),
+    list,
+  );
+  const byId = new Map(rows.map((row) => [row.id, fromRow(row)]));
+  return ids.flatMap((id) => byId.get(id) ?? []);
+}
+
+export async function findByAlias(db: Queries, workspaceId: number, name: string, alias: string): Promise<ModelVersion | undefined> {
+  const from =
+    'registered_models m JOIN model_aliases a ON a.model_id = m.id JOIN model_versions v ON v.id = a.version_id ' +
+    'WHERE m.workspace_id = ? AND m.name = ? AND m.deleted_at IS NULL AND a.alias = ? AND v.deleted_at IS NULL';
+  const row = await db.one<VersionRow>(select(db, from), workspaceId, name, alias);
+  return row && fromRow(row);
+}
+
+export async function findNewest(db: Queries, workspaceId: number, name: string): Promise<ModelVersion | undefined> {
+  const row = await db.one<VersionRow>(
+    select(db, `${BY_NAME} AND v.deleted_at IS NULL ORDER BY v.version DESC LIMIT 1`),
+    workspaceId,
+    name,
+  );
+  return row && fromRow(row);
+}
+
+/** The newest version of each stage that the model has; asked of an index once per stage. */
+export async function listLatest(db: Queries, modelId: number, stages: readonly Stage[] = STAGES): Promise<ModelVersion[]> {
+  const newest = stages
+    .map(
+      (stage) =>
+        `SELECT (SELECT id FROM model_versions WHERE model_id = ? AND stage = '${stage}' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1)`,
+    )
+    .join(' UNION ALL ');
+  const from = `registered_models m JOIN model_versions v ON v.model_id = m.id WHERE m.id = ? AND v.id IN (${newest}) ORDER BY v.version`;
+  const rows = await db.all<VersionRow>(select(db, from), modelId, ...stages.map(() => modelId));
+  return rows.map(fromRow);
+}
+
+const STAGE_OCCUPANTS_MAX = 10_000;
+
+/** Every version that is in a stage now, oldest first. */
+export async function listInStage(db: Queries, modelId: number, stage: Stage): Promise<ModelVersion[]> {
+  const from =
+    'registered_models m JOIN model_versions v ON v.model_id = m.id WHERE m.id = ? AND v.stage = ? AND v.deleted_at IS NULL ' +
+    `ORDER BY v.version LIMIT ${STAGE_OCCUPANTS_MAX}`;
+  return (await db.all<VersionRow>(select(db, from), modelId, stage)).map(fromRow);
+}
+
+export interface NewVersionRow {
+  readonly modelId: number;
+  readonly workspaceId: number;
+  readonly version: number;
+  readonly description: string | null;
+  readonly source: string;
+  readonly storageLocation: string;
+  readonly runId: string;
+  readonly runLink: string;
+  readonly loggedModelId: string | null;
+  readonly isPrompt: boolean;
+  readonly lineage: Lineage;
+  readonly sealState: SealState;
+  readonly sealReason: string | null;
+  readonly treeId: number | null;
+  readonly at: number;
+  readonly by: number;
+}
+
+export async function insert(tx: Queries, row: NewVersionRow): Promise<number> {
+  const made = await tx.one<{ id: number }>(
+    `INSERT INTO model_versions (model_id, workspace_id, version, description, source, storage_location, run_id, run_link, logged_model_id, stage, is_prompt,
+       lineage, seal_state, seal_reason, tree_id, created_at, updated_at, written_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+    row.modelId,
+    row.workspaceId,
+    row.version,
+    row.description,
+    row.source,
+    row.storageLocation,
+    row.runId,
+    row.runLink,
+    row.loggedModelId,
+    row.isPrompt ? 1 : 0,
+    row.lineage,
+    row.sealState,
+    row.sealReason,
+    row.treeId,
+    row.at,
+    row.at,
+    row.by,
+  );
+  if (!made) throw new Error('an insert of a version answered no id');
+  return made.id;
+}
+
+export async function setDescription(tx: Queries, id: number, description: string | null, at: number, by: number): Promise<void> {
+  await tx.run('UPDATE model_versions SET description = ?, updated_at = ?, written_by = ? WHERE id = ?', description, at, by, id);
+}
+
+export async function setStage(tx: Queries, id: number, stage: Stage, at: number, by: number): Promise<void> {
+  await tx.run('UPDATE model_versions SET stage = ?, updated_at = ?, written_by = ? WHERE id = ?', stage, at, by, id);
+}
+
+export async function setSeal(tx: Queries, id: number, state: SealState, reason: string | null, treeId: number | null): Promise<void> {
+  await tx.run('UPDATE model_versions SET seal_state = ?, seal_reason = ?, tree_id = ? WHERE id = ?', state, reason, treeId, id);
+}
+
+export async function setDamaged(tx: Queries, id: number, at: number): Promise<boolean> {
+  return (await tx.run('UPDATE model_versions SET damaged_at = ? WHERE id = ? AND damaged_at IS NULL', at, id)) > 0;
+}
+
+export async function touchAll(tx: Queries, modelId: number, at: number): Promise<void> {
+  await tx.run('UPDATE model_versions SET updated_at = ? WHERE model_id = ? AND deleted_at IS NULL', at, modelId);
+}
+
+export async function markDeleted(tx: Queries, id: number, at: number, by: number): Promise<void> {
+  await tx.run("UPDATE model_versions SET deleted_at = ?, deleted_by = ?, stage = 'None' WHERE id = ?", at, by, id);
+}
+
+export async function markAllDeleted(tx: Queries, modelId: number, at: number, by: number): Promise<void> {
+  await tx.run(
+    "UPDATE model_versions SET deleted_at = ?, deleted_by = ?, stage = 'None' WHERE model_id = ? AND deleted_at IS NULL",
+    at,
+    by,
+    modelId,
+  );
+}
+
+/** Those that went with the model, not those that were deleted before it. */
+export async function markRestoredWith(tx: Queries, modelId: number, deletedAt: number): Promise<number> {
+  return tx.run('UPDATE model_versions SET deleted_at = NULL, deleted_by = NULL WHERE model_id = ? AND deleted_at = ?', modelId, deletedAt);
+}
+
+export async function markRestored(tx: Queries, id: number, at: number, by: number): Promise<void> {
+  await tx.run('UPDATE model_versions SET deleted_at = NULL, deleted_by = NULL, updated_at = ?, written_by = ? WHERE id = ?', at, by, id);
+}
+
+export async function eraseAll(tx: Queries, modelId: number): Promise<void> {
+  await tx.run('DELETE FROM model_version_tags WHERE version_id IN (SELECT id FROM model_versions WHERE model_id = ?)', modelId);
+  await tx.run('DELETE FROM model_aliases WHERE model_id = ?', modelId);
+  await tx.run('DELETE FROM model_versions WHERE model_id = ?', modelId);
+}
+
+const DELETED_PAGE = 1000;
+
+export async function findDeleted(db: Queries, modelId: number, version: number): Promise<ModelVersion | undefined> {
+  const from =
+    'registered_models m JOIN model_versions v ON v.model_id = m.id WHERE m.id = ? AND v.version = ? AND v.deleted_at IS NOT NULL';
+  const row = await db.one<VersionRow>(select(db, from), modelId, version);
+  return row && fromRow(row);
+}
+
+export async function listDeleted(db: Queries, modelId: number): Promise<ModelVersion[]> {
+  const from = `registered_models m JOIN model_versions v ON v.model_id = m.id WHERE m.id = ? AND v.deleted_at IS NOT NULL ORDER BY v.version LIMIT ${DELETED_PAGE}`;
+  return (await db.all<VersionRow>(select(db, from), modelId)).map(fromRow);
+}
+
+export async function listWaitingForLoggedModel(db: Queries, loggedModelId: string): Promise<ModelVersion[]> {
+  const from =
+    "model_versions v JOIN registered_models m ON m.id = v.model_id WHERE v.logged_model_id = ? AND v.seal_state = 'unsealed' AND v.deleted_at IS NULL ORDER BY v.id LIMIT 1000";
+  return (await db.all<VersionRow>(select(db, from), loggedModelId)).map(fromRow);
+}
+
+export async function upsertTag(tx: Queries, id: number, key: string, value: string, by: number): Promise<void> {
+  await tx.run(
+    'INSERT INTO model_version_tags (version_id, key, value, folded, written_by) VALUES (?, ?, ?, ?, ?) ' +
+      'ON CONFLICT (version_id, key) DO UPDATE SET value = excluded.value, folded = excluded.folded, written_by = excluded.written_by',
+    id,
+    key,
+    value,
+    foldedColumn(value),
+    by,
+  );
+}
+
+export async function setPrompt(tx: Queries, id: number, isPrompt: boolean): Promise<void> {
+  await tx.run('UPDATE model_versions SET is_prompt = ? WHERE id = ?', isPrompt ? 1 : 0, id);
+}
+
+export async function removeTag(tx: Queries, id: number, key: string): Promise<boolean> {
+  return (await tx.run('DELETE FROM model_version_tags WHERE version_id = ? AND key = ?', id, key)) > 0;
+}

@@ -1,0 +1,384 @@
+/** Model versions: numbered, immutable, sealed over their files; with stages and aliases. Every move demands a Permit. */
+import { checkAlias, checkRegistryTag } from '@countersign/contract/names.ts';
+import type { Permit } from '@countersign/contract/permit.ts';
+import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
+import type { Stage } from '@countersign/contract/stages.ts';
+import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { parseModelVersionFilter, parseModelVersionOrderBy } from '../../platform/search/model-version-search-grammar.ts';
+import { getSettings } from '../access/access.ts';
+import { digestOf, record } from '../events/events.ts';
+import * as loggedModels from '../logged-models/logged-models.ts';
+import type { RegisteredModel, Tag } from '../models/models.ts';
+import * as models from '../models/models.ts';
+import * as aliasStore from './alias-store.ts';
+import { isSealedPromptTag, type Resolved, resolveSource, sealNow, sealPrompt } from './sealing.ts';
+import { sealedUri } from './version-rules.ts';
+import { searchIds } from './version-search.ts';
+import type { ModelVersion } from './version-store.ts';
+import * as store from './version-store.ts';
+
+export type { ModelVersion } from './version-store.ts';
+
+export interface NewVersion {
+  readonly name: string;
+  readonly source: string;
+  readonly runId: string;
+  readonly loggedModelId: string | undefined;
+  readonly runLink: string;
+  readonly description: string | undefined;
+  readonly tags: readonly Tag[];
+}
+
+/** Registers a version and seals what the server holds of it, in one transaction. */
+export async function create(ctx: TxCtx, _permit: Permit, model: RegisteredModel, input: NewVersion): Promise<ModelVersion> {
+  const isPrompt = model.isPrompt && models.isPromptTagged(input.tags);
+  const resolved = isPrompt
+    ? await resolvePrompt(ctx, input)
+    : await resolveSource(ctx, { ...input, loggedModelId: input.loggedModelId ?? null });
+  if (resolved.seal.state !== 'sealed' && (await getSettings(ctx)).refuse_unsealed) throw refusedUnsealed(resolved);
+  const at = ctx.clock.now();
+  const number = await models.takeNextVersion(ctx, model, at);
+  const row: store.NewVersionRow = {
+    modelId: model.id,
+    workspaceId: ctx.workspace.id,
+    version: number,
+    description: input.description ?? null,
+    source: resolved.source,
+    storageLocation: resolved.storageLocation,
+    runId: resolved.runId,
+    runLink: input.runLink,
+    loggedModelId: resolved.loggedModelId,
+    isPrompt,
+    lineage: resolved.lineage,
+    sealState: resolved.seal.state,
+    sealReason: resolved.seal.reason,
+    treeId: resolved.seal.treeId,
+    at,
+    by: ctx.principal.id,
+  };
+  const id = await store.insert(ctx.tx, row);
+  for (const tag of input.tags) await store.upsertTag(ctx.tx, id, tag.key, tag.value, ctx.principal.id);
+  if (input.loggedModelId !== undefined && !isPrompt) await loggedModels.appendVersion(ctx, input.loggedModelId, model.name, number);
+  record(ctx, {
+    type: 'model-version.created',
+    modelId: model.id,
+    versionId: id,
+    data: {
+      number,
+      source: resolved.source,
+      run_id: resolved.runId,
+      lineage: resolved.lineage,
+      seal: { state: resolved.seal.state, reason: resolved.seal.reason, digest: resolved.seal.digest },
+      tags: input.tags.map((tag) => tag.key),
+    },
+    texts: { ...(input.description ? { description: input.description } : {}), ...models.tagTexts(input.tags) },
+  });
+  return {
+    ...row,
+    id,
+    name: model.name,
+    stage: 'None',
+    damagedAt: null,
+    createdAt: at,
+    updatedAt: at,
+    deletedAt: null,
+    tags: input.tags,
+    aliases: [],
+  };
+}
+
+async function resolvePrompt(ctx: TxCtx, input: NewVersion): Promise<Resolved> {
+  if (/^\s*(file:|\/)/i.test(input.source)) {
+    throw invalid(`Invalid prompt source: '${input.source}'. Local source paths are not allowed for prompts.`);
+  }
+  return {
+    source: input.source,
+    storageLocation: input.source,
+    runId: input.runId,
+    loggedModelId: null,
+    lineage: 'none',
+    seal: await sealPrompt(ctx, input.tags),
+  };
+}
+
+function refusedUnsealed(resolved: Resolved): Problem {
+  const why = {
+    missing: 'the server holds no files at its source',
+    incomplete: 'its files are not complete yet',
+    external: 'its files are outside of the server',
+  }[resolved.seal.reason ?? 'missing'];
+  return new Problem(
+    'INVALID_STATE',
+    `The version was not registered: ${why}, and this workspace refuses unsealed versions. Upload the model through the server, finish it, and register it again.`,
+  );
+}
+
+/** Throws RESOURCE_DOES_NOT_EXIST. */
+export async function get(ctx: Ctx, name: string, version: number): Promise<ModelVersion> {
+  const found = await store.find(reading(ctx), ctx.workspace.id, name, version);
+  if (!found) throw notFound(`Model Version (name=${name}, version=${version}) not found`);
+  return found;
+}
+
+export function findById(ctx: Ctx, id: number): Promise<ModelVersion | undefined> {
+  return store.findById(reading(ctx), ctx.workspace.id, id);
+}
+
+export function listByIds(ctx: Ctx, ids: readonly number[]): Promise<ModelVersion[]> {
+  return store.listByIds(reading(ctx), ids);
+}
+
+/** `latest` is the highest number. Throws MLflow's INVALID_PARAMETER_VALUE where the alias isn't set. */
+export async function getByAlias(ctx: Ctx, name: string, alias: string): Promise<ModelVersion> {
+  const isLatest = /^latest$/i.test(alias);
+  const db = reading(ctx);
+  const found = isLatest ? await store.findNewest(db, ctx.workspace.id, name) : await store.findByAlias(db, ctx.workspace.id, name, alias);
+  if (found) return found;
+  await models.get(ctx, name);
+  if (isLatest) throw notFound(`Registered model ${name} has no versions.`);
+  throw invalid(`Registered model alias ${alias} not found.`);
+}
+
+const SEARCH_LIMIT_MAX = 200_000;
+
+/** Aliases are filled in, which MLflow's own search leaves out. */
+export async function search(ctx: Ctx, query: models.SearchQuery): Promise<models.Page<ModelVersion>> {
+  models.checkLimit(query.limit, SEARCH_LIMIT_MAX);
+  const db = reading(ctx);
+  return models.pageOf(
+    query,
+    (offset) => {
+      const filter = parseModelVersionFilter(query.filter);
+      const orderBy = parseModelVersionOrderBy(query.orderBy);
+      return searchIds(db, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
+    },
+    (ids) => store.listByIds(db, ids),
+  );
+}
+
+/** The newest of each stage; all stages where none are named. */
+export function listLatest(ctx: Ctx, model: RegisteredModel, stages?: readonly Stage[]): Promise<ModelVersion[]> {
+  return store.listLatest(reading(ctx), model.id, stages);
+}
+
+export function listInStage(ctx: Ctx, model: RegisteredModel, stage: Stage): Promise<ModelVersion[]> {
+  return store.listInStage(reading(ctx), model.id, stage);
+}
+
+export function listAliases(ctx: Ctx, model: RegisteredModel): Promise<aliasStore.AliasRow[]> {
+  return aliasStore.listOfModel(reading(ctx), model.id);
+}
+
+export async function findAlias(ctx: Ctx, model: RegisteredModel, alias: string): Promise<aliasStore.AliasRow | undefined> {
+  return aliasStore.find(reading(ctx), model.id, alias);
+}
+
+/** The sealed tree, or the source where nothing is sealed. */
+export async function getDownloadUri(ctx: Ctx, name: string, number: number): Promise<string> {
+  const version = await get(ctx, name, number);
+  return version.treeId === null || version.isPrompt ? version.storageLocation : sealedUri(version.id);
+}
+
+export function setDescription(ctx: Ctx, name: string, number: number, description: string | undefined): Promise<ModelVersion> {
+  return transaction(ctx, async (inner) => {
+    const version = await get(inner, name, number);
+    const at = inner.clock.now();
+    await store.setDescription(inner.tx, version.id, description ?? null, at, inner.principal.id);
+    record(inner, {
+      type: 'model-version.described',
+      modelId: version.modelId,
+      versionId: version.id,
+      data: {},
+      texts: { description: description ?? '' },
+    });
+    return { ...version, description: description ?? null, updatedAt: at };
+  });
+}
+
+/** Moves one version. `target` of the event is the stage entered; leaving is an event on the stage left. */
+export async function setStage(ctx: TxCtx, permit: Permit, version: ModelVersion, stage: Stage, at: number): Promise<ModelVersion> {
+  await store.setStage(ctx.tx, version.id, stage, at, ctx.principal.id);
+  const ids = { modelId: version.modelId, versionId: version.id };
+  const facts = { number: version.version, from: version.stage, to: stage, policy: permit.policy ?? null };
+  if (version.stage !== stage) record(ctx, { type: 'model-version.stage-left', ...ids, target: `stage:${version.stage}`, data: facts });
+  record(ctx, { type: 'model-version.stage-entered', ...ids, target: `stage:${stage}`, data: facts });
+  return { ...version, stage, updatedAt: at };
+}
+
+export async function setAlias(ctx: TxCtx, permit: Permit, model: RegisteredModel, alias: string, number: number): Promise<void> {
+  checkAlias(alias);
+  const version = await get(ctx, model.name, number);
+  const before = await aliasStore.find(ctx.tx, model.id, alias);
+  await aliasStore.upsert(ctx.tx, model.id, alias, version.id, ctx.principal.id);
+  record(ctx, {
+    type: 'alias.set',
+    modelId: model.id,
+    versionId: version.id,
+    target: `alias:${alias}`,
+    data: { alias, number, from: before?.version ?? null, policy: permit.policy ?? null },
+  });
+}
+
+export async function deleteAlias(ctx: TxCtx, permit: Permit, model: RegisteredModel, alias: string): Promise<void> {
+  const before = await aliasStore.find(ctx.tx, model.id, alias);
+  if (!before) return;
+  await aliasStore.remove(ctx.tx, model.id, alias);
+  record(ctx, {
+    type: 'alias.deleted',
+    modelId: model.id,
+    versionId: before.versionId,
+    target: `alias:${alias}`,
+    data: { alias, from: before.version, policy: permit.policy ?? null },
+  });
+}
+
+/** Soft. Its stage is left and its aliases are taken away. */
+export async function remove(ctx: TxCtx, permit: Permit, model: RegisteredModel, version: ModelVersion): Promise<void> {
+  await refuseProtected(ctx, [version]);
+  const at = ctx.clock.now();
+  await leavePlaces(ctx, permit, model, version);
+  await store.markDeleted(ctx.tx, version.id, at, ctx.principal.id);
+  await models.touch(ctx, model, at);
+  record(ctx, { type: 'model-version.deleted', modelId: model.id, versionId: version.id, data: { number: version.version } });
+}
+
+/** All versions of a model that is being deleted, at the time that the model is marked with. */
+export async function removeAll(ctx: TxCtx, permit: Permit, model: RegisteredModel, at: number): Promise<void> {
+  const placed = await listPlaced(ctx, model);
+  await refuseProtected(ctx, placed);
+  for (const version of placed) await leavePlaces(ctx, permit, model, version);
+  await store.markAllDeleted(ctx.tx, model.id, at, ctx.principal.id);
+}
+
+async function listPlaced(ctx: TxCtx, model: RegisteredModel): Promise<ModelVersion[]> {
+  const placed = new Map<number, ModelVersion>();
+  for (const stage of ['Staging', 'Production', 'Archived'] as const) {
+    for (const version of await store.listInStage(ctx.tx, model.id, stage)) placed.set(version.id, version);
+  }
+  const aliased = await aliasStore.listOfModel(ctx.tx, model.id);
+  for (const version of await store.listByIds(ctx.tx, [...new Set(aliased.map((each) => each.versionId))])) placed.set(version.id, version);
+  return [...placed.values()];
+}
+
+async function leavePlaces(ctx: TxCtx, permit: Permit, model: RegisteredModel, version: ModelVersion): Promise<void> {
+  for (const { alias } of await aliasStore.listOfVersion(ctx.tx, version.id)) await deleteAlias(ctx, permit, model, alias);
+  if (version.stage === 'None') return;
+  record(ctx, {
+    type: 'model-version.stage-left',
+    modelId: model.id,
+    versionId: version.id,
+    target: `stage:${version.stage}`,
+    data: { number: version.version, from: version.stage, to: 'None', policy: permit.policy ?? null },
+  });
+}
+
+async function refuseProtected(ctx: TxCtx, versions: readonly ModelVersion[]): Promise<void> {
+  const settings = await getSettings(ctx);
+  for (const version of versions) {
+    if (settings.protected_stages.includes(version.stage)) {
+      throw new Problem(
+        'INVALID_STATE',
+        `Version ${version.version} of '${version.name}' is in ${version.stage}, which this workspace protects from deletion. Move it to another stage first.`,
+      );
+    }
+    const alias = version.aliases[0];
+    if (settings.protect_aliased && alias !== undefined) {
+      throw new Problem(
+        'INVALID_STATE',
+        `Version ${version.version} of '${version.name}' has the alias '${alias}', which protects it from deletion in this workspace. Delete or move the alias first.`,
+      );
+    }
+  }
+}
+
+export async function listDeleted(ctx: Ctx, model: RegisteredModel): Promise<ModelVersion[]> {
+  return store.listDeleted(reading(ctx), model.id);
+}
+
+/** Comes back in stage None and without alias. */
+export async function restore(ctx: TxCtx, _permit: Permit, model: RegisteredModel, number: number): Promise<ModelVersion> {
+  const version = await store.findDeleted(ctx.tx, model.id, number);
+  if (!version) throw notFound(`Registered Model '${model.name}' has no deleted version ${number}.`);
+  const at = ctx.clock.now();
+  await store.markRestored(ctx.tx, version.id, at, ctx.principal.id);
+  record(ctx, { type: 'model-version.restored', modelId: model.id, versionId: version.id, data: { number } });
+  return { ...version, deletedAt: null, updatedAt: at };
+}
+
+/** The versions that were deleted together with their model. */
+export async function restoreAll(ctx: TxCtx, _permit: Permit, modelId: number, deletedAt: number): Promise<void> {
+  await store.markRestoredWith(ctx.tx, modelId, deletedAt);
+}
+
+export async function eraseAll(ctx: TxCtx, modelId: number): Promise<void> {
+  await store.eraseAll(ctx.tx, modelId);
+}
+
+/** A rename shows on every version. */
+export async function touchAll(ctx: TxCtx, model: RegisteredModel, at: number): Promise<void> {
+  await store.touchAll(ctx.tx, model.id, at);
+}
+
+export async function setTag(ctx: TxCtx, _permit: Permit, version: ModelVersion, key: string, value: string): Promise<void> {
+  checkRegistryTag(key, value);
+  refuseSealedPromptTag(version, key);
+  await store.upsertTag(ctx.tx, version.id, key, value, ctx.principal.id);
+  if (key === models.PROMPT_TAG) await store.setPrompt(ctx.tx, version.id, value.toLowerCase() === 'true');
+  record(ctx, { type: 'model-version.tag-set', modelId: version.modelId, versionId: version.id, data: { key }, texts: { value } });
+}
+
+export async function deleteTag(ctx: TxCtx, _permit: Permit, version: ModelVersion, key: string): Promise<void> {
+  refuseSealedPromptTag(version, key);
+  if (!(await store.removeTag(ctx.tx, version.id, key))) return;
+  record(ctx, { type: 'model-version.tag-deleted', modelId: version.modelId, versionId: version.id, data: { key } });
+}
+
+function refuseSealedPromptTag(version: ModelVersion, key: string): void {
+  if (version.isPrompt && isSealedPromptTag(key)) {
+    throw new Problem(
+      'INVALID_STATE',
+      `Tag '${key}' is part of the sealed content of prompt '${version.name}' version ${version.version}. Register a new version instead.`,
+    );
+  }
+}
+
+/** Seals a version whose files were not there, or not complete, when it was registered. Answers it as it is then. */
+export async function seal(ctx: TxCtx, version: ModelVersion): Promise<ModelVersion> {
+  if (version.sealState === 'sealed') return version;
+  const result = await sealNow(ctx, version);
+  if (result.state !== 'sealed' && result.reason === version.sealReason) return version;
+  await store.setSeal(ctx.tx, version.id, result.state, result.reason, result.treeId);
+  if (result.state === 'sealed') {
+    record(ctx, {
+      type: 'model-version.sealed',
+      modelId: version.modelId,
+      versionId: version.id,
+      data: { number: version.version, digest: result.digest },
+    });
+  }
+  return { ...version, sealState: result.state, sealReason: result.reason, treeId: result.treeId };
+}
+
+/** Called when a logged model becomes READY: versions that were registered before it was complete are sealed now. */
+export async function sealWaiting(ctx: TxCtx, loggedModelId: string): Promise<void> {
+  for (const version of await store.listWaitingForLoggedModel(ctx.tx, loggedModelId)) await seal(ctx, version);
+}
+
+export async function findSealedTree(ctx: Ctx, versionId: number): Promise<{ readonly treeId: number } | undefined> {
+  const version = await findById(ctx, versionId);
+  return version?.treeId ? { treeId: version.treeId } : undefined;
+}
+
+/** A sealed file whose bytes are no longer what was sealed: shown from now on, told once. */
+export async function reportDamage(ctx: Ctx, versionId: number, path: string): Promise<void> {
+  await transaction(ctx, async (inner) => {
+    const version = await findById(inner, versionId);
+    if (!version || !(await store.setDamaged(inner.tx, versionId, inner.clock.now()))) return;
+    record(inner, {
+      type: 'model-version.damaged',
+      modelId: version.modelId,
+      versionId,
+      data: { number: version.version, path_digest: digestOf(path) },
+    });
+  });
+}
