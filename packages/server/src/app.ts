@@ -18,18 +18,26 @@ import { createHttpServer } from './platform/http/server.ts';
 export interface AppParts {
   readonly db: Database;
   readonly blobs: BlobStore;
+  /** Below which experiments get their artifact location. */
+  readonly artifactRoot: string;
   readonly log: Logger;
 }
 
-export function createApp(parts: AppParts): Server {
-  const contextOf = (_exchange: Exchange): Ctx => ({
+/** Who acts where nobody asked: at the start, and on a server without accounts. */
+export function localContext(parts: AppParts): Ctx {
+  return {
     db: parts.db,
     tx: undefined,
     blobs: parts.blobs,
     clock: systemClock,
     principal: { id: 0, kind: 'local', name: 'local' },
     workspace: { id: 0, name: 'default' },
-  });
+    artifactRoot: parts.artifactRoot,
+  };
+}
+
+export function createApp(parts: AppParts): Server {
+  const contextOf = (_exchange: Exchange): Ctx => localContext(parts);
   const routes: Route[] = [
     ...mount([...experimentRpcs, ...runRpcs, ...loggedModelRpcs, ...modelRpcs, ...versionRpcs], contextOf),
     ...artifactRoutes(contextOf),

@@ -3,8 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
-import { createApp } from './app.ts';
+import { createApp, localContext } from './app.ts';
 import { openChain } from './features/events/events.ts';
+import { ensureDefaultExperiment } from './features/experiments/experiments.ts';
 import { migrations } from './migrations/migrations.ts';
 import type { BlobStore } from './platform/blobs/blob-store.ts';
 import { systemClock } from './platform/context.ts';
@@ -33,7 +34,10 @@ export async function main(argv: readonly string[]): Promise<void> {
     : new SqliteDatabase(join(dataDir, 'countersign.db'));
   await migrate(db, migrations, (sentence) => log.info(sentence));
   await openChain(db, systemClock);
-  const server = createApp({ db, blobs: undefined as unknown as BlobStore, log });
+  const artifactRoot = values['default-artifact-root'] ?? process.env.MLFLOW_DEFAULT_ARTIFACT_ROOT ?? 'mlflow-artifacts:/';
+  const parts = { db, blobs: undefined as unknown as BlobStore, artifactRoot, log };
+  await ensureDefaultExperiment(localContext(parts), artifactRoot);
+  const server = createApp(parts);
   server.listen(Number(values.port), values.host, () => log.info(`listening on http://${values.host}:${values.port}`));
   const stop = (): void => {
     server.close(() => void db.close().then(() => process.exit(0)));

@@ -26,6 +26,14 @@ interface RpcOptions {
 
 const CURRENT = ['2.0'] as const;
 
+/** An answer that is JSON text already, where the database builds it. */
+export class RawJson {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /**
  * Declares an RPC. `method` may be two words (`POST|GET`) where upstream takes both. The handler answers the wire object;
  * a member that is undefined is left out of the JSON.
@@ -47,7 +55,8 @@ export function rpc<F extends Fields>(
     preview: options.preview ?? false,
     serve: async (ctx, exchange) => {
       const input = message.decode(await readFields(exchange, message)) as MessageOf<MessageType<F>>;
-      return { body: JSON.stringify(await handle(ctx, input)) };
+      const answer = await handle(ctx, input);
+      return { body: answer instanceof RawJson ? answer.text : JSON.stringify(answer) };
     },
   };
 }

@@ -32,6 +32,8 @@ export interface Ctx {
   readonly clock: Clock;
   readonly principal: Principal;
   readonly workspace: WorkspaceRef;
+  /** Below which experiments get their artifact location: `mlflow-artifacts:/`, or what the operator named. */
+  readonly artifactRoot: string;
 }
 
 export interface TxCtx extends Ctx {

@@ -1,0 +1,132 @@
+/** Where an experiment's artifacts may lie, and what it may be called. Pure. */
+import { checkKey, checkLength } from '@countersign/contract/names.ts';
+import { invalid } from '@countersign/contract/problem.ts';
+
+const NAME_MAX = 500;
+const TAG_KEY_MAX = 250;
+const TAG_VALUE_MAX = 20_000;
+const LOCATION_MAX = 2048;
+/** Folders of the served storage that belong to the server itself. */
+const RESERVED_FOLDERS: ReadonlySet<string> = new Set(['model-versions', 'workspaces']);
+/** Schemes that would make the server's clients talk to a host of the caller's choice. */
+const HOST_SCHEMES: ReadonlySet<string> = new Set(['http', 'https', 'ftp', 'sftp', 'hdfs', 'viewfs']);
+
+export function checkExperimentName(name: string): void {
+  checkLength(name, NAME_MAX, 'name');
+}
+
+export function checkExperimentTag(key: string, value: string): void {
+  checkKey(key, 'key');
+  checkLength(key, TAG_KEY_MAX, 'key');
+  checkLength(value, TAG_VALUE_MAX, 'value');
+}
+
+/** Wire ids are decimal text. Throws INVALID_PARAMETER_VALUE. */
+export function parseExperimentId(text: string): number {
+  if (!/^\s*[+-]?\d{1,15}\s*$/.test(text)) {
+    throw invalid(`Invalid experiment ID '${text.slice(0, 200)}'. Experiment ID must be a valid integer.`);
+  }
+  return Number(text);
+}
+
+/** The location as it is stored: a relative path is made absolute against `workingDirectory`. Throws INVALID_PARAMETER_VALUE. */
+export function resolveLocation(location: string, workingDirectory: string, lengthMax = LOCATION_MAX): string {
+  if (location.startsWith('runs:')) throw invalid(`Artifact location cannot be a runs:/ URI. Given: '${location.slice(0, 200)}'`);
+  const scheme = schemeOf(location);
+  if (location.includes('#') || /;[^/]*$/.test(location.split('?', 1)[0] ?? '')) {
+    throw invalid("'artifact_location' URL can't include fragments or params.");
+  }
+  if (decodeFully(location.split('?').slice(1).join('?')).includes('..')) throw invalid('Invalid query string');
+  if (HOST_SCHEMES.has(scheme)) {
+    throw invalid(
+      `Invalid artifact location '${location.slice(0, 200)}': the scheme '${scheme}' addresses a host. Use object storage, a path, or leave it out.`,
+    );
+  }
+  const resolved = absolute(location, scheme, workingDirectory);
+  if (resolved.length > lengthMax) {
+    throw invalid(
+      `Invalid artifact path length. The length of the artifact path cannot be greater than ${lengthMax} characters. To configure this limit, ` +
+        'please set the MLFLOW_ARTIFACT_LOCATION_MAX_LENGTH environment variable.',
+    );
+  }
+  return resolved;
+}
+
+function absolute(location: string, scheme: string, workingDirectory: string): string {
+  if (scheme === '') return location.startsWith('/') ? location : `${workingDirectory.replace(/\/$/, '')}/${location.replace(/^(\.\/)+/, '')}`;
+  if (scheme === 'file') {
+    const path = location.slice('file:'.length);
+    if (!path.startsWith('/')) return `file://${workingDirectory.replace(/\/$/, '')}/${path.replace(/^(\.\/)+/, '')}`;
+  }
+  return location;
+}
+
+function schemeOf(location: string): string {
+  return (/^([a-z][a-z0-9+.-]*):/i.exec(location)?.[1] ?? '').toLowerCase();
+}
+
+/** Percent-encoding may be nested; what it hides must not pass. Bounded, as each round makes the text shorter. */
+function decodeFully(text: string): string {
+  let current = text;
+  for (let round = 0; round < 10; round++) {
+    let decoded: string;
+    try {
+      decoded = decodeURIComponent(current);
+    } catch {
+      return current;
+    }
+    if (decoded === current) return current;
+    current = decoded;
+  }
+  return current;
+}
+
+/** The folder of a served location, `a/b`, or undefined where clients write by themselves. */
+export function servedFolder(location: string): string | undefined {
+  const match = /^mlflow-artifacts:(?:\/\/[^/]*)?\/*([^?]*)/i.exec(location);
+  return match?.[1]?.replace(/\/+$/, '');
+}
+
+/**
+ * An explicit location in the served storage must not overlap another experiment's: whoever may write to one could then write into the
+ * other. `others` are the locations of all experiments. Throws INVALID_PARAMETER_VALUE.
+ */
+export function checkServedLocation(location: string, root: string, others: readonly string[]): void {
+  const folder = servedFolder(location);
+  if (folder === undefined) return;
+  const shown = location.slice(0, 200);
+  if (/[\\%]/.test(folder) || folder.split('/').some((segment) => segment === '' || segment === '.' || segment === '..')) {
+    throw invalid(`Invalid artifact location '${shown}': give a plain path below 'mlflow-artifacts:/', without '.', '..', '%' or empty segments.`);
+  }
+  const top = folder.split('/', 1)[0] ?? '';
+  if (RESERVED_FOLDERS.has(top)) throw invalid(`Invalid artifact location '${shown}': the folder '${top}' is kept by the server. Choose another.`);
+  const rootFolder = servedFolder(root);
+  if (rootFolder !== undefined && isNumbered(folder, rootFolder)) {
+    throw invalid(`Invalid artifact location '${shown}': numbered folders belong to the experiments of that id. Choose a name that is not a number.`);
+  }
+  for (const other of others) {
+    const taken = servedFolder(other);
+    if (taken !== undefined && (isWithin(folder, taken) || isWithin(taken, folder))) {
+      throw invalid(`Invalid artifact location '${shown}': it overlaps '${other}', which is another experiment's. Choose a folder of its own.`);
+    }
+  }
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  return outer === '' || inner === outer || inner.startsWith(`${outer}/`);
+}
+
+/** Later experiments get `<root>/<id>` by themselves. */
+function isNumbered(folder: string, rootFolder: string): boolean {
+  if (!isWithin(folder, rootFolder)) return false;
+  const below = rootFolder === '' ? folder : folder.slice(rootFolder.length + 1);
+  return /^\d+$/.test(below.split('/', 1)[0] ?? '');
+}
+
+/** Appends to the path of a URI, before its query. */
+export function appendToLocation(location: string, ...segments: readonly string[]): string {
+  const mark = location.indexOf('?');
+  const path = mark < 0 ? location : location.slice(0, mark);
+  const query = mark < 0 ? '' : location.slice(mark);
+  return `${path.endsWith('/') ? path : `${path}/`}${segments.join('/')}${query}`;
+}
