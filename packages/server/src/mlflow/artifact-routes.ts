@@ -1,6 +1,228 @@
+/** Upstream's artifact routes: the proxy that clients upload and download through, and the browser's ways to a run's or model's files. */
+import {
+  CreatePresignedDownloadUrl,
+  CreatePresignedUploadUrl,
+  ListArtifacts,
+  ListLoggedModelArtifacts,
+} from '@countersign/contract/mlflow/artifact-messages.ts';
+import { clip } from '@countersign/contract/mlflow/message.ts';
+import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
+import * as artifacts from '../features/artifacts/artifacts.ts';
 import type { Ctx } from '../platform/context.ts';
-import type { Exchange, Route } from '../platform/http/exchange.ts';
+import type { Exchange, Method, Reply, Route } from '../platform/http/exchange.ts';
+import { sendFile } from './artifact-download.ts';
+import { type ArtifactSources, type Place, type PlaceEntry, placeOf, storedPlace } from './artifact-places.ts';
+import { receiveBody, uploadFromBrowser } from './artifact-upload.ts';
+import { mount, type Rpc, rpc } from './rpc.ts';
 
-export function artifactRoutes(_contextOf: (exchange: Exchange) => Ctx): Route[] {
-  return [];
+export type { ArtifactSources } from './artifact-places.ts';
+
+type ContextOf = (exchange: Exchange) => Ctx;
+type Serve = (ctx: Ctx, exchange: Exchange) => Promise<Reply | undefined>;
+
+const PROXY = 'mlflow-artifacts/artifacts';
+/** Clients fall back to one plain PUT or GET only on exactly these beginnings (mlflow/exceptions.py). */
+const NO_MULTIPART_UPLOAD = 'Multipart upload is not supported for the current artifact repository';
+const NO_MULTIPART_DOWNLOAD = 'Multipart download is not supported for the current artifact repository';
+
+export function artifactRoutes(contextOf: ContextOf, sources: ArtifactSources): Route[] {
+  return [...mount(artifactRpcs(sources), contextOf), ...proxyRoutes(contextOf, sources), ...browserRoutes(contextOf, sources)];
+}
+
+function proxyRoutes(contextOf: ContextOf, sources: ArtifactSources): Route[] {
+  const upload: Serve = async (ctx, exchange) => {
+    await receiveBody(exchange, (bytes) => artifacts.put(ctx, pathBehind(exchange, PROXY), bytes));
+    return { type: 'text/plain', body: '' };
+  };
+  const download: Serve = async (ctx, exchange) => {
+    const path = artifacts.parsePath(pathBehind(exchange, PROXY));
+    if (path === '') return listStored(ctx, exchange, sources);
+    const { place, rest } = await storedAt(ctx, sources, path);
+    return serveFile(exchange, place, rest, path);
+  };
+  const remove: Serve = async (ctx, exchange) => {
+    await artifacts.remove(ctx, pathBehind(exchange, PROXY));
+    return { body: '{}' };
+  };
+  const refuse =
+    (below: string, sentence: string): Serve =>
+    async (_ctx, exchange) => {
+      await exchange.body();
+      artifacts.parsePath(pathBehind(exchange, below));
+      throw new Problem('NOT_IMPLEMENTED', sentence);
+    };
+  const routes: [Method, string, string, Serve][] = [
+    ['GET', PROXY, 'artifacts.read', (ctx, exchange) => listStored(ctx, exchange, sources)],
+    ['PUT', `${PROXY}/*`, 'artifacts.write', upload],
+    ['GET', `${PROXY}/*`, 'artifacts.read', download],
+    ['DELETE', `${PROXY}/*`, 'artifacts.write', remove],
+    ['GET', 'mlflow-artifacts/presigned/*', 'artifacts.read', refuse('mlflow-artifacts/presigned', NO_MULTIPART_DOWNLOAD)],
+  ];
+  for (const step of ['create', 'complete', 'abort']) {
+    const below = `mlflow-artifacts/mpu/${step}`;
+    routes.push(['POST', below, 'artifacts.write', refuse(below, NO_MULTIPART_UPLOAD)]);
+    routes.push(['POST', `${below}/*`, 'artifacts.write', refuse(below, NO_MULTIPART_UPLOAD)]);
+  }
+  return ['/api/2.0', '/ajax-api/2.0'].flatMap((prefix) =>
+    routes.map(([method, path, permission, serve]) => ({
+      method,
+      path: `${prefix}/${path}`,
+      permission,
+      handle: (exchange: Exchange) => serve(contextOf(exchange), exchange),
+    })),
+  );
+}
+
+/** From the raw path: the router decodes once, and what it can't decode it doesn't hand on. */
+function pathBehind(exchange: Exchange, route: string): string {
+  const at = exchange.path.indexOf(`/${route}`);
+  return exchange.path.slice(at + route.length + 2);
+}
+
+/** Sealed versions have a root of their own, so that its tree is looked up once for a whole path. */
+async function storedAt(ctx: Ctx, sources: ArtifactSources, path: string): Promise<{ place: Place; rest: string }> {
+  const [root, version, ...rest] = path.split('/');
+  if (root !== artifacts.SEALED_ROOT || version === undefined) return { place: await storedPlace(ctx, sources, ''), rest: path };
+  return { place: await storedPlace(ctx, sources, `${root}/${version}`), rest: rest.join('/') };
+}
+
+/** Names only, without the directory they are in. */
+async function listStored(ctx: Ctx, exchange: Exchange, sources: ArtifactSources): Promise<Reply> {
+  const path = artifacts.parsePath(parameter(exchange, 'path') ?? '');
+  const { place, rest } = await storedAt(ctx, sources, path);
+  const entries = await place.list(rest);
+  const files = entries.map((entry) => fileInfo({ ...entry, path: entry.path.slice(entry.path.lastIndexOf('/') + 1) }));
+  return { body: JSON.stringify(files.length > 0 ? { files } : {}) };
+}
+
+async function serveFile(exchange: Exchange, place: Place, path: string, shown: string): Promise<Reply | undefined> {
+  const file = await place.find(path);
+  if (file) return sendFile(exchange, file);
+  if (path === '' || (await place.isDirectory(path))) {
+    throw invalid(`'${clip(shown)}' is a directory, not a file. List it and download its files one by one.`);
+  }
+  throw notFound(`No such artifact: '${clip(shown)}'`);
+}
+
+function browserRoutes(contextOf: ContextOf, sources: ArtifactSources): Route[] {
+  const sendFrom = async (
+    exchange: Exchange,
+    ctx: Ctx,
+    parameterName: string,
+    uriOf: () => Promise<string>,
+  ): Promise<Reply | undefined> => {
+    const path = artifacts.parsePath(needed(exchange, parameterName));
+    return serveFile(exchange, await placeOf(ctx, sources, await uriOf()), path, path);
+  };
+  const runFile: Serve = (ctx, exchange) =>
+    sendFrom(exchange, ctx, 'path', () =>
+      sources.getRunArtifactUri(ctx, parameter(exchange, 'run_id') || needed(exchange, 'run_uuid', 'run_id')),
+    );
+  const versionFile: Serve = (ctx, exchange) =>
+    sendFrom(exchange, ctx, 'path', () => sources.getDownloadLocation(ctx, needed(exchange, 'name'), needed(exchange, 'version')));
+  const modelFile: Serve = (ctx, exchange) =>
+    sendFrom(exchange, ctx, 'artifact_file_path', () => sources.getLoggedModelArtifactUri(ctx, exchange.params.model_id ?? ''));
+  const upload: Serve = (ctx, exchange) => uploadFromBrowser(ctx, exchange, sources, (name) => parameter(exchange, name));
+  const routes: [Method, string, string, Serve][] = [
+    ['GET', '/get-artifact', 'artifacts.read', runFile],
+    ['GET', '/model-versions/get-artifact', 'versions.read', versionFile],
+    ['GET', '/ajax-api/2.0/mlflow/logged-models/:model_id/artifacts/files', 'artifacts.read', modelFile],
+    ['POST', '/ajax-api/2.0/mlflow/upload-artifact', 'artifacts.write', upload],
+  ];
+  return routes.map(([method, path, permission, serve]) => ({
+    method,
+    path,
+    permission,
+    handle: (exchange) => serve(contextOf(exchange), exchange),
+  }));
+}
+
+function parameter(exchange: Exchange, name: string): string | undefined {
+  const value = exchange.query()[name];
+  return Array.isArray(value) ? value[value.length - 1] : value;
+}
+
+function needed(exchange: Exchange, name: string, called = name): string {
+  const value = parameter(exchange, name);
+  if (value) return value;
+  throw invalid(`Missing value for required parameter '${called}'. Give it in the query string.`);
+}
+
+function artifactRpcs(sources: ArtifactSources): Rpc[] {
+  const listAt = async (ctx: Ctx, uri: string, directory: string | undefined): Promise<object> => {
+    const place = await placeOf(ctx, sources, uri);
+    const entries = await place.list(artifacts.parsePath(directory ?? ''));
+    return { root_uri: uri, ...(entries.length > 0 ? { files: entries.map(fileInfo) } : {}) };
+  };
+  const listOfRun = rpc('GET', '/mlflow/artifacts/list', 'artifacts.read', ListArtifacts, async (ctx, input) => {
+    artifacts.parsePath(input.path ?? '');
+    return listAt(ctx, await sources.getRunArtifactUri(ctx, oneOf(input.run_id || input.run_uuid, 'run_id')), input.path);
+  });
+  const listOfModel = rpc(
+    'GET',
+    '/mlflow/logged-models/:model_id/artifacts/directories',
+    'artifacts.read',
+    ListLoggedModelArtifacts,
+    async (ctx, input) => {
+      artifacts.parsePath(input.artifact_directory_path ?? '');
+      return listAt(ctx, await sources.getLoggedModelArtifactUri(ctx, input.model_id), input.artifact_directory_path);
+    },
+  );
+  const presignUpload = rpc(
+    'POST',
+    '/mlflow/artifacts/presigned-upload-url',
+    'artifacts.write',
+    CreatePresignedUploadUrl,
+    async (ctx, input) => {
+      artifacts.parsePath(input.path);
+      if (!input.run_id === !input.model_id) throw invalid("Give exactly one of 'run_id' and 'model_id'.");
+      const uri = input.run_id
+        ? await sources.getRunArtifactUri(ctx, input.run_id)
+        : await sources.getLoggedModelArtifactUri(ctx, input.model_id ?? '');
+      throw noPresigned('upload', uri);
+    },
+  );
+  const presignDownload = rpc(
+    'POST',
+    '/mlflow/artifacts/presigned-download-url',
+    'artifacts.read',
+    CreatePresignedDownloadUrl,
+    async (ctx, input) => {
+      artifacts.parsePath(input.path);
+      if (input.expiration < 1 || input.expiration > PRESIGNED_SECONDS_MAX) {
+        throw invalid(
+          `Invalid value ${input.expiration} for parameter 'expiration' supplied: it must be 1 to ${PRESIGNED_SECONDS_MAX} seconds.`,
+        );
+      }
+      throw noPresigned('download', await sources.getRunArtifactUri(ctx, input.run_id));
+    },
+  );
+  return [listOfRun, listOfModel, presignUpload, presignDownload];
+}
+
+const PRESIGNED_SECONDS_MAX = 604_800;
+
+function noPresigned(what: 'upload' | 'download', uri: string): Problem {
+  const scheme = /^[a-z][a-z0-9+.-]*(?=:)/i.exec(uri)?.[0] ?? 'file';
+  if (/^(mlflow-artifacts|https?)$/i.test(scheme)) {
+    return invalid(
+      `Presigned ${what} is not supported for runs with proxied artifact storage (artifact URI scheme: ${scheme}). ` +
+        `Use the artifact proxy: /api/2.0/${PROXY}.`,
+    );
+  }
+  return new Problem('NOT_IMPLEMENTED', `Presigned ${what} is not supported for the current artifact repository`);
+}
+
+function oneOf(value: string | undefined, name: string): string {
+  if (value) return value;
+  throw invalid(`Missing value for required parameter '${name}'. See the API docs for more information about request parameters.`);
+}
+
+/** Zero is left out, as upstream's protobuf does. */
+function fileInfo(entry: PlaceEntry): object {
+  return {
+    path: entry.path,
+    is_dir: entry.isDirectory,
+    ...(entry.isDirectory || entry.sizeBytes === 0 ? {} : { file_size: entry.sizeBytes }),
+  };
 }

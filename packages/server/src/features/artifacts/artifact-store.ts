@@ -1,0 +1,251 @@
+/** SQL of artifacts and sealed trees: who refers to which blob. Dying blobs are in artifact-gc-store. */
+import type { Queries } from '../../platform/db/database.ts';
+
+/** More entries in one folder are refused by the door, never cut. */
+export const LIST_MAX = 100_000;
+/** Files in one sealed tree. */
+export const TREE_FILES_MAX = 100_000;
+
+export interface FileRow {
+  readonly path: string;
+  readonly blob_id: number;
+  readonly domain: string;
+  readonly sha256: string;
+  readonly size: number;
+  readonly updated_at: number;
+}
+
+export interface EntryRow {
+  readonly path: string;
+  readonly is_directory: number;
+  readonly size: number | null;
+}
+
+export function findFile(db: Queries, workspaceId: number, path: string): Promise<FileRow | undefined> {
+  return db.one<FileRow>(
+    `SELECT a.path, a.blob_id, b.domain, b.sha256, b.size, a.updated_at FROM artifacts a JOIN blobs b ON b.id = a.blob_id
+     WHERE a.workspace_id = ? AND a.path = ?`,
+    workspaceId,
+    path,
+  );
+}
+
+/** A file above the path, or one below it. */
+export function findInTheWay(
+  db: Queries,
+  workspaceId: number,
+  path: string,
+  above: readonly string[],
+): Promise<{ path: string } | undefined> {
+  const isAbove = above.length === 0 ? 'FALSE' : `path IN (${above.map(() => '?').join(', ')})`;
+  return db.one<{ path: string }>(
+    `SELECT path FROM artifacts WHERE workspace_id = ? AND ${isAbove}
+     UNION ALL SELECT path FROM artifacts WHERE workspace_id = ? AND path >= ? AND path < ? LIMIT 1`,
+    workspaceId,
+    ...above,
+    workspaceId,
+    `${path}/`,
+    `${path}0`,
+  );
+}
+
+export function hasFilesBelow(db: Queries, workspaceId: number, folder: string): Promise<{ path: string } | undefined> {
+  return db.one(
+    'SELECT path FROM artifacts WHERE workspace_id = ? AND path >= ? AND path < ? LIMIT 1',
+    workspaceId,
+    `${folder}/`,
+    `${folder}0`,
+  );
+}
+
+/** The id of the blob's row; one that is dying lives again. It stays locked until the commit, so that a collection sees who refers to it. */
+export async function keepBlob(
+  db: Queries,
+  blob: { readonly domain: string; readonly sha256: string; readonly sizeBytes: number; readonly chunkDigests: Uint8Array },
+  now: number,
+): Promise<number> {
+  const row = await db.one<{ id: number }>(
+    `INSERT INTO blobs (domain, sha256, size, chunk_digests, state, created_at) VALUES (?, ?, ?, ?, 'live', ?)
+     ON CONFLICT (domain, sha256, size) DO UPDATE SET state = 'live', dying_since = NULL RETURNING id`,
+    blob.domain,
+    blob.sha256,
+    blob.sizeBytes,
+    blob.chunkDigests,
+    now,
+  );
+  if (row === undefined) throw new TypeError('an upsert answers its row');
+  return row.id;
+}
+
+export async function putFile(
+  db: Queries,
+  workspaceId: number,
+  path: string,
+  blobId: number,
+  now: number,
+  writtenBy: number,
+): Promise<void> {
+  await db.run(
+    `INSERT INTO artifacts (workspace_id, path, blob_id, updated_at, written_by) VALUES (?, ?, ?, ?, ?)
+     ON CONFLICT (workspace_id, path) DO UPDATE SET blob_id = excluded.blob_id, updated_at = excluded.updated_at, written_by = excluded.written_by`,
+    workspaceId,
+    path,
+    blobId,
+    now,
+    writtenBy,
+  );
+}
+
+/** A file, or all files below a folder. */
+export function removeFiles(db: Queries, workspaceId: number, path: string): Promise<number> {
+  return db.run(
+    'DELETE FROM artifacts WHERE workspace_id = ? AND (path = ? OR (path >= ? AND path < ?))',
+    workspaceId,
+    path,
+    `${path}/`,
+    `${path}0`,
+  );
+}
+
+/** What stands directly in a folder. `0` is the character after `/`, so `folder0` is the first path behind all of the folder's. */
+export function listFolder(db: Queries, workspaceId: number, folder: string): Promise<EntryRow[]> {
+  return listLevel(db, 'artifacts', 'workspace_id', workspaceId, folder);
+}
+
+export function listTreeFolder(db: Queries, treeId: number, folder: string): Promise<EntryRow[]> {
+  return listLevel(db, 'tree_files', 'tree_id', treeId, folder);
+}
+
+/**
+ * A loose index scan: each step seeks the first path behind the entry before, so a folder costs as many seeks as it has entries, however
+ * much lies below them. `slash` is where the entry's name ends in a path below it, 0 for a file. Lengths are counted in code points.
+ */
+function listLevel(db: Queries, table: 'artifacts' | 'tree_files', owner: string, id: number, folder: string): Promise<EntryRow[]> {
+  const prefix = folder === '' ? '' : `${folder}/`;
+  const position = db.dialect === 'sqlite' ? 'instr' : 'strpos';
+  // Control characters are in no path, so this sorts behind a file and before all that begin with its name.
+  const behind = db.dialect === 'sqlite' ? 'char(1)' : 'chr(1)';
+  const below = folder === '' ? '' : 'AND t.path < asked.until';
+  return db.all<EntryRow>(
+    `WITH RECURSIVE asked(owner, prefix, until, skip) AS (SELECT CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS INTEGER)),
+     step(path, slash) AS (
+       SELECT first.path, ${position}(substr(first.path, asked.skip + 1), '/') FROM asked JOIN (
+         SELECT (SELECT t.path FROM ${table} t, asked WHERE t.${owner} = asked.owner AND t.path >= asked.prefix ${below} ORDER BY t.path LIMIT 1) AS path
+       ) first ON first.path IS NOT NULL
+       UNION ALL
+       SELECT following.path, ${position}(substr(following.path, following.skip + 1), '/') FROM (
+         SELECT asked.skip, (SELECT t.path FROM ${table} t WHERE t.${owner} = asked.owner ${below} AND t.path >=
+           CASE WHEN step.slash > 0 THEN substr(step.path, 1, asked.skip + step.slash - 1) || '0' ELSE step.path || ${behind} END
+           ORDER BY t.path LIMIT 1) AS path
+         FROM step, asked
+       ) following WHERE following.path IS NOT NULL
+     )
+     SELECT CASE WHEN step.slash > 0 THEN substr(step.path, 1, asked.skip + step.slash - 1) ELSE step.path END AS path,
+            CASE WHEN step.slash > 0 THEN 1 ELSE 0 END AS is_directory, b.size
+     FROM asked, step LEFT JOIN ${table} f ON f.${owner} = ? AND f.path = step.path LEFT JOIN blobs b ON b.id = f.blob_id LIMIT ?`,
+    id,
+    prefix,
+    `${folder}0`,
+    [...prefix].length,
+    id,
+    LIST_MAX + 1,
+  );
+}
+
+export interface TreeRow {
+  readonly id: number;
+  readonly digest: string;
+  readonly signing_root: string;
+  readonly file_count: number;
+  readonly size: number;
+}
+
+/** The files below a folder with their blobs, in order of path. The blobs are locked against a collection until the commit. */
+export function listForSeal(db: Queries, workspaceId: number, folder: string): Promise<FileRow[]> {
+  const lock = db.dialect === 'postgres' ? 'FOR SHARE OF b' : '';
+  return db.all<FileRow>(
+    `SELECT a.path, a.blob_id, b.domain, b.sha256, b.size, a.updated_at FROM artifacts a JOIN blobs b ON b.id = a.blob_id
+     WHERE a.workspace_id = ? AND a.path >= ? AND a.path < ? ORDER BY a.path LIMIT ? ${lock}`,
+    workspaceId,
+    `${folder}/`,
+    `${folder}0`,
+    TREE_FILES_MAX + 1,
+  );
+}
+
+/** Locked against a collection until the commit. */
+export function findTreeByDigest(db: Queries, domain: string, digest: string): Promise<TreeRow | undefined> {
+  const lock = db.dialect === 'postgres' ? 'FOR SHARE' : '';
+  return db.one<TreeRow>(
+    `SELECT id, digest, signing_root, file_count, size FROM trees WHERE domain = ? AND digest = ? ${lock}`,
+    domain,
+    digest,
+  );
+}
+
+export function findTree(db: Queries, treeId: number): Promise<TreeRow | undefined> {
+  return db.one<TreeRow>('SELECT id, digest, signing_root, file_count, size FROM trees WHERE id = ?', treeId);
+}
+
+/** Undefined if another process has just inserted the same. */
+export async function insertTree(
+  db: Queries,
+  tree: { domain: string; digest: string; signingRoot: string; fileCount: number; sizeBytes: number },
+  now: number,
+): Promise<number | undefined> {
+  const row = await db.one<{ id: number }>(
+    `INSERT INTO trees (domain, digest, signing_root, file_count, size, created_at) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT (domain, digest) DO NOTHING RETURNING id`,
+    tree.domain,
+    tree.digest,
+    tree.signingRoot,
+    tree.fileCount,
+    tree.sizeBytes,
+    now,
+  );
+  return row?.id;
+}
+
+export interface TreeFile {
+  readonly path: string;
+  readonly blobId: number;
+}
+
+/** From what was read, not copied in SQL: on PostgreSQL an upload may commit between the two statements. */
+export async function insertTreeFiles(db: Queries, treeId: number, files: readonly TreeFile[]): Promise<void> {
+  const paths = JSON.stringify(files.map((file) => file.path));
+  const ids = JSON.stringify(files.map((file) => file.blobId));
+  await db.run(
+    db.dialect === 'sqlite'
+      ? `INSERT INTO tree_files (tree_id, path, blob_id) SELECT ?, p.value, b.value FROM json_each(?) p JOIN json_each(?) b ON b.key = p.key`
+      : `INSERT INTO tree_files (tree_id, path, blob_id)
+         SELECT ?::bigint, f.path, f.blob_id::bigint
+         FROM ROWS FROM (jsonb_array_elements_text(?::jsonb), jsonb_array_elements_text(?::jsonb)) AS f(path, blob_id)`,
+    treeId,
+    paths,
+    ids,
+  );
+}
+
+export function findTreeFile(db: Queries, treeId: number, path: string): Promise<FileRow | undefined> {
+  return db.one<FileRow>(
+    `SELECT f.path, f.blob_id, b.domain, b.sha256, b.size, t.created_at AS updated_at
+     FROM tree_files f JOIN blobs b ON b.id = f.blob_id JOIN trees t ON t.id = f.tree_id WHERE f.tree_id = ? AND f.path = ?`,
+    treeId,
+    path,
+  );
+}
+
+export function listTreeFiles(db: Queries, treeId: number): Promise<FileRow[]> {
+  return db.all<FileRow>(
+    `SELECT f.path, f.blob_id, b.domain, b.sha256, b.size, 0 AS updated_at FROM tree_files f JOIN blobs b ON b.id = f.blob_id
+     WHERE f.tree_id = ? ORDER BY f.path LIMIT ?`,
+    treeId,
+    TREE_FILES_MAX,
+  );
+}
+
+export async function getChunkDigests(db: Queries, blobId: number): Promise<Uint8Array> {
+  const row = await db.one<{ chunk_digests: Uint8Array }>('SELECT chunk_digests FROM blobs WHERE id = ?', blobId);
+  return row?.chunk_digests ?? new Uint8Array(0);
+}

@@ -1,0 +1,219 @@
+/**
+ * Files of runs, logged models and versions: paths that point at immutable blobs, and sealed trees of them. Bytes are stored first, then
+ * the row is committed, so a path never points at half a file.
+ */
+import { hash } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { clip } from '@countersign/contract/mlflow/message.ts';
+import { invalid } from '@countersign/contract/problem.ts';
+import type { BlobName, ByteRange } from '../../platform/blobs/blob-store.ts';
+import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { digestTree, foldersAbove, type ManifestEntry, parseFilePath, parsePath, parseWritablePath, sortByPath } from './artifact-rules.ts';
+import * as store from './artifact-store.ts';
+import { verifiedStream } from './verified-stream.ts';
+
+export { type Collected, type CollectOptions, collectGarbage, collectOrphans } from './artifact-gc.ts';
+export { joinPath, type ManifestEntry, parsePath, parseWritablePath, SEALED_ROOT, storedPathOf } from './artifact-rules.ts';
+
+/** The key domain of bytes: one for the server, as long as no workspace has a key of its own. */
+const SERVER_DOMAIN = 'server';
+
+type ReadCtx = Pick<Ctx, 'db' | 'tx' | 'workspace'>;
+
+/** A file as it is read: its blob, and when the path came to point at it. */
+export interface ArtifactFile extends BlobName {
+  readonly path: string;
+  readonly blobId: number;
+  /** Epoch ms. */
+  readonly updatedAt: number;
+}
+
+export interface ArtifactEntry {
+  /** Full, from the artifact root (or the root of the tree). */
+  readonly path: string;
+  readonly isDirectory: boolean;
+  /** 0 for directories. */
+  readonly sizeBytes: number;
+}
+
+/** A sealed tree of files. Its id is for the database, its digest for everybody. */
+export interface Tree {
+  readonly id: number;
+  /** SHA-256 of the manifest, lowercase hex. */
+  readonly digest: string;
+  /** Root in the manner of OpenSSF Model Signing. */
+  readonly signingRoot: string;
+  readonly fileCount: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Stores the bytes and points the path at them, replacing what it pointed at. Resolves when both are durable.
+ * INVALID_PARAMETER_VALUE for a path that isn't one, below a file, or a directory, and for an upload cut off; STORAGE_FULL.
+ */
+export async function put(ctx: Ctx, path: string, bytes: Readable): Promise<void> {
+  const target = parseWritablePath(path);
+  const above = foldersAbove(target);
+  refuseInTheWay(target, await store.findInTheWay(reading(ctx), ctx.workspace.id, target, above));
+  const stored = await ctx.blobs.put(SERVER_DOMAIN, bytes);
+  await transaction(ctx, async ({ tx, workspace, principal, clock }) => {
+    refuseInTheWay(target, await store.findInTheWay(tx, workspace.id, target, above));
+    const now = clock.now();
+    const blobId = await store.keepBlob(tx, { domain: SERVER_DOMAIN, ...stored }, now);
+    await store.putFile(tx, workspace.id, target, blobId, now, principal.id);
+  });
+}
+
+function refuseInTheWay(target: string, other: { path: string } | undefined): void {
+  if (other === undefined) return;
+  throw invalid(
+    target.startsWith(`${other.path}/`)
+      ? `Invalid path '${clip(target)}': '${clip(other.path)}' is a file, so nothing can be stored below it. Delete that file first or use another path.`
+      : `Invalid path '${clip(target)}': it is a directory. Store the file under another path.`,
+  );
+}
+
+/** One level, sorted by the bytes of the path; empty where the directory is absent or a file. `''` is the root. */
+export async function list(ctx: ReadCtx, directory: string): Promise<ArtifactEntry[]> {
+  return toEntries(await store.listFolder(reading(ctx), ctx.workspace.id, parsePath(directory)), directory);
+}
+
+function toEntries(rows: store.EntryRow[], directory: string): ArtifactEntry[] {
+  if (rows.length > store.LIST_MAX) {
+    throw invalid(`'${clip(directory)}' holds more than ${store.LIST_MAX} entries, which can't be listed at once. List its directories.`);
+  }
+  return sortByPath(rows.map((row) => ({ path: row.path, isDirectory: row.is_directory === 1, sizeBytes: row.size ?? 0 })));
+}
+
+export async function find(ctx: ReadCtx, path: string): Promise<ArtifactFile | undefined> {
+  return toFile(await store.findFile(reading(ctx), ctx.workspace.id, parsePath(path)));
+}
+
+function toFile(row: store.FileRow | undefined): ArtifactFile | undefined {
+  return (
+    row && { path: row.path, blobId: row.blob_id, domain: row.domain, sha256: row.sha256, sizeBytes: row.size, updatedAt: row.updated_at }
+  );
+}
+
+export async function isDirectory(ctx: ReadCtx, path: string): Promise<boolean> {
+  const folder = parsePath(path);
+  return folder === '' || (await store.hasFilesBelow(reading(ctx), ctx.workspace.id, folder)) !== undefined;
+}
+
+/** Unchecked: what isn't sealed promises nothing. */
+export function read(ctx: Pick<Ctx, 'blobs'>, file: ArtifactFile, range?: ByteRange): Readable {
+  return ctx.blobs.read(file, range);
+}
+
+/** A small file in one piece, unchecked. */
+export function readWhole(ctx: Pick<Ctx, 'blobs'>, file: ArtifactFile): Promise<Buffer> {
+  return ctx.blobs.readWhole(file);
+}
+
+/** Removes a file, or a directory with all below it; nothing happens where there is none. Its root, and sealed files, are refused. */
+export async function remove(ctx: Ctx, path: string): Promise<void> {
+  const target = parseWritablePath(path);
+  await transaction(ctx, ({ tx, workspace }) => store.removeFiles(tx, workspace.id, target));
+}
+
+/**
+ * The tree of all files below a directory as they are in this transaction; equal trees are one. Undefined without files, or where
+ * `requires` isn't a file at its root. Refer to the tree in the same transaction: a tree nobody refers to is collected.
+ */
+export async function sealTree(ctx: TxCtx, directory: string, options: { readonly requires?: string } = {}): Promise<Tree | undefined> {
+  const folder = parseFilePath(directory);
+  const rows = await store.listForSeal(ctx.tx, ctx.workspace.id, folder);
+  if (rows.length === 0) return undefined;
+  if (rows.length > store.TREE_FILES_MAX) {
+    throw invalid(
+      `'${clip(folder)}' holds more than ${store.TREE_FILES_MAX} files. Put them into archives to register them as a model version.`,
+    );
+  }
+  const entries = rows.map((row) => ({ path: row.path.slice(folder.length + 1), sha256: row.sha256, sizeBytes: row.size }));
+  if (options.requires !== undefined && !entries.some((entry) => entry.path === options.requires)) return undefined;
+  const files = rows.map((row, i) => ({ path: entries[i]?.path ?? '', blobId: row.blob_id }));
+  return keepTree(ctx, SERVER_DOMAIN, entries, files);
+}
+
+/** Texts are in the database already; a tree in this domain has a digest and no files to read. */
+const TEXT_DOMAIN = 'texts';
+
+/**
+ * The tree of a few texts, each under a name, as it stands for a version that has no files (a prompt). Same digest rule as for files; it
+ * seals, but `listTree` finds nothing in it: the texts stay where the caller has them.
+ */
+export async function sealTexts(ctx: TxCtx, texts: Readonly<Record<string, string>>): Promise<Tree> {
+  const entries = Object.entries(texts).map(([path, text]) => {
+    const bytes = Buffer.from(text, 'utf8');
+    return { path, sha256: hash('sha256', bytes), sizeBytes: bytes.length };
+  });
+  return keepTree(ctx, TEXT_DOMAIN, entries, []);
+}
+
+async function keepTree(ctx: TxCtx, domain: string, entries: readonly ManifestEntry[], files: readonly store.TreeFile[]): Promise<Tree> {
+  const digests = digestTree(entries);
+  const found = await store.findTreeByDigest(ctx.tx, domain, digests.digest);
+  if (found) return toTree(found);
+  const sizeBytes = entries.reduce((sum, entry) => sum + entry.sizeBytes, 0);
+  const tree = { ...digests, fileCount: entries.length, sizeBytes };
+  const id = await store.insertTree(ctx.tx, { domain, ...tree }, ctx.clock.now());
+  if (id !== undefined) {
+    if (files.length > 0) await store.insertTreeFiles(ctx.tx, id, files);
+    return { id, ...tree };
+  }
+  // Another process was faster; its commit was waited for.
+  const other = await store.findTreeByDigest(ctx.tx, domain, digests.digest);
+  if (other === undefined) throw new TypeError('a tree in conflict is there');
+  return toTree(other);
+}
+
+function toTree(row: store.TreeRow): Tree {
+  return { id: row.id, digest: row.digest, signingRoot: row.signing_root, fileCount: row.file_count, sizeBytes: row.size };
+}
+
+export async function findTree(ctx: ReadCtx, treeId: number): Promise<Tree | undefined> {
+  const row = await store.findTree(reading(ctx), treeId);
+  return row && toTree(row);
+}
+
+/** One level of a sealed tree, as `list`. */
+export async function listTree(ctx: ReadCtx, treeId: number, directory: string): Promise<ArtifactEntry[]> {
+  return toEntries(await store.listTreeFolder(reading(ctx), treeId, parsePath(directory)), directory);
+}
+
+/** A file of a sealed tree; `updatedAt` is when the tree was sealed. */
+export async function findInTree(ctx: ReadCtx, treeId: number, path: string): Promise<ArtifactFile | undefined> {
+  return toFile(await store.findTreeFile(reading(ctx), treeId, parsePath(path)));
+}
+
+/** All files of a sealed tree in order of the bytes of their paths: what its digest is computed from. */
+export async function treeManifest(ctx: ReadCtx, treeId: number): Promise<ManifestEntry[]> {
+  const rows = await store.listTreeFiles(reading(ctx), treeId);
+  return rows.map((row) => ({ path: row.path, sha256: row.sha256, sizeBytes: row.size }));
+}
+
+/** A sealed file of at most one chunk in one piece; undefined, after `onDamage`, where it is missing or differs. */
+export async function readVerifiedWhole(
+  ctx: Pick<Ctx, 'blobs'>,
+  file: ArtifactFile,
+  onDamage: () => Promise<void>,
+): Promise<Buffer | undefined> {
+  const bytes = await ctx.blobs.readWhole(file).catch(() => undefined);
+  if (bytes !== undefined && hash('sha256', bytes) === file.sha256) return bytes;
+  await onDamage();
+  return undefined;
+}
+
+/**
+ * The bytes of a sealed file, each chunk checked before any byte of it is given out. At the first one that is missing or differs,
+ * `onDamage` is awaited and the stream fails: what came until then is right and too short.
+ */
+export function readVerified(
+  ctx: Pick<Ctx, 'db' | 'tx' | 'blobs'>,
+  file: ArtifactFile,
+  range: ByteRange | undefined,
+  onDamage: () => Promise<void>,
+): Readable {
+  const digests = (): Promise<Uint8Array> => store.getChunkDigests(reading(ctx), file.blobId);
+  return verifiedStream(ctx.blobs, file, range, digests, onDamage);
+}

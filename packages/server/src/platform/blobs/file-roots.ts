@@ -1,0 +1,94 @@
+/** Folders outside the blob store that the operator named: artifacts which clients wrote there themselves can be read and listed, nothing else. */
+import { constants, createReadStream, type Stats } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import type { Readable } from 'node:stream';
+import { invalid } from '@countersign/contract/problem.ts';
+import { type ByteRange, CHUNK_BYTES } from './blob-store.ts';
+
+/** More entries in one folder are refused, never cut. */
+const ENTRIES_MAX = 100_000;
+
+export interface OutsideEntry {
+  readonly name: string;
+  readonly isDirectory: boolean;
+  readonly sizeBytes: number;
+}
+
+export interface OutsideFile {
+  /** Resolved: no part of it is a link. */
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly updatedAt: number;
+}
+
+export class FileRoots {
+  readonly #roots: readonly string[];
+
+  /** `roots`: absolute folders; those that don't exist yet count as soon as they do. */
+  constructor(roots: readonly string[]) {
+    this.#roots = roots;
+  }
+
+  /** One level, sorted by name; empty for what is absent or a file. INVALID_PARAMETER_VALUE outside the named folders. */
+  async list(folder: string, relative: string): Promise<OutsideEntry[]> {
+    const found = await this.#resolve(folder, relative);
+    if (!found?.stats.isDirectory()) return [];
+    const names = await readdir(found.path);
+    if (names.length > ENTRIES_MAX) throw invalid(`'${relative}' holds more than ${ENTRIES_MAX} entries, which can't be listed at once.`);
+    const entries: OutsideEntry[] = [];
+    for (const name of names.sort()) {
+      const entry = await this.#inside(join(found.path, name));
+      if (entry === undefined || !(entry.stats.isDirectory() || entry.stats.isFile())) continue;
+      const isDirectory = entry.stats.isDirectory();
+      entries.push({ name, isDirectory, sizeBytes: isDirectory ? 0 : entry.stats.size });
+    }
+    return entries;
+  }
+
+  /** Undefined for what is absent or no file. INVALID_PARAMETER_VALUE outside the named folders. */
+  async find(folder: string, relative: string): Promise<OutsideFile | undefined> {
+    const found = await this.#resolve(folder, relative);
+    return found?.stats.isFile() ? { path: found.path, sizeBytes: found.stats.size, updatedAt: found.stats.mtimeMs } : undefined;
+  }
+
+  read(file: OutsideFile, range?: ByteRange): Readable {
+    // A link put in its place since it was resolved is not followed. The end is fixed: the file may grow while it is sent.
+    const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
+    const end = range?.end ?? file.sizeBytes - 1;
+    return createReadStream(file.path, { flags: flags as unknown as string, highWaterMark: CHUNK_BYTES, start: range?.start ?? 0, end });
+  }
+
+  async #resolve(folder: string, relative: string): Promise<{ path: string; stats: Stats } | undefined> {
+    const whole = join(folder, relative);
+    if (!(await this.#isNamed(folder))) {
+      throw invalid('This artifact location is outside the folders that the server may read. Its operator can name more of them.');
+    }
+    return this.#inside(whole);
+  }
+
+  /** By its name alone, so that what doesn't exist yet is empty, not refused. */
+  async #isNamed(path: string): Promise<boolean> {
+    const resolved = (await realpath(path).catch(() => undefined)) ?? path;
+    return (
+      (await this.#resolvedRoots()).some((root) => isBelow(resolved, root)) || this.#roots.some((root) => isBelow(join(resolved), root))
+    );
+  }
+
+  async #inside(path: string): Promise<{ path: string; stats: Stats } | undefined> {
+    const resolved = await realpath(path).catch(() => undefined);
+    if (resolved === undefined) return undefined;
+    if (!(await this.#resolvedRoots()).some((root) => isBelow(resolved, root))) return undefined;
+    const stats = await stat(resolved).catch(() => undefined);
+    return stats && { path: resolved, stats };
+  }
+
+  async #resolvedRoots(): Promise<string[]> {
+    const resolved = await Promise.all(this.#roots.map((root) => realpath(root).catch(() => undefined)));
+    return resolved.filter((root) => root !== undefined);
+  }
+}
+
+function isBelow(path: string, root: string): boolean {
+  return path === root || path.startsWith(root.endsWith(sep) ? root : root + sep);
+}

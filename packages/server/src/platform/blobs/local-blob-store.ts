@@ -1,0 +1,262 @@
+/**
+ * Blobs in a folder: `<root>/<domain>/<aa>/<sha256>`, written under `<root>/tmp` first. Several processes may share it: a file appears by
+ * rename when it is whole and durable, and an upload that meets the same bytes renews the file's time, which is what `remove` looks at.
+ */
+import { createHash, hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, readdir, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { invalid, Problem } from '@countersign/contract/problem.ts';
+import { type BlobName, type BlobPage, type BlobStore, type ByteRange, CHUNK_BYTES, type StoredBytes } from './blob-store.ts';
+import { chunksOf } from './byte-chunks.ts';
+import { closeFile, codeOf, openFile, readAt, syncData, syncFolder, writeAll } from './file-system.ts';
+
+const DOMAIN = /^[a-z0-9][a-z0-9-]{0,63}$/;
+const TEMPORARY_FOLDER = 'tmp';
+/** A file that `remove` is about to judge; a crash leaves it here, `sweep` puts it back. */
+const REMOVED_PREFIX = 'removed.';
+const UPLOAD_PREFIX = 'upload.';
+const READ_BUFFER_BYTES = CHUNK_BYTES;
+
+export class LocalBlobStore implements BlobStore {
+  readonly #root: string;
+  /** Folders known to exist, at most 256 for each domain. */
+  readonly #folders = new Set<string>();
+  /** Names of this process' temporary files begin with it. */
+  readonly #mark = `${process.pid.toString(36)}-${Date.now().toString(36)}`;
+  readonly #living = new Set<string>();
+  #count = 0;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async put(domain: string, bytes: Readable): Promise<StoredBytes> {
+    if (!DOMAIN.test(domain)) throw new TypeError(`'${domain}' is no key domain`);
+    const chunks = chunksOf(bytes);
+    const first = await nextChunk(chunks);
+    if (first === undefined || first.length < CHUNK_BYTES) return this.#putSmall(domain, first ?? Buffer.alloc(0));
+    try {
+      return await this.#putLarge(domain, first, chunks);
+    } finally {
+      await chunks.return(undefined);
+    }
+  }
+
+  /** In one chunk the digest of the chunk is that of the whole. */
+  async #putSmall(domain: string, bytes: Buffer): Promise<StoredBytes> {
+    const digest = hash('sha256', bytes, 'buffer');
+    const stored = {
+      sha256: digest.toString('hex'),
+      sizeBytes: bytes.length,
+      chunkDigests: bytes.length === 0 ? new Uint8Array(0) : digest,
+    };
+    const blob = { domain, ...stored };
+    if (!(await this.#renew(blob))) await this.#write(blob, (fd) => writeAll(fd, bytes));
+    return stored;
+  }
+
+  async #putLarge(domain: string, first: Buffer, rest: AsyncGenerator<Buffer>): Promise<StoredBytes> {
+    const whole = createHash('sha256');
+    const digests: Buffer[] = [];
+    let sizeBytes = 0;
+    let stored: StoredBytes | undefined;
+    await this.#writeThenName(async (fd) => {
+      for (let chunk: Buffer | undefined = first; chunk !== undefined; chunk = await nextChunk(rest)) {
+        // The disk takes the chunk while it is hashed.
+        const written = writeAll(fd, chunk);
+        whole.update(chunk);
+        digests.push(hash('sha256', chunk, 'buffer'));
+        sizeBytes += chunk.length;
+        await written;
+      }
+      stored = { sha256: whole.digest('hex'), sizeBytes, chunkDigests: Buffer.concat(digests) };
+      const blob = { domain, ...stored };
+      return (await this.#renew(blob)) ? undefined : blob;
+    });
+    if (stored === undefined) throw new TypeError('a write that resolved has its digest');
+    return stored;
+  }
+
+  async #write(blob: BlobName, fill: (fd: number) => Promise<void>): Promise<void> {
+    await this.#writeThenName(async (fd) => {
+      await fill(fd);
+      return blob;
+    });
+  }
+
+  /** `fill` answers the name that the file gets, or undefined where it isn't needed. */
+  async #writeThenName(fill: (fd: number) => Promise<BlobName | undefined>): Promise<void> {
+    const name = `${UPLOAD_PREFIX}${this.#mark}-${(++this.#count).toString(36)}`;
+    const temporary = join(this.#root, TEMPORARY_FOLDER, name);
+    this.#living.add(name);
+    let isNamed = false;
+    try {
+      const fd = await this.#create(temporary);
+      let blob: BlobName | undefined;
+      try {
+        blob = await fill(fd);
+        if (blob) await syncData(fd);
+      } finally {
+        await closeFile(fd);
+      }
+      if (blob) {
+        const folder = await this.#folderOf(blob);
+        await rename(temporary, join(folder, blob.sha256));
+        isNamed = true;
+        await syncFolder(folder);
+      }
+    } catch (error) {
+      throw explain(error);
+    } finally {
+      this.#living.delete(name);
+      if (!isNamed) await unlink(temporary).catch(() => {});
+    }
+  }
+
+  async #create(temporary: string): Promise<number> {
+    try {
+      return await openFile(temporary, 'wx', 0o640);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      await mkdir(join(this.#root, TEMPORARY_FOLDER), { recursive: true });
+      return openFile(temporary, 'wx', 0o640);
+    }
+  }
+
+  async #folderOf(blob: BlobName): Promise<string> {
+    const domain = join(this.#root, blob.domain);
+    const folder = join(domain, blob.sha256.slice(0, 2));
+    if (!this.#folders.has(folder)) {
+      await mkdir(folder, { recursive: true });
+      await syncFolder(domain);
+      await syncFolder(this.#root);
+      this.#folders.add(folder);
+    }
+    return folder;
+  }
+
+  #pathOf(blob: BlobName): string {
+    return join(this.#root, blob.domain, blob.sha256.slice(0, 2), blob.sha256);
+  }
+
+  /** True if the same bytes are in place and durable; from now on they count as put now. */
+  async #renew(blob: BlobName): Promise<boolean> {
+    const path = this.#pathOf(blob);
+    try {
+      const now = Date.now() / 1000;
+      await utimes(path, now, now);
+      if ((await stat(path)).size !== blob.sizeBytes) return false;
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return false;
+      throw explain(error);
+    }
+    // Another upload may have renamed it a moment ago and not have synced the folder yet.
+    await syncFolder(join(path, '..'));
+    return true;
+  }
+
+  read(blob: BlobName, range?: ByteRange): Readable {
+    return createReadStream(this.#pathOf(blob), { highWaterMark: READ_BUFFER_BYTES, ...range });
+  }
+
+  async readWhole(blob: BlobName): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafeSlow(blob.sizeBytes);
+    const fd = await openFile(this.#pathOf(blob), 'r');
+    try {
+      const size = await readAt(fd, bytes, 0);
+      return size === bytes.length ? bytes : bytes.subarray(0, size);
+    } finally {
+      void closeFile(fd);
+    }
+  }
+
+  async has(blob: BlobName): Promise<boolean> {
+    const found = await stat(this.#pathOf(blob)).catch(() => undefined);
+    return found?.size === blob.sizeBytes;
+  }
+
+  /**
+   * The file is moved aside before its time is read: an upload that renewed it before the move is seen in its time, one that comes after
+   * doesn't find it and writes its own.
+   */
+  async remove(blob: BlobName, putBefore: number): Promise<boolean> {
+    const path = this.#pathOf(blob);
+    const aside = join(this.#root, TEMPORARY_FOLDER, `${REMOVED_PREFIX}${blob.domain}.${blob.sha256}`);
+    try {
+      if ((await stat(path)).mtimeMs >= putBefore) return false;
+      await rename(path, aside);
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return true;
+      throw error;
+    }
+    if ((await stat(aside)).mtimeMs >= putBefore) {
+      await rename(aside, path);
+      return false;
+    }
+    await unlink(aside);
+    return true;
+  }
+
+  async sweep(olderThanMs: number): Promise<number> {
+    const folder = join(this.#root, TEMPORARY_FOLDER);
+    const names = await readdir(folder).catch(() => []);
+    const oldest = Date.now() - olderThanMs;
+    let swept = 0;
+    for (const name of names) {
+      if (this.#living.has(name)) continue;
+      const path = join(folder, name);
+      const found = await stat(path).catch(() => undefined);
+      // Another process that shares the folder may own it; it writes to it or goes away.
+      if (found === undefined || found.mtimeMs > oldest) continue;
+      if (name.startsWith(REMOVED_PREFIX)) await this.#putBack(name, path);
+      else await unlink(path).catch(() => {});
+      swept += 1;
+    }
+    return swept;
+  }
+
+  /** Whether the file may go is decided again by the next collection; here only the crash in the middle is undone. */
+  async #putBack(name: string, path: string): Promise<void> {
+    const [, domain = '', sha256 = ''] = name.split('.');
+    const folder = await this.#folderOf({ domain, sha256, sizeBytes: 0 });
+    await rename(path, join(folder, sha256)).catch(() => {});
+  }
+
+  /** A page is one of the 256 folders. */
+  async list(domain: string, cursor: string | undefined): Promise<BlobPage> {
+    const number = cursor === undefined ? 0 : Number.parseInt(cursor, 16);
+    const folder = join(this.#root, domain, number.toString(16).padStart(2, '0'));
+    const blobs: { sha256: string; sizeBytes: number; putAt: number }[] = [];
+    for (const sha256 of await readdir(folder).catch(() => [])) {
+      const found = await stat(join(folder, sha256)).catch(() => undefined);
+      if (found) blobs.push({ sha256, sizeBytes: found.size, putAt: found.mtimeMs });
+    }
+    return number >= 255 ? { blobs } : { blobs, next: (number + 1).toString(16) };
+  }
+}
+
+async function nextChunk(chunks: AsyncGenerator<Buffer>): Promise<Buffer | undefined> {
+  try {
+    const { value, done } = await chunks.next();
+    return done ? undefined : value;
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    // What a source fails with is a connection's end; nothing of the upload is kept.
+    throw invalid('The upload ended before all of its bytes arrived; nothing was stored. Send it again.');
+  }
+}
+
+/** errno(3): ENOSPC no space left on device, EDQUOT disk quota exceeded. */
+function explain(error: unknown): unknown {
+  const code = codeOf(error);
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  return new Problem(
+    'STORAGE_FULL',
+    'The disk that holds the artifacts is full; nothing was stored. Free some space and send this again.',
+    {
+      cause: error,
+    },
+  );
+}
