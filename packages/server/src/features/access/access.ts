@@ -14,6 +14,12 @@ export async function getSettings(ctx: Ctx): Promise<Settings> {
   return settings as unknown as Settings; // rows are written by `changeSettings` only, which takes nothing else
 }
 
+/** Those that exist, by id. */
+export async function listPrincipals(ctx: Ctx, ids: readonly number[]): Promise<ReadonlyMap<number, store.PrincipalRow>> {
+  const rows = await store.listPrincipals(reading(ctx), [...new Set(ids)]);
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
 /** Changes some settings, as events. */
 export function changeSettings(ctx: Ctx, changes: Partial<Settings>): Promise<Settings> {
   return transaction(ctx, async (inner) => {

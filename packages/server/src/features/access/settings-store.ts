@@ -14,3 +14,15 @@ export async function upsertSetting(tx: Queries, workspaceId: number, name: stri
     by,
   );
 }
+
+export interface PrincipalRow {
+  readonly id: number;
+  readonly kind: string;
+  readonly name: string;
+}
+
+export function listPrincipals(db: Queries, ids: readonly number[]): Promise<PrincipalRow[]> {
+  const wanted = db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])';
+  const list = db.dialect === 'sqlite' ? `[${ids.join(',')}]` : `{${ids.join(',')}}`;
+  return db.all(`SELECT id, kind, name FROM principals WHERE id IN (${wanted}) LIMIT 10000`, list);
+}

@@ -100,8 +100,9 @@ export function list(
   const order = query.newestFirst ? 'DESC' : 'ASC';
   if (query.modelId !== undefined) {
     return db.all(
-      `SELECT ${COLUMNS} FROM events WHERE model_id = ? AND ${after} ORDER BY seq ${order} LIMIT ?`,
+      `SELECT ${COLUMNS} FROM events WHERE model_id = ? AND workspace_id = ? AND ${after} ORDER BY seq ${order} LIMIT ?`,
       query.modelId,
+      query.workspaceId,
       start,
       query.limit,
     );
@@ -121,6 +122,36 @@ export function lastOnTarget(db: Queries, modelId: number, target: string, asOf:
     target,
     asOf,
   );
+}
+
+/** The last event recorded at or before a time; 0 where there is none. */
+export async function lastSeqAt(db: Queries, asOf: number): Promise<number> {
+  const row = await db.one<{ seq: number }>(
+    'SELECT seq FROM events WHERE recorded_at <= ? ORDER BY recorded_at DESC, seq DESC LIMIT 1',
+    asOf,
+  );
+  return row?.seq ?? 0;
+}
+
+/** A model's events on a target, or all of them, oldest first. */
+export function listOfModel(
+  db: Queries,
+  query: { workspaceId: number; modelId: number; target: string | undefined; afterSeq: number; untilSeq: number; limit: number },
+): Promise<ReadRow[]> {
+  const start = `SELECT ${COLUMNS} FROM events WHERE model_id = ? AND workspace_id = ? AND seq > ? AND seq <= ?`;
+  const values = [query.modelId, query.workspaceId, query.afterSeq, query.untilSeq];
+  return query.target === undefined
+    ? db.all(`${start} ORDER BY seq LIMIT ?`, ...values, query.limit)
+    : db.all(`${start} AND target = ? ORDER BY seq LIMIT ?`, ...values, query.target, query.limit);
+}
+
+const TEXTS_MAX = 200_000;
+
+/** The texts beside a page of events, by event and field. */
+export function listTexts(db: Queries, seqs: readonly number[]): Promise<{ seq: number; field: string; text: string }[]> {
+  const wanted = db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])';
+  const list = db.dialect === 'sqlite' ? `[${seqs.join(',')}]` : `{${seqs.join(',')}}`;
+  return db.all(`SELECT seq, field, text FROM event_texts WHERE seq IN (${wanted}) ORDER BY seq, field LIMIT ${TEXTS_MAX}`, list);
 }
 
 export function range(db: Queries, afterSeq: number, limit: number): Promise<ReadRow[]> {

@@ -139,6 +139,44 @@ export async function lastOnTarget(db: Queries, modelId: number, target: string,
   return row && { ...row, hash: Buffer.from(row.hash).toString('hex') };
 }
 
+/** The last event recorded at or before a time: its place in the chain, 0 before the first. */
+export function lastSeqAt(db: Queries, asOf: number): Promise<number> {
+  return store.lastSeqAt(db, asOf);
+}
+
+export interface ModelEventQuery {
+  readonly workspaceId: number;
+  readonly modelId: number;
+  /** All of the model's where it is undefined. */
+  readonly target: string | undefined;
+  readonly untilSeq: number;
+}
+
+const MODEL_PAGE = 5000;
+
+/** A model's events up to a place in the chain, oldest first, as they are needed. */
+export async function* listOfModel(db: Queries, query: ModelEventQuery): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
+  let afterSeq = 0;
+  for (;;) {
+    const page = await store.listOfModel(db, { ...query, afterSeq, limit: MODEL_PAGE });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < MODEL_PAGE) return;
+    afterSeq = last.seq;
+  }
+}
+
+/** What is still there of the texts beside these events: by seq, then by field. */
+export async function listTexts(db: Queries, seqs: readonly number[]): Promise<ReadonlyMap<number, ReadonlyMap<string, string>>> {
+  const texts = new Map<number, Map<string, string>>();
+  if (seqs.length === 0) return texts;
+  for (const row of await store.listTexts(db, seqs)) {
+    const fields = texts.get(row.seq) ?? new Map<string, string>();
+    texts.set(row.seq, fields.set(row.field, row.text));
+  }
+  return texts;
+}
+
 export interface ChainVerdict {
   readonly ok: boolean;
   readonly events: number;

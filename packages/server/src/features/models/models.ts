@@ -98,6 +98,11 @@ export async function get(ctx: Ctx, name: string): Promise<RegisteredModel> {
   return model;
 }
 
+/** Active or deleted. */
+export function findById(ctx: Ctx, id: number): Promise<RegisteredModel | undefined> {
+  return store.findById(reading(ctx), ctx.workspace.id, id);
+}
+
 export function listByIds(ctx: Ctx, ids: readonly number[]): Promise<RegisteredModel[]> {
   return store.listByIds(reading(ctx), ids);
 }

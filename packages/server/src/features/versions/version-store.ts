@@ -26,6 +26,8 @@ export interface ModelVersion {
   readonly sealReason: string | null;
   readonly treeId: number | null;
   readonly damagedAt: number | null;
+  /** The principal that changed it last. */
+  readonly writtenBy: number;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly deletedAt: number | null;
@@ -41,7 +43,7 @@ type VersionRow = Omit<ModelVersion, 'tags' | 'aliases' | 'isPrompt'> & {
 
 const COLUMNS = `v.id, v.model_id AS "modelId", m.name, v.version, v.description, v.source, v.storage_location AS "storageLocation", v.run_id AS "runId",
   v.run_link AS "runLink", v.logged_model_id AS "loggedModelId", v.stage, v.is_prompt AS "isPrompt", v.lineage, v.seal_state AS "sealState",
-  v.seal_reason AS "sealReason", v.tree_id AS "treeId", v.damaged_at AS "damagedAt", v.created_at AS "createdAt", v.updated_at AS "updatedAt",
+  v.seal_reason AS "sealReason", v.tree_id AS "treeId", v.damaged_at AS "damagedAt", v.written_by AS "writtenBy", v.created_at AS "createdAt", v.updated_at AS "updatedAt",
   v.deleted_at AS "deletedAt"`;
 
 const selectFor = new Map<string, string>();
@@ -134,6 +136,14 @@ export async function listInStage(db: Queries, modelId: number, stage: Stage): P
     'registered_models m JOIN model_versions v ON v.model_id = m.id WHERE m.id = ? AND v.stage = ? AND v.deleted_at IS NULL ' +
     `ORDER BY v.version LIMIT ${STAGE_OCCUPANTS_MAX}`;
   return (await db.all<VersionRow>(select(db, from), modelId, stage)).map(fromRow);
+}
+
+/** Newest first, those below a number. */
+export async function listOfModel(db: Queries, modelId: number, belowVersion: number, limit: number): Promise<ModelVersion[]> {
+  const from =
+    'registered_models m JOIN model_versions v ON v.model_id = m.id WHERE m.id = ? AND v.version < ? AND v.deleted_at IS NULL ' +
+    'ORDER BY v.version DESC LIMIT ?';
+  return (await db.all<VersionRow>(select(db, from), modelId, belowVersion, limit)).map(fromRow);
 }
 
 export interface NewVersionRow {

@@ -79,6 +79,7 @@ export async function create(ctx: TxCtx, _permit: Permit, model: RegisteredModel
     name: model.name,
     stage: 'None',
     damagedAt: null,
+    writtenBy: row.by,
     createdAt: at,
     updatedAt: at,
     deletedAt: null,
@@ -159,6 +160,15 @@ export async function search(ctx: Ctx, query: models.SearchQuery): Promise<model
 /** The newest of each stage; all stages where none are named. */
 export function listLatest(ctx: Ctx, model: RegisteredModel, stages?: readonly Stage[]): Promise<ModelVersion[]> {
   return store.listLatest(reading(ctx), model.id, stages);
+}
+
+/** A page of a model's versions, newest first: those below a number, or from the newest. */
+export function listOfModel(
+  ctx: Ctx,
+  model: RegisteredModel,
+  page: { belowVersion?: number | undefined; limit: number },
+): Promise<ModelVersion[]> {
+  return store.listOfModel(reading(ctx), model.id, page.belowVersion ?? Number.MAX_SAFE_INTEGER, page.limit);
 }
 
 export function listInStage(ctx: Ctx, model: RegisteredModel, stage: Stage): Promise<ModelVersion[]> {

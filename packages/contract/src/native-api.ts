@@ -1,0 +1,20 @@
+/** Every endpoint of the native API. An entry here without a handler doesn't compile. */
+import { comparisonEndpoints } from './comparisons.ts';
+import { eventEndpoints } from './events.ts';
+import { modelEndpoints } from './models.ts';
+import { settingsEndpoints } from './settings-endpoints.ts';
+import { transitionEndpoints } from './transitions.ts';
+import { versionEndpoints } from './versions.ts';
+
+export const endpoints = [
+  ...modelEndpoints,
+  ...versionEndpoints,
+  ...transitionEndpoints,
+  ...comparisonEndpoints,
+  ...eventEndpoints,
+  ...settingsEndpoints,
+] as const;
+
+export type AnyEndpoint = (typeof endpoints)[number];
+export type EndpointId = AnyEndpoint['id'];
+export type EndpointOf<Id extends EndpointId> = Extract<AnyEndpoint, { readonly id: Id }>;
