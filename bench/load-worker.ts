@@ -7,8 +7,23 @@ import { ResponseReader, type ResponseSummary } from './response-reader.ts';
 
 const receiveBufferBytes = 256 * 1024;
 const answerLimitMs = 120_000;
+const errorTextMax = 300;
+const errorsAlwaysAllowed = 20;
+const errorShareMax = 0.5;
 
 let filler = Buffer.alloc(0);
+
+/** What a wrong answer said, as far as it came with the last bytes received. */
+function bodyStart(lastBytes: Buffer): string {
+  const at = lastBytes.indexOf('\r\n\r\n');
+  const text = lastBytes.toString('utf8', at < 0 ? 0 : at + 4).slice(0, errorTextMax);
+  return text.startsWith('{') ? `: ${text.replace(/[^ -~]+/g, ' ')}` : '';
+}
+
+/** Stops a hopeless job, but lets one go on that is refused now and then. */
+function isHopeless(errors: number, begun: number): boolean {
+  return errors >= errorsAlwaysAllowed && errors > begun * errorShareMax;
+}
 
 function isAsExpected(response: ResponseSummary, expected: ExpectedBody): boolean {
   if (response.status !== 200) return false;
@@ -51,9 +66,8 @@ class LoadRun {
   }
 
   private hasMore(): boolean {
-    return (
-      this.errors < 10 && this.begun < this.job.requestsMax && (this.begun < this.job.connections || performance.now() < this.deadline)
-    );
+    if (isHopeless(this.errors, this.begun) || this.begun >= this.job.requestsMax) return false;
+    return this.begun < this.job.connections || performance.now() < this.deadline;
   }
 
   private fail(reason: string): void {
@@ -69,12 +83,13 @@ class LoadRun {
   private useOneSocket(): Promise<void> {
     return new Promise((resolve) => {
       let sentAt = 0;
+      let receivedLength = 0;
       const onResponse = (response: ResponseSummary): void => {
         const now = performance.now();
         this.lastAnswerAt = now;
         this.bodyBytes += response.bodyBytes;
         if (isAsExpected(response, this.job.expectedBody)) this.latencies.push(now - sentAt);
-        else this.fail(`status ${response.status}, body of ${response.bodyBytes} bytes`);
+        else this.fail(`status ${response.status}, body of ${response.bodyBytes} bytes${bodyStart(received.subarray(0, receivedLength))}`);
         sentAt = 0;
         if (response.isClosing || !this.hasMore()) socket.end();
         else sentAt = this.sendNext(socket);
@@ -88,6 +103,7 @@ class LoadRun {
         onread: {
           buffer: received,
           callback: (length) => {
+            receivedLength = length;
             try {
               reader.push(received, length);
             } catch (error) {

@@ -48,10 +48,11 @@ function writes(path: string, bodies: (data: SeededDataset) => unknown[]): Workl
   return (port, data) => bodies(data).map((body) => jsonRequest(port, apiRoute + path, body));
 }
 
-/** Indices of models other than the largest, spread over all of them. */
-function someModels(data: SeededDataset, count = variety): string[] {
+/** Models other than the largest, spread over all; neighbours differ, so that concurrent writes meet on no row. */
+function someModels(data: SeededDataset): string[] {
   const usable = Math.max(1, data.sizes.models - 1);
-  return times(count, (index) => modelName(Math.floor((index * usable) / count) % usable));
+  const stride = Math.max(1, Math.floor(usable / variety));
+  return times(variety, (index) => modelName((index * stride) % usable));
 }
 
 function someRuns(data: SeededDataset): string[] {
