@@ -4,6 +4,7 @@
  */
 import type { Ctx, TxCtx } from '../../platform/context.ts';
 import * as store from './artifact-gc-store.ts';
+import { SERVER_DOMAIN } from './artifact-rules.ts';
 
 export interface CollectOptions {
   /** How long a blob stays dying; longer than any upload takes between its bytes and its commit, and than clocks of several hosts differ. */
@@ -18,17 +19,15 @@ export interface Collected {
   readonly removed: number;
 }
 
-type GcCtx = Pick<Ctx, 'db' | 'blobs' | 'clock'> & Ctx;
-
 /** One pass over everything, in small transactions. Safe beside uploads, seals and other collections. */
-export async function collectGarbage(ctx: GcCtx, options: CollectOptions): Promise<Collected> {
+export async function collectGarbage(ctx: Ctx, options: CollectOptions): Promise<Collected> {
   const trees = options.referredTrees ? await collectTrees(ctx, options.graceMs, options.referredTrees) : 0;
   const marked = await markBlobs(ctx);
   const removed = await removeDying(ctx, options.graceMs);
   return { trees, marked, removed };
 }
 
-async function collectTrees(ctx: GcCtx, graceMs: number, referredTrees: NonNullable<CollectOptions['referredTrees']>): Promise<number> {
+async function collectTrees(ctx: Ctx, graceMs: number, referredTrees: NonNullable<CollectOptions['referredTrees']>): Promise<number> {
   const createdBefore = ctx.clock.now() - graceMs;
   let collected = 0;
   let after = 0;
@@ -47,7 +46,7 @@ async function collectTrees(ctx: GcCtx, graceMs: number, referredTrees: NonNulla
   }
 }
 
-async function markBlobs(ctx: GcCtx): Promise<number> {
+async function markBlobs(ctx: Ctx): Promise<number> {
   let marked = 0;
   let after = 0;
   for (;;) {
@@ -60,7 +59,7 @@ async function markBlobs(ctx: GcCtx): Promise<number> {
   }
 }
 
-async function removeDying(ctx: GcCtx, graceMs: number): Promise<number> {
+async function removeDying(ctx: Ctx, graceMs: number): Promise<number> {
   await ctx.db.write((tx) => store.reviveReferred(tx));
   let removed = 0;
   const markedBefore = ctx.clock.now() - graceMs;
@@ -83,18 +82,18 @@ const ORPHANS_PAGE = 500;
 /**
  * Removes stored bytes that no row knows, left by a crash or a refusal between storing and commit. One page of the store; answers where to go on.
  */
-export async function collectOrphans(ctx: GcCtx, domain: string, cursor: string | undefined, graceMs: number): Promise<string | undefined> {
+export async function collectOrphans(ctx: Ctx, cursor: string | undefined, graceMs: number): Promise<string | undefined> {
   const putBefore = ctx.clock.now() - graceMs;
-  const page = await ctx.blobs.list(domain, cursor);
+  const page = await ctx.blobs.list(SERVER_DOMAIN, cursor);
   const old = page.blobs.filter((blob) => blob.putAt < putBefore);
   for (let i = 0; i < old.length; i += ORPHANS_PAGE) {
     const some = old.slice(i, i + ORPHANS_PAGE);
     const known = await store.knownBlobs(
       ctx.db,
-      domain,
+      SERVER_DOMAIN,
       some.map((blob) => blob.sha256),
     );
-    for (const blob of some) if (!known.has(blob.sha256)) await ctx.blobs.remove({ domain, ...blob }, putBefore);
+    for (const blob of some) if (!known.has(blob.sha256)) await ctx.blobs.remove({ domain: SERVER_DOMAIN, ...blob }, putBefore);
   }
   return page.next;
 }

@@ -4,6 +4,9 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, type Problem } from '@countersign/contract/problem.ts';
 import canonicalize from 'canonicalize';
 
+/** The key domain of bytes: one for the server, as long as no workspace has a key of its own. */
+export const SERVER_DOMAIN = 'server';
+
 /** Longer ones don't fit an index entry of PostgreSQL. */
 const PATH_BYTES_MAX = 2000;
 const DEPTH_MAX = 100;

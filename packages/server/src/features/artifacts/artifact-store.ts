@@ -18,7 +18,7 @@ export interface FileRow {
 export interface EntryRow {
   readonly path: string;
   readonly is_directory: number;
-  readonly size: number | null;
+  readonly size: number;
 }
 
 export function findFile(db: Queries, workspaceId: number, path: string): Promise<FileRow | undefined> {
@@ -118,36 +118,33 @@ export function listTreeFolder(db: Queries, treeId: number, folder: string): Pro
 
 /**
  * A loose index scan: each step seeks the first path behind the entry before, so a folder costs as many seeks as it has entries, however
- * much lies below them. `slash` is where the entry's name ends in a path below it, 0 for a file. Lengths are counted in code points.
+ * much lies below them. Lengths are counted in code points.
  */
 function listLevel(db: Queries, table: 'artifacts' | 'tree_files', owner: string, id: number, folder: string): Promise<EntryRow[]> {
   const prefix = folder === '' ? '' : `${folder}/`;
-  const position = db.dialect === 'sqlite' ? 'instr' : 'strpos';
+  const below = folder === '' ? '' : 'AND t.path < asked.until';
+  // Where the name of the entry ends in a path below it; 0 for a file.
+  const slash = `${db.dialect === 'sqlite' ? 'instr' : 'strpos'}(substr(step.path, asked.skip + 1), '/')`;
+  const name = `substr(step.path, 1, asked.skip + ${slash} - 1)`;
   // Control characters are in no path, so this sorts behind a file and before all that begin with its name.
   const behind = db.dialect === 'sqlite' ? 'char(1)' : 'chr(1)';
-  const below = folder === '' ? '' : 'AND t.path < asked.until';
   return db.all<EntryRow>(
     `WITH RECURSIVE asked(owner, prefix, until, skip) AS (SELECT CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS TEXT), CAST(? AS INTEGER)),
-     step(path, slash) AS (
-       SELECT first.path, ${position}(substr(first.path, asked.skip + 1), '/') FROM asked JOIN (
-         SELECT (SELECT t.path FROM ${table} t, asked WHERE t.${owner} = asked.owner AND t.path >= asked.prefix ${below} ORDER BY t.path LIMIT 1) AS path
-       ) first ON first.path IS NOT NULL
+     step(path) AS (
+       SELECT (SELECT t.path FROM ${table} t WHERE t.${owner} = asked.owner AND t.path >= asked.prefix ${below} ORDER BY t.path LIMIT 1) FROM asked
        UNION ALL
-       SELECT following.path, ${position}(substr(following.path, following.skip + 1), '/') FROM (
-         SELECT asked.skip, (SELECT t.path FROM ${table} t WHERE t.${owner} = asked.owner ${below} AND t.path >=
-           CASE WHEN step.slash > 0 THEN substr(step.path, 1, asked.skip + step.slash - 1) || '0' ELSE step.path || ${behind} END
-           ORDER BY t.path LIMIT 1) AS path
-         FROM step, asked
-       ) following WHERE following.path IS NOT NULL
+       SELECT (SELECT t.path FROM ${table} t WHERE t.${owner} = asked.owner ${below}
+               AND t.path >= CASE WHEN ${slash} > 0 THEN ${name} || '0' ELSE step.path || ${behind} END ORDER BY t.path LIMIT 1)
+       FROM step, asked WHERE step.path IS NOT NULL
      )
-     SELECT CASE WHEN step.slash > 0 THEN substr(step.path, 1, asked.skip + step.slash - 1) ELSE step.path END AS path,
-            CASE WHEN step.slash > 0 THEN 1 ELSE 0 END AS is_directory, b.size
-     FROM asked, step LEFT JOIN ${table} f ON f.${owner} = ? AND f.path = step.path LEFT JOIN blobs b ON b.id = f.blob_id LIMIT ?`,
+     SELECT CASE WHEN ${slash} > 0 THEN ${name} ELSE step.path END AS path, CASE WHEN ${slash} > 0 THEN 1 ELSE 0 END AS is_directory,
+       CASE WHEN ${slash} > 0 THEN 0 ELSE b.size END AS size
+     FROM asked JOIN step ON step.path IS NOT NULL
+     LEFT JOIN ${table} f ON f.${owner} = asked.owner AND f.path = step.path LEFT JOIN blobs b ON b.id = f.blob_id LIMIT ?`,
     id,
     prefix,
     `${folder}0`,
     [...prefix].length,
-    id,
     LIST_MAX + 1,
   );
 }

@@ -8,15 +8,21 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 import type { BlobName, ByteRange } from '../../platform/blobs/blob-store.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
-import { digestTree, foldersAbove, type ManifestEntry, parseFilePath, parsePath, parseWritablePath, sortByPath } from './artifact-rules.ts';
+import {
+  digestTree,
+  foldersAbove,
+  type ManifestEntry,
+  parseFilePath,
+  parsePath,
+  parseWritablePath,
+  SERVER_DOMAIN,
+  sortByPath,
+} from './artifact-rules.ts';
 import * as store from './artifact-store.ts';
 import { verifiedStream } from './verified-stream.ts';
 
 export { type Collected, type CollectOptions, collectGarbage, collectOrphans } from './artifact-gc.ts';
 export { joinPath, type ManifestEntry, parsePath, parseWritablePath, SEALED_ROOT, storedPathOf } from './artifact-rules.ts';
-
-/** The key domain of bytes: one for the server, as long as no workspace has a key of its own. */
-const SERVER_DOMAIN = 'server';
 
 type ReadCtx = Pick<Ctx, 'db' | 'tx' | 'workspace'>;
 
@@ -82,7 +88,7 @@ function toEntries(rows: store.EntryRow[], directory: string): ArtifactEntry[] {
   if (rows.length > store.LIST_MAX) {
     throw invalid(`'${clip(directory)}' holds more than ${store.LIST_MAX} entries, which can't be listed at once. List its directories.`);
   }
-  return sortByPath(rows.map((row) => ({ path: row.path, isDirectory: row.is_directory === 1, sizeBytes: row.size ?? 0 })));
+  return sortByPath(rows.map((row) => ({ path: row.path, isDirectory: row.is_directory === 1, sizeBytes: row.size })));
 }
 
 export async function find(ctx: ReadCtx, path: string): Promise<ArtifactFile | undefined> {
