@@ -1,7 +1,11 @@
 /** The composition root: the only file that knows all rooms. Wiring, no logic. */
 import type { Server } from 'node:http';
+import { parseVersionNumber } from '@countersign/contract/names.ts';
 import type { Logger } from 'pino';
-import { artifactRoutes } from './mlflow/artifact-routes.ts';
+import * as loggedModels from './features/logged-models/logged-models.ts';
+import * as runs from './features/runs/runs.ts';
+import * as versions from './features/versions/versions.ts';
+import { type ArtifactSources, artifactRoutes } from './mlflow/artifact-routes.ts';
 import { experimentRpcs } from './mlflow/experiment-rpcs.ts';
 import { loggedModelRpcs } from './mlflow/logged-model-rpcs.ts';
 import { modelRpcs } from './mlflow/model-rpcs.ts';
@@ -36,11 +40,19 @@ export function localContext(parts: AppParts): Ctx {
   };
 }
 
+const artifactSources: ArtifactSources = {
+  getRunArtifactUri: runs.getArtifactUri,
+  getLoggedModelArtifactUri: loggedModels.getArtifactUri,
+  findSealedTree: versions.findSealedTree,
+  getDownloadLocation: (ctx, name, version) => versions.getDownloadUri(ctx, name, parseVersionNumber(version)),
+  reportDamage: versions.reportDamage,
+};
+
 export function createApp(parts: AppParts): Server {
   const contextOf = (_exchange: Exchange): Ctx => localContext(parts);
   const routes: Route[] = [
-    ...mount([...experimentRpcs, ...runRpcs, ...loggedModelRpcs, ...modelRpcs, ...versionRpcs], contextOf),
-    ...artifactRoutes(contextOf),
+    ...mount([...experimentRpcs, ...runRpcs, ...loggedModelRpcs({ onReady: versions.sealWaiting }), ...modelRpcs, ...versionRpcs], contextOf),
+    ...artifactRoutes(contextOf, artifactSources),
     ...serverRoutes(),
   ];
   return createHttpServer({

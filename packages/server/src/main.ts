@@ -7,7 +7,7 @@ import { createApp, localContext } from './app.ts';
 import { openChain } from './features/events/events.ts';
 import { ensureDefaultExperiment } from './features/experiments/experiments.ts';
 import { migrations } from './migrations/migrations.ts';
-import type { BlobStore } from './platform/blobs/blob-store.ts';
+import { LocalBlobStore } from './platform/blobs/local-blob-store.ts';
 import { systemClock } from './platform/context.ts';
 import type { Database } from './platform/db/database.ts';
 import { migrate } from './platform/db/migrate.ts';
@@ -35,7 +35,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   await migrate(db, migrations, (sentence) => log.info(sentence));
   await openChain(db, systemClock);
   const artifactRoot = values['default-artifact-root'] ?? process.env.MLFLOW_DEFAULT_ARTIFACT_ROOT ?? 'mlflow-artifacts:/';
-  const parts = { db, blobs: undefined as unknown as BlobStore, artifactRoot, log };
+  const parts = { db, blobs: new LocalBlobStore(join(dataDir, 'blobs')), artifactRoot, log };
   await ensureDefaultExperiment(localContext(parts), artifactRoot);
   const server = createApp(parts);
   server.listen(Number(values.port), values.host, () => log.info(`listening on http://${values.host}:${values.port}`));
