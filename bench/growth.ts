@@ -1,12 +1,12 @@
 // How much dearer requests become when the data grows: the same requests on small and on large data, side by side.
-import { apiRoute, historyMetric, largeSizes, modelName, quickSizes, type SeededDataset } from './dataset.ts';
+import { apiRoute, historyMetric, largeSizes, modelName, type SeededDataset, standardSizes } from './dataset.ts';
 import type { LoadGenerator } from './load-generator.ts';
 import { type Measurement, measure } from './measuring.ts';
 import type { BenchOptions } from './options.ts';
 import { discardServer, type PreparedServer, prepareServer } from './prepared-server.ts';
 import { markdownTable } from './report.ts';
 import { getRequest, jsonRequest } from './request-template.ts';
-import type { ServerKind } from './server-process.ts';
+import { readyToStart, type ServerKind } from './server-process.ts';
 import { selectWorkloads, type Workload, workloads } from './workloads.ts';
 
 const growthMax = 1.5;
@@ -55,7 +55,7 @@ function isTimed(workload: Workload): boolean {
 }
 
 /** The small data has as many runs as the large: a run search reads them all, and their number isn't what grows. */
-const smallSizes = { ...quickSizes, runs: largeSizes.runs };
+const smallSizes = { ...standardSizes, runs: largeSizes.runs };
 
 async function compare(
   generator: LoadGenerator,
@@ -78,6 +78,7 @@ export async function measureGrowth(generator: LoadGenerator, kind: ServerKind, 
   const all = [...growthOnly, ...workloads].filter(isTimed);
   const named = options.only.length === 0 ? all : all.filter((each) => options.only.some((part) => each.name.includes(part)));
   const chosen = named.length > 0 ? named : selectWorkloads(options.only);
+  readyToStart(kind);
   const small = await prepareServer(kind, smallSizes, `${kind}-small`);
   try {
     const large = await prepareServer(kind, largeSizes, `${kind}-large`);

@@ -11,7 +11,7 @@ import { type BenchOptions, readOptions, usage } from './options.ts';
 import { discardServer, type PreparedServer, prepareServer } from './prepared-server.ts';
 import { resultsDir } from './project-paths.ts';
 import { type BenchResults, failures, type LoadedFacts, report } from './report.ts';
-import { type ServerKind, whyAbsent } from './server-process.ts';
+import { readyToStart, type ServerKind } from './server-process.ts';
 import { selectWorkloads, type Workload } from './workloads.ts';
 
 const connectionCounts = [1, 16];
@@ -31,8 +31,7 @@ async function prepareGroup(group: readonly ServerKind[], options: BenchOptions,
   const prepared: PreparedServer[] = [];
   for (const kind of group) {
     try {
-      const reason = whyAbsent(kind);
-      if (reason !== undefined) throw new Error(reason);
+      readyToStart(kind);
       prepared.push(await prepareServer(kind, options.isQuick ? quickSizes : standardSizes));
     } catch (error) {
       absent.push(`${kind}: ${error instanceof Error ? error.message : String(error)}`);

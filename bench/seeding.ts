@@ -74,6 +74,11 @@ async function seedHistories(client: WireClient, runIds: readonly string[], size
   });
 }
 
+async function seedVersion(client: WireClient, name: string, index: number): Promise<void> {
+  const tags = [{ key: 'validated', value: index % 2 === 0 ? 'yes' : 'no' }];
+  await client.post('/model-versions/create', { name, source: servedSource, description: `Try ${index + 1}`, tags });
+}
+
 async function seedModel(client: WireClient, modelIndex: number, sizes: DatasetSizes): Promise<void> {
   const name = modelName(modelIndex);
   const tags = [
@@ -82,8 +87,7 @@ async function seedModel(client: WireClient, modelIndex: number, sizes: DatasetS
   ];
   await client.post('/registered-models/create', { name, description: `Scores ${name}`, tags });
   await forEachInOrder(versionsOf(modelIndex, sizes), async (index) => {
-    const versionTags = [{ key: 'validated', value: index % 2 === 0 ? 'yes' : 'no' }];
-    await client.post('/model-versions/create', { name, source: servedSource, description: `Try ${index + 1}`, tags: versionTags });
+    await seedVersion(client, name, index);
   });
   await client.post('/registered-models/alias', { name, alias: 'champion', version: '3' });
   await client.post('/model-versions/transition-stage', { name, version: '2', stage: 'Production', archive_existing_versions: false });
@@ -98,9 +102,9 @@ async function seedModels(client: WireClient, sizes: DatasetSizes): Promise<void
   const startSizes = { ...sizes, versionsOfLargestModel: Math.min(sizes.versionsOfLargestModel, sizes.versionsPerModel) };
   await forEachInParallel(sizes.models, (index) => seedModel(client, index, startSizes));
   const name = modelName(sizes.models - 1);
-  await forEachInParallel(sizes.versionsOfLargestModel - startSizes.versionsOfLargestModel, async () => {
-    await client.post('/model-versions/create', { name, source: servedSource });
-  });
+  await forEachInParallel(sizes.versionsOfLargestModel - startSizes.versionsOfLargestModel, (index) =>
+    seedVersion(client, name, startSizes.versionsOfLargestModel + index),
+  );
 }
 
 function put(client: WireClient, path: string, bytes: Buffer): Promise<string> {

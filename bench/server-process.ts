@@ -1,5 +1,5 @@
 // Starting and stopping the measured servers, each on its own port and data folder.
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, openSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
@@ -55,10 +55,12 @@ function launchOf(kind: ServerKind, port: number, dataDir: string): Launch {
   }
 }
 
-/** A reason why this server can't be started here, or undefined. */
-export function whyAbsent(kind: ServerKind): string | undefined {
-  if (kind === 'countersign' && !existsSync(join(projectRoot, 'bin/countersign'))) return 'bin/countersign does not exist';
-  return undefined;
+/** Makes a server ready to be started, so that no build is timed with it. Throws with the reason when it can't be. */
+export function readyToStart(kind: ServerKind): void {
+  if (kind !== 'countersign') return;
+  const program = join(projectRoot, 'bin/countersign');
+  if (!existsSync(program)) throw new Error('bin/countersign does not exist');
+  execFileSync('sh', [program, '--version'], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 function freePort(): Promise<number> {
