@@ -11,17 +11,20 @@ import { loggedModelRpcs } from './mlflow/logged-model-rpcs.ts';
 import { modelRpcs } from './mlflow/model-rpcs.ts';
 import { mount } from './mlflow/rpc.ts';
 import { runRpcs } from './mlflow/run-rpcs.ts';
+import { searchRpcs } from './mlflow/search-rpcs.ts';
 import { serverRoutes } from './mlflow/server-routes.ts';
 import { versionRpcs } from './mlflow/version-rpcs.ts';
 import type { BlobStore } from './platform/blobs/blob-store.ts';
 import { type Ctx, systemClock } from './platform/context.ts';
 import type { Database } from './platform/db/database.ts';
+import type { Searches } from './platform/db/search-runner.ts';
 import type { Exchange, Route } from './platform/http/exchange.ts';
 import { createHttpServer } from './platform/http/server.ts';
 
 export interface AppParts {
   readonly db: Database;
   readonly blobs: BlobStore;
+  readonly searches: Searches;
   /** Below which experiments get their artifact location. */
   readonly artifactRoot: string;
   readonly log: Logger;
@@ -51,7 +54,7 @@ const artifactSources: ArtifactSources = {
 export function createApp(parts: AppParts): Server {
   const contextOf = (_exchange: Exchange): Ctx => localContext(parts);
   const routes: Route[] = [
-    ...mount([...experimentRpcs, ...runRpcs, ...loggedModelRpcs({ onReady: versions.sealWaiting }), ...modelRpcs, ...versionRpcs], contextOf),
+    ...mount([...experimentRpcs, ...runRpcs, ...loggedModelRpcs({ onReady: versions.sealWaiting, searches: parts.searches }), ...searchRpcs(parts), ...modelRpcs, ...versionRpcs], contextOf),
     ...artifactRoutes(contextOf, artifactSources),
     ...serverRoutes(),
   ];

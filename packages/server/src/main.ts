@@ -11,6 +11,7 @@ import { LocalBlobStore } from './platform/blobs/local-blob-store.ts';
 import { systemClock } from './platform/context.ts';
 import type { Database } from './platform/db/database.ts';
 import { migrate } from './platform/db/migrate.ts';
+import { createSearches, SEARCH_TIMEOUT_MS } from './platform/db/search-runner.ts';
 import { SqliteDatabase } from './platform/db/sqlite.ts';
 
 export async function main(argv: readonly string[]): Promise<void> {
@@ -35,7 +36,12 @@ export async function main(argv: readonly string[]): Promise<void> {
   await migrate(db, migrations, (sentence) => log.info(sentence));
   await openChain(db, systemClock);
   const artifactRoot = values['default-artifact-root'] ?? process.env.MLFLOW_DEFAULT_ARTIFACT_ROOT ?? 'mlflow-artifacts:/';
-  const parts = { db, blobs: new LocalBlobStore(join(dataDir, 'blobs')), artifactRoot, log };
+  const searches = createSearches({
+    db,
+    file: url ? undefined : join(dataDir, 'countersign.db'),
+    timeoutMs: Number(process.env.COUNTERSIGN_SEARCH_TIMEOUT_MS) || SEARCH_TIMEOUT_MS,
+  });
+  const parts = { db, searches, blobs: new LocalBlobStore(join(dataDir, 'blobs')), artifactRoot, log };
   await ensureDefaultExperiment(localContext(parts), artifactRoot);
   const server = createApp(parts);
   server.listen(Number(values.port), values.host, () => log.info(`listening on http://${values.host}:${values.port}`));

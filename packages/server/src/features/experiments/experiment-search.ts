@@ -1,0 +1,52 @@
+/** Searching experiments, and the datasets that their runs used. */
+import type { Int64 } from '@countersign/contract/mlflow/message.ts';
+import { invalid } from '@countersign/contract/problem.ts';
+import { type Ctx, reading } from '../../platform/context.ts';
+import { checkPageSize, type FoundPage, findPage } from '../../platform/db/search-page.ts';
+import type { Searches } from '../../platform/db/search-runner.ts';
+import { parseExperimentFilter, parseExperimentOrderBy } from '../../platform/search/experiment-search-grammar.ts';
+import { parseExperimentId } from './experiment-rules.ts';
+import type { DatasetSummary, ExperimentScope } from './experiment-search-store.ts';
+import * as store from './experiment-search-store.ts';
+
+const PAGE_MAX = 50_000;
+const DATASET_EXPERIMENTS_MAX = 20;
+const DATASETS_MAX = 1000;
+
+export interface ExperimentSearch {
+  readonly lifecycles: ExperimentScope['lifecycles'];
+  readonly filter: string;
+  readonly orderBy: readonly string[];
+  readonly maxResults: Int64;
+  /** Empty: the first page. */
+  readonly pageToken: string;
+}
+
+/**
+ * The ids of the experiments of a page, in order. Throws INVALID_PARAMETER_VALUE for a filter, order, size or token that can't be read, and
+ * at the operator's time limit.
+ */
+export async function searchExperiments(ctx: Ctx, searches: Searches, search: ExperimentSearch): Promise<FoundPage> {
+  const size = checkPageSize(search.maxResults, PAGE_MAX);
+  const filter = parseExperimentFilter(search.filter);
+  const order = parseExperimentOrderBy(search.orderBy);
+  const plan = store.planExperiments(reading(ctx).dialect, { workspaceId: ctx.workspace.id, lifecycles: search.lifecycles }, filter, order);
+  return findPage(searches, plan, { size, token: search.pageToken, order: JSON.stringify(['experiments', order]) });
+}
+
+/** Those of the ids that are experiments of the workspace, ascending. */
+export function listKnownIds(ctx: Ctx, ids: readonly number[]): Promise<number[]> {
+  return store.listKnownIds(reading(ctx), ctx.workspace.id, ids);
+}
+
+/** At most 1000, by experiment, name, digest and context. Throws INVALID_PARAMETER_VALUE unless 1 to 20 experiments are named. */
+export async function searchDatasets(ctx: Ctx, experimentIds: readonly string[]): Promise<DatasetSummary[]> {
+  if (experimentIds.length === 0) throw invalid('SearchDatasets request must specify at least one experiment_id.');
+  if (experimentIds.length > DATASET_EXPERIMENTS_MAX) {
+    throw invalid(
+      `SearchDatasets request cannot specify more than ${DATASET_EXPERIMENTS_MAX} experiment_ids. Received ${experimentIds.length} experiment_ids.`,
+    );
+  }
+  const ids = await listKnownIds(ctx, experimentIds.map(parseExperimentId));
+  return ids.length === 0 ? [] : store.listDatasets(reading(ctx), ids, DATASETS_MAX);
+}

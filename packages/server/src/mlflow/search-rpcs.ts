@@ -1,0 +1,68 @@
+/** Upstream's searches over tracking (service.proto), but for logged models. */
+import { SearchDatasets, SearchExperiments, SearchRuns, type ViewType } from '@countersign/contract/mlflow/search-messages.ts';
+import { searchDatasets, searchExperiments } from '../features/experiments/experiment-search.ts';
+import { listByIds } from '../features/experiments/experiments.ts';
+import { searchRuns } from '../features/runs/run-search.ts';
+import { listRunsByPk } from '../features/runs/runs.ts';
+import { reading } from '../platform/context.ts';
+import type { Searches } from '../platform/db/search-runner.ts';
+import { type Rpc, rpc } from './rpc.ts';
+import { experimentToWire, runToWire } from './tracking-wire.ts';
+
+const LIFECYCLES: Readonly<Record<ViewType, readonly ('active' | 'deleted')[]>> = {
+  ACTIVE_ONLY: ['active'],
+  DELETED_ONLY: ['deleted'],
+  ALL: ['active', 'deleted'],
+};
+
+export interface SearchParts {
+  readonly searches: Searches;
+}
+
+export function searchRpcs({ searches }: SearchParts): readonly Rpc[] {
+  return [
+    rpc('POST', '/mlflow/runs/search', 'run.read', SearchRuns, async (ctx, input) => {
+      const page = await searchRuns(ctx, searches, {
+        experimentIds: input.experiment_ids,
+        lifecycles: LIFECYCLES[input.run_view_type],
+        filter: input.filter,
+        orderBy: input.order_by,
+        maxResults: input.max_results,
+        pageToken: input.page_token,
+      });
+      const runs = await listRunsByPk(reading(ctx), page.pks);
+      return { runs: unlessEmpty(runs.map(runToWire)), next_page_token: page.nextPageToken };
+    }),
+    rpc('POST|GET', '/mlflow/experiments/search', 'experiment.read', SearchExperiments, async (ctx, input) => {
+      const page = await searchExperiments(ctx, searches, {
+        lifecycles: LIFECYCLES[input.view_type],
+        filter: input.filter,
+        orderBy: input.order_by,
+        maxResults: input.max_results,
+        pageToken: input.page_token,
+      });
+      const experiments = await listByIds(ctx, page.pks);
+      return { experiments: unlessEmpty(experiments.map(experimentToWire)), next_page_token: page.nextPageToken };
+    }),
+    rpc(
+      'POST',
+      '/mlflow/experiments/search-datasets',
+      'experiment.read',
+      SearchDatasets,
+      async (ctx, input) => {
+        const found = await searchDatasets(ctx, input.experiment_ids);
+        const summaries = found.map(({ experiment_id, context, ...dataset }) => ({
+          experiment_id: String(experiment_id),
+          ...dataset,
+          context: context ?? undefined,
+        }));
+        return { dataset_summaries: unlessEmpty(summaries) };
+      },
+      { audience: 'ajax' },
+    ),
+  ];
+}
+
+function unlessEmpty<T>(items: readonly T[]): readonly T[] | undefined {
+  return items.length === 0 ? undefined : items;
+}

@@ -1,0 +1,172 @@
+/**
+ * Who runs a search, and for how long. What is cheap is answered at once: from a selective clause's index, or from the first candidates in
+ * order. All else runs off the main thread (a statement of node:sqlite can't be interrupted) and stops at the operator's limit.
+ */
+import { Worker } from 'node:worker_threads';
+import { invalid } from '@countersign/contract/problem.ts';
+import sql, { type Sql } from 'sql-template-tag';
+import type { Queries, SqlValue } from './database.ts';
+import type { FoundRow, SearchPlan } from './search-plan.ts';
+import { SearchScan } from './search-scan.ts';
+
+export interface Searches {
+  /** The rows after the plan's cursor, at most `limit`. Throws INVALID_PARAMETER_VALUE at the operator's time limit. */
+  find(plan: SearchPlan): Promise<FoundRow[]>;
+  close(): Promise<void>;
+}
+
+export interface SearchesOptions {
+  readonly db: Queries;
+  /** The SQLite file for the worker to read; undefined where searches can't block the thread (PostgreSQL), or in memory. */
+  readonly file: string | undefined;
+  readonly timeoutMs: number;
+}
+
+export const SEARCH_TIMEOUT_MS = 60_000;
+const FIRST_CHUNK = 1000;
+const CHUNK = 2500;
+const CHUNK_OFF_THREAD = 10_000;
+/** Candidates looked at on the main thread. */
+const CANDIDATES_MAX = 10_000;
+/** A driver with so few rows is taken without a look at the order's index. */
+const SMALL_DRIVER = 200;
+
+export function createSearches(options: SearchesOptions): Searches {
+  const { db, file, timeoutMs } = options;
+  const worker = file === undefined ? undefined : new SearchWorker(file, timeoutMs);
+  return {
+    find: async (plan) => {
+      const quick = await findQuickly(db, plan);
+      if (quick !== undefined) return quick;
+      return worker === undefined ? findThoroughly(db, plan, timeoutMs) : worker.find(plan);
+    },
+    close: async () => worker?.close(),
+  };
+}
+
+/** Undefined where the answer would take more than the main thread may spend. */
+export async function findQuickly(db: Queries, plan: SearchPlan): Promise<FoundRow[] | undefined> {
+  const small = await findDriver(db, plan, SMALL_DRIVER);
+  if (small !== undefined) return new SearchScan(db, plan).drive(small);
+  const scan = new SearchScan(db, plan);
+  let size = FIRST_CHUNK;
+  let spent = 0;
+  const chunks = scan.chunks(() => size);
+  for (;;) {
+    const chunk = await chunks.next();
+    if (chunk.done) return scan.rows;
+    if (spent < FIRST_CHUNK && spent + chunk.value >= FIRST_CHUNK) {
+      const driver = await findDriver(db, plan, CANDIDATES_MAX);
+      if (driver !== undefined) return new SearchScan(db, plan).drive(driver);
+      size = CHUNK;
+    }
+    spent += chunk.value;
+    if (spent >= CANDIDATES_MAX) return undefined;
+    if (size === CHUNK) await nextTurn();
+  }
+}
+
+/** To the end, in turns, until the time is over. */
+export async function findThoroughly(db: Queries, plan: SearchPlan, timeoutMs: number): Promise<FoundRow[]> {
+  const deadline = performance.now() + timeoutMs;
+  const scan = new SearchScan(db, plan);
+  for await (const _candidates of scan.chunks(() => CHUNK_OFF_THREAD)) {
+    await nextTurn();
+    if (performance.now() > deadline) throw tooSlow(plan, timeoutMs);
+  }
+  return scan.rows;
+}
+
+function tooSlow(plan: SearchPlan, timeoutMs: number): Error {
+  const clauses = plan.clauses.map((clause) => `'${clause}'`).join(', ');
+  const advice =
+    plan.clauses.length === 0
+      ? 'Order by start time or by a metric, or name fewer experiments.'
+      : `No clause of the filter is selective enough to start from; narrow ${clauses}: compare by '=' with a rarer value or a longer text, or name fewer experiments.`;
+  return invalid(`The search for ${plan.what} was stopped after ${timeoutMs / 1000} s. ${advice}`);
+}
+
+/** The driver with the fewest rows, if that is at most `most`. Looks at `most` index entries of each. */
+async function findDriver(db: Queries, plan: SearchPlan, most: number): Promise<Sql | undefined> {
+  let best: { driver: Sql; count: number } | undefined;
+  for (const driver of plan.drivers) {
+    const limit = best?.count ?? most + 1;
+    const query = sql`SELECT COUNT(*) AS count FROM (SELECT pk FROM (${driver}) d LIMIT ${limit}) e`;
+    const row = await db.one<{ count: number }>(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
+    if (row !== undefined && row.count < limit) best = { driver, count: row.count };
+    if (best?.count === 0) break;
+  }
+  return best?.driver;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resume) => setImmediate(resume));
+}
+
+/** The answer of `search.worker.ts` to the question of that number. */
+export type WorkerReply = { readonly id: number } & (
+  | { readonly rows: FoundRow[] }
+  | { readonly problem: string }
+  | { readonly failure: unknown }
+);
+export interface WorkerQuestion {
+  readonly id: number;
+  readonly plan: SearchPlan;
+}
+export interface WorkerSetup {
+  readonly file: string;
+  readonly timeoutMs: number;
+}
+
+interface Waiting {
+  readonly resolve: (rows: FoundRow[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** One thread, started at the first search that needs it; it takes turns between the searches it has. */
+class SearchWorker {
+  readonly #setup: WorkerSetup;
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #lastId = 0;
+
+  constructor(file: string, timeoutMs: number) {
+    this.#setup = { file, timeoutMs };
+  }
+
+  find(plan: SearchPlan): Promise<FoundRow[]> {
+    this.#worker ??= this.#start();
+    const id = ++this.#lastId;
+    const question: WorkerQuestion = { id, plan };
+    this.#worker.postMessage(question);
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.terminate();
+  }
+
+  #start(): Worker {
+    // Built, each worker is a file beside the program.
+    const file = import.meta.url.endsWith('.ts') ? './search.worker.ts' : './search.worker.js';
+    const worker = new Worker(new URL(file, import.meta.url), { workerData: this.#setup });
+    worker.unref();
+    worker.on('message', (reply: WorkerReply) => this.#answer(reply));
+    worker.on('error', (error) => this.#fail(error));
+    worker.on('exit', () => this.#fail(new Error('the search thread ended')));
+    return worker;
+  }
+
+  #answer(reply: WorkerReply): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if ('rows' in reply) waiting?.resolve(reply.rows);
+    else waiting?.reject('problem' in reply ? invalid(reply.problem) : reply.failure);
+  }
+
+  #fail(error: unknown): void {
+    this.#worker = undefined;
+    for (const waiting of this.#waiting.values()) waiting.reject(error);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,275 @@
+/**
+ * Runs a search along its indexes, in chunks of bounded cost: the best rows so far are kept, and a leg ends where its next rows can't
+ * be among them. An index is walked by its leading column; rows that share one value of it, by the second.
+ */
+import sql, { raw, type Sql } from 'sql-template-tag';
+import type { Queries, SqlValue } from './database.ts';
+import { fold } from './fold.ts';
+import {
+  afterRow,
+  beyond,
+  comparePosition,
+  compareRows,
+  direction,
+  fromOn,
+  joinsOf,
+  orderBy,
+  type ReadKey,
+  readKeys,
+  upTo,
+} from './search-order.ts';
+import { allOf, type FoundRow, type KeyValue, type Leg, type SearchPlan } from './search-plan.ts';
+import { likePattern } from './search-sql.ts';
+
+type Position = KeyValue['value'];
+
+/** Offsets reach this far without a cursor; the server's own tokens carry one. */
+const KEPT_MAX = 250_000;
+/** What starting a leg costs, in candidates. */
+const LEG_CANDIDATES = 20;
+
+export class SearchScan {
+  readonly #db: Queries;
+  readonly #plan: SearchPlan;
+  readonly #needed: number;
+  readonly #isFiltered: boolean;
+  #kept: FoundRow[] = [];
+
+  constructor(db: Queries, plan: SearchPlan) {
+    this.#db = db;
+    this.#plan = plan;
+    this.#needed = plan.offset + plan.limit;
+    this.#isFiltered = plan.filter.length > 0 || plan.residuals.length > 0;
+  }
+
+  /** The answer, once `chunks` has ended. */
+  get rows(): FoundRow[] {
+    return this.#kept.slice(this.#plan.offset, this.#needed);
+  }
+
+  /** Yields, after each chunk, about how many candidates it had. `chunkSize` is asked before each. */
+  async *chunks(chunkSize: () => number): AsyncGenerator<number, void> {
+    for (const leg of this.#plan.legs) {
+      if (this.#isBefore(leg) || this.#isBeyond(leg, undefined, undefined)) continue;
+      const keys = readKeys(this.#plan, leg);
+      for await (const range of this.#ranges(leg, chunkSize)) {
+        await this.#read(leg, keys, range);
+        yield chunkSize();
+      }
+      yield LEG_CANDIDATES;
+    }
+  }
+
+  /** The rows of a subquery `SELECT … AS pk`, instead of walking. */
+  async drive(driver: Sql): Promise<FoundRow[]> {
+    const { pk, entity, scope, filter } = this.#plan;
+    await this.#select(
+      readKeys(this.#plan, undefined),
+      sql`(SELECT DISTINCT pk FROM (${driver}) d) c CROSS JOIN ${entity}${spaced(joinsOf(this.#plan, undefined))}`,
+      [sql`${pk} = c.pk`, scope, ...filter],
+    );
+    return this.rows;
+  }
+
+  /** The whole leg comes before the cursor. */
+  #isBefore(leg: Leg): boolean {
+    const after = this.#plan.after;
+    if (after === undefined) return false;
+    for (let i = 0; i < leg.ranks.length; i++) {
+      const rank = leg.ranks[i] ?? 0;
+      const at = after[i]?.rank ?? 0;
+      if (rank !== at) return rank < at;
+      if (rank === 0) return false;
+    }
+    return false;
+  }
+
+  /** Nothing of the leg from this position on can be among the kept rows. */
+  #isBeyond(leg: Leg, lead: Position | undefined, second: Position | undefined): boolean {
+    const worst = this.#kept[this.#needed - 1];
+    if (worst === undefined) return false;
+    for (let i = 0; i < leg.ranks.length; i++) {
+      const rank = leg.ranks[i] ?? 0;
+      const of = worst.keys[i]?.rank ?? 0;
+      if (rank !== of) return rank > of;
+      if (rank > 0) continue;
+      if (!leg.isDriven || leg.lead === undefined || lead === undefined) return false;
+      const order = comparePosition(leg.lead, lead, worst.keys[i]?.value ?? null);
+      if (order !== 0) return order > 0;
+    }
+    if (!leg.isExact || second === undefined) return false;
+    return comparePosition(leg.second, second, worst.keys[leg.ranks.length]?.value ?? null) >= 0;
+  }
+
+  /** Conditions that cut the leg into chunks of about `chunkSize()` index entries. */
+  async *#ranges(leg: Leg, chunkSize: () => number): AsyncGenerator<Sql, void> {
+    const { lead } = leg;
+    if (lead === undefined) return yield* this.#tied(leg, undefined, undefined, chunkSize);
+    const start = this.#startOf(leg);
+    let from = start?.lead;
+    if (from !== undefined && start?.second !== undefined) {
+      yield* this.#tied(leg, from, start.second, chunkSize);
+      from = await this.#next(leg, from);
+      if (from === undefined) return;
+    }
+    for (;;) {
+      if (this.#isBeyond(leg, from, undefined)) return;
+      const on = from === undefined ? [] : [fromOn(lead.column, lead.descending, from)];
+      const bound = this.#isUnbounded(leg) ? undefined : await this.#probe(leg, lead, [...on, ...this.#until(leg)], chunkSize());
+      if (bound === undefined) return yield allOf([...on, ...this.#until(leg)]);
+      if (from === undefined || bound !== from) {
+        yield allOf([...on, beyond(lead.column, !lead.descending, bound)]);
+        from = bound;
+      } else {
+        yield* this.#tied(leg, from, undefined, chunkSize);
+        from = await this.#next(leg, from);
+        if (from === undefined) return;
+      }
+    }
+  }
+
+  /** The entries that share one leading value, by the second column. */
+  async *#tied(leg: Leg, at: Position | undefined, after: Position | undefined, chunkSize: () => number): AsyncGenerator<Sql, void> {
+    const { lead, second } = leg;
+    const same = lead === undefined || at === undefined ? [] : [sql`${lead.column} = ${at}`];
+    let from = after;
+    for (;;) {
+      if (from !== undefined && this.#isBeyond(leg, at, from)) return;
+      const on = from === undefined ? same : [...same, beyond(second.column, second.descending, from)];
+      const bound = this.#isUnbounded(leg) ? undefined : await this.#probe(leg, second, on, chunkSize());
+      if (bound === undefined) return yield allOf(on);
+      yield allOf([...on, upTo(second.column, second.descending, bound)]);
+      from = bound;
+    }
+  }
+
+  /** Where nothing is filtered and nothing sorted, LIMIT alone bounds what is read. */
+  #isUnbounded(leg: Leg): boolean {
+    return leg.isExact && leg.also === undefined && !this.#isFiltered;
+  }
+
+  #startOf(leg: Leg): { lead: Position; second: Position | undefined } | undefined {
+    const at = leg.ranks.length - 1;
+    const cursor = this.#plan.after?.[at];
+    if (!leg.isDriven || cursor === undefined || cursor.rank !== 0) return undefined;
+    return { lead: cursor.value, second: leg.isExact ? this.#plan.after?.[at + 1]?.value : undefined };
+  }
+
+  /** Leading values that still can be among the kept rows. */
+  #until(leg: Leg): Sql[] {
+    const at = leg.ranks.length - 1;
+    const worst = this.#kept[this.#needed - 1]?.keys[at];
+    if (!leg.isDriven || leg.lead === undefined || worst === undefined || worst.rank !== 0) return [];
+    return [upTo(leg.lead.column, leg.lead.descending, worst.value)];
+  }
+
+  async #probe(
+    leg: Leg,
+    column: { column: Sql; descending: boolean },
+    conditions: readonly Sql[],
+    skip: number,
+  ): Promise<Position | undefined> {
+    const { lead, second } = leg;
+    const order = lead === undefined ? [second] : [lead, second];
+    const by = order.map((each) => sql`${each.column} ${direction(each.descending)}`).reduce((left, right) => sql`${left}, ${right}`);
+    const row = await this.#one(
+      sql`SELECT ${column.column} AS at FROM ${leg.index} WHERE ${allOf([leg.where, ...conditions])} ORDER BY ${by} LIMIT 1 OFFSET ${skip}`,
+    );
+    return row?.at;
+  }
+
+  async #next(leg: Leg, after: Position): Promise<Position | undefined> {
+    if (leg.lead === undefined) return undefined;
+    const { column, descending } = leg.lead;
+    const row = await this.#one(
+      sql`SELECT ${column} AS at FROM ${leg.index} WHERE ${leg.where} AND ${beyond(column, descending, after)} ORDER BY ${column} ${direction(descending)} LIMIT 1`,
+    );
+    return row?.at;
+  }
+
+  async #read(leg: Leg, keys: readonly ReadKey[], range: Sql): Promise<void> {
+    const from = leg.join === undefined ? leg.index : sql`${leg.index} CROSS JOIN ${leg.join.from}`;
+    const also = [leg.join?.where, leg.also].filter((condition) => condition !== undefined);
+    const where = [leg.where, range, ...also, ...this.#plan.filter];
+    await this.#select(keys, sql`${from}${spaced(joinsOf(this.#plan, leg))}`, where);
+  }
+
+  async #select(keys: readonly ReadKey[], from: Sql, conditions: readonly Sql[]): Promise<void> {
+    const { pk, after, residuals } = this.#plan;
+    const where = after === undefined ? conditions : [...conditions, afterRow(keys, after)];
+    const columns = [
+      sql`${pk} AS pk`,
+      ...keys.map(
+        ({ rank, value }, i) =>
+          sql`${typeof rank === 'number' || value === undefined ? sql`NULL` : rank} AS ${name('r', i)}, ${value ?? sql`NULL`} AS ${name('v', i)}`,
+      ),
+      ...residuals.map(({ texts }, i) => sql`${texts} AS ${name('x', i)}`),
+    ].reduce((left, right) => sql`${left}, ${right}`);
+    // What is left to decide here must not be cut off before.
+    const limit = residuals.length > 0 ? sql`` : sql` LIMIT ${this.#needed}`;
+    const rows = await this.#all(sql`SELECT ${columns} FROM ${from} WHERE ${allOf(where)} ORDER BY ${orderBy(keys)}${limit}`);
+    this.#keep(rows.filter((row) => matchesResiduals(this.#plan, row)).map((row) => readRow(keys, row)));
+  }
+
+  #keep(rows: FoundRow[]): void {
+    if (rows.length === 0) return;
+    if (this.#kept.length === 0) {
+      this.#kept = rows.length > this.#needed ? rows.slice(0, this.#needed) : rows;
+      return;
+    }
+    const merged: FoundRow[] = [];
+    let i = 0;
+    let j = 0;
+    while (merged.length < this.#needed) {
+      const a = this.#kept[i];
+      const b = rows[j];
+      if (a === undefined && b === undefined) break;
+      if (b === undefined || (a !== undefined && compareRows(this.#plan.keys, a, b) <= 0)) {
+        if (a !== undefined) merged.push(a);
+        i++;
+      } else {
+        merged.push(b);
+        j++;
+      }
+    }
+    this.#kept = merged;
+  }
+
+  #one(query: Sql): Promise<{ at: Position } | undefined> {
+    return this.#db.one(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
+  }
+  #all(query: Sql): Promise<Row[]> {
+    return this.#db.all(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
+  }
+}
+
+/** How far an offset without cursor may reach. */
+export const OFFSET_MAX = KEPT_MAX;
+
+type Row = { readonly pk: number } & Readonly<Record<string, Position>>;
+
+function readRow(keys: readonly ReadKey[], row: Row): FoundRow {
+  return {
+    pk: row.pk,
+    keys: keys.map(({ rank }, i) => {
+      const of = typeof rank === 'number' ? rank : Number(row[`r${i}`]);
+      return { rank: of, value: of === 0 ? (row[`v${i}`] ?? null) : null };
+    }),
+  };
+}
+
+function matchesResiduals(plan: SearchPlan, row: Row): boolean {
+  return plan.residuals.every(({ pattern }, i) => {
+    const texts = JSON.parse(String(row[`x${i}`] ?? '[]')) as (string | null)[]; // as `Residual.texts` gives it
+    const expression = likePattern(fold(pattern));
+    return texts.some((text) => text !== null && expression.test(fold(text)));
+  });
+}
+
+function name(prefix: 'r' | 'v' | 'x', i: number): Sql {
+  return raw(`${prefix}${i}`);
+}
+
+function spaced(parts: readonly Sql[]): Sql {
+  return parts.reduce((left, right) => sql`${left} ${right}`, sql``);
+}
