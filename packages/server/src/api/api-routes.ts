@@ -1,0 +1,58 @@
+/** The native API: every endpoint of the contract mounted on its handler, and its documentation. */
+import type { Endpoint } from '@countersign/contract/endpoint.ts';
+import { endpoints } from '@countersign/contract/native-api.ts';
+import type { TSchema } from 'typebox';
+import type { Ctx } from '../platform/context.ts';
+import type { Exchange, Reply, Route } from '../platform/http/exchange.ts';
+import { comparisonHandlers } from './comparison-handlers.ts';
+import { documentationRoutes } from './documentation-routes.ts';
+import { eventHandlers } from './event-handlers.ts';
+import type { Handlers } from './handlers.ts';
+import { type RawInput, readInput } from './input.ts';
+import { modelHandlers } from './model-handlers.ts';
+import { settingsHandlers } from './settings-handlers.ts';
+import { transitionHandlers } from './transition-handlers.ts';
+import { validatorOf } from './validators.ts';
+import { versionHandlers } from './version-handlers.ts';
+
+const handlers: Handlers = {
+  ...modelHandlers,
+  ...versionHandlers,
+  ...transitionHandlers,
+  ...comparisonHandlers,
+  ...eventHandlers,
+  ...settingsHandlers,
+};
+
+export interface ApiOptions {
+  /** Every answer is held against its schema, and the request fails where it differs. For tests. */
+  readonly checkAnswers?: boolean;
+}
+
+export function apiRoutes(contextOf: (exchange: Exchange) => Ctx, options: ApiOptions = {}): Route[] {
+  return [...endpoints.map((endpoint) => routeOf(endpoint, contextOf, options)), ...documentationRoutes()];
+}
+
+type AnyHandler = (ctx: Ctx, input: RawInput) => Promise<unknown>;
+
+function routeOf(endpoint: Endpoint & { readonly id: keyof Handlers }, contextOf: (exchange: Exchange) => Ctx, options: ApiOptions): Route {
+  const handle = handlers[endpoint.id] as AnyHandler; // `readInput` has checked the input against the schemas that type it
+  return {
+    method: endpoint.method,
+    path: endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    permission: endpoint.permission,
+    handle: async (exchange): Promise<Reply> => {
+      const input = await readInput(endpoint, exchange);
+      const body = JSON.stringify(await handle(contextOf(exchange), input));
+      if (options.checkAnswers) checkAnswer(endpoint.id, endpoint.output, body);
+      return { status: endpoint.status ?? 200, body };
+    },
+  };
+}
+
+function checkAnswer(id: string, schema: TSchema, body: string): void {
+  const validator = validatorOf(schema);
+  const answer: unknown = JSON.parse(body);
+  if (!validator.Check(answer))
+    throw new TypeError(`${id} answered what its schema doesn't say: ${JSON.stringify(validator.Errors(answer))}`);
+}

@@ -1,0 +1,58 @@
+import { canonicalStage } from '@countersign/contract/stages.ts';
+import { parseTime } from '@countersign/contract/time.ts';
+import type { transitionEndpoints } from '@countersign/contract/transitions.ts';
+import * as audit from '../features/audit/audit.ts';
+import * as catalog from '../features/catalog/catalog.ts';
+import * as transitions from '../features/transitions/transitions.ts';
+import type { Ctx } from '../platform/context.ts';
+import { answerVersion, done } from './answers.ts';
+import type { Handlers } from './handlers.ts';
+
+interface AsOfQuery {
+  readonly as_of?: string;
+}
+
+function asOfIn(query: AsOfQuery): number | undefined {
+  return query.as_of === undefined ? undefined : parseTime(query.as_of, 'as_of');
+}
+
+function momentMembers({ subject, asOf, asOfSeq }: audit.Moment<unknown>) {
+  return { model_id: subject.id, name: subject.name, as_of: asOf, as_of_seq: asOfSeq };
+}
+
+async function answerHolders(ctx: Ctx, holders: readonly audit.Holder[]) {
+  const principalOf = await catalog.listPrincipals(
+    ctx,
+    holders.map((holder) => holder.principalId),
+  );
+  return holders.map((holder) => ({
+    version: holder.version,
+    version_id: holder.versionId,
+    since_at: holder.sinceAt,
+    since_seq: holder.sinceSeq,
+    by: principalOf(holder.principalId),
+  }));
+}
+
+async function getStage(ctx: Ctx, question: audit.ModelQuestion, word: string, query: AsOfQuery) {
+  const stage = canonicalStage(word);
+  const moment = await audit.getStage(ctx, question, stage, asOfIn(query));
+  return { ...momentMembers(moment), stage, versions: await answerHolders(ctx, moment.answer) };
+}
+
+async function getAlias(ctx: Ctx, question: audit.ModelQuestion, alias: string, query: AsOfQuery) {
+  const moment = await audit.getAlias(ctx, question, alias, asOfIn(query));
+  const [holder] = await answerHolders(ctx, moment.answer ? [moment.answer] : []);
+  return { ...momentMembers(moment), alias, holder: holder ?? null };
+}
+
+export const transitionHandlers: Handlers<(typeof transitionEndpoints)[number]['id']> = {
+  getStage: (ctx, { params, query }) => getStage(ctx, { name: params.name }, params.stage, query),
+  getStageByModelId: (ctx, { params, query }) => getStage(ctx, { id: params.id }, params.stage, query),
+  getAlias: (ctx, { params, query }) => getAlias(ctx, { name: params.name }, params.alias, query),
+  getAliasByModelId: (ctx, { params, query }) => getAlias(ctx, { id: params.id }, params.alias, query),
+  setStage: async (ctx, { params, body }) =>
+    answerVersion(ctx, await transitions.moveStage(ctx, { ...params, stage: body.stage, archiveExisting: body.archive_existing ?? false })),
+  setAlias: (ctx, { params, body }) => done(transitions.setAlias(ctx, params.name, params.alias, body.version)),
+  deleteAlias: (ctx, { params }) => done(transitions.deleteAlias(ctx, params.name, params.alias)),
+};

@@ -1,0 +1,170 @@
+/** Reads the record for people: pages of events with their texts, the chain's verdict, and what stood where at a time. */
+import { notFound } from '@countersign/contract/problem.ts';
+import type { Stage } from '@countersign/contract/stages.ts';
+import { type Ctx, reading } from '../../platform/context.ts';
+import * as events from '../events/events.ts';
+import * as models from '../models/models.ts';
+import { foldPlaces, type Holder, occupants, type PlaceEvent } from './audit-rules.ts';
+
+export type { Holder } from './audit-rules.ts';
+
+/** An event read back: what was hashed, and the texts beside it. */
+export interface AuditEvent {
+  readonly seq: number;
+  readonly recordedAt: number;
+  readonly type: string;
+  readonly version: number;
+  readonly modelId: number | null;
+  readonly versionId: number | null;
+  readonly target: string | null;
+  readonly principalId: number;
+  readonly data: unknown;
+  /** null where the text was erased. */
+  readonly texts: Readonly<Record<string, string | null>>;
+  readonly body: string;
+  readonly hash: string;
+}
+
+export interface EventPageQuery {
+  /** All of the workspace where it is undefined. */
+  readonly modelId?: number;
+  /** The last of the page before. */
+  readonly afterSeq?: number | undefined;
+  readonly newestFirst: boolean;
+  readonly limit: number;
+}
+
+interface EventBody {
+  readonly principal_id: number;
+  readonly model_id?: number;
+  readonly version_id?: number;
+  readonly target?: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly commitments?: Readonly<Record<string, string>>;
+}
+
+function readBody(body: string): EventBody {
+  return JSON.parse(body) as EventBody; // the shape that the events room writes
+}
+
+/** A page in the chain's order, or against it. */
+export async function listEvents(ctx: Ctx, query: EventPageQuery): Promise<AuditEvent[]> {
+  const db = reading(ctx);
+  const { modelId, afterSeq, newestFirst, limit } = query;
+  const found = await events.list(db, {
+    workspaceId: ctx.workspace.id,
+    newestFirst,
+    limit,
+    ...(modelId === undefined ? {} : { modelId }),
+    ...(afterSeq === undefined ? {} : { afterSeq }),
+  });
+  const texts = await events.listTexts(
+    db,
+    found.map((event) => event.seq),
+  );
+  return found.map((event) => withTexts(event, texts.get(event.seq)));
+}
+
+function withTexts(event: events.RecordedEvent, texts: ReadonlyMap<string, string> | undefined): AuditEvent {
+  const body = readBody(event.body);
+  const fields = Object.keys(body.commitments ?? {});
+  return {
+    ...event,
+    modelId: body.model_id ?? null,
+    versionId: body.version_id ?? null,
+    target: body.target ?? null,
+    principalId: body.principal_id,
+    data: body.data,
+    texts: Object.fromEntries(fields.map((field) => [field, texts?.get(field) ?? null])),
+  };
+}
+
+/** Recomputes every hash from the stored bytes. */
+export function verify(ctx: Ctx): Promise<events.ChainVerdict> {
+  return events.verifyChain(reading(ctx));
+}
+
+/** Which model is meant, by what it is called now or by its id. */
+export type ModelQuestion = { readonly name: string } | { readonly id: number };
+
+export interface Subject {
+  readonly id: number;
+  /** Today's; null once it is purged. */
+  readonly name: string | null;
+}
+
+/**
+ * The model of that name today; else one that was deleted since, and was there at the time. By id also one that was purged, as long as
+ * it has events. Throws RESOURCE_DOES_NOT_EXIST.
+ */
+export async function findSubject(ctx: Ctx, question: ModelQuestion, asOf: number): Promise<Subject> {
+  if ('id' in question) {
+    const model = await models.findById(ctx, question.id);
+    if (model) return model;
+    const [first] = await listEvents(ctx, { modelId: question.id, newestFirst: false, limit: 1 });
+    if (!first) throw notFound(`No registered model has, or had, the id ${question.id}.`);
+    return { id: question.id, name: null };
+  }
+  const { name } = question;
+  const current = await models.find(ctx, name);
+  if (current && current.createdAt <= asOf) return current;
+  const earlier = (await models.listDeleted(ctx, name)).filter((model) => model.createdAt <= asOf);
+  const thereThen = earlier.find((model) => (model.deletedAt ?? 0) > asOf) ?? (current === undefined ? earlier.at(-1) : undefined);
+  const subject = thereThen ?? current;
+  if (subject) return subject;
+  throw notFound(
+    `Registered Model with name=${name} not found. One that was renamed or purged is found by its id: GET /api/v1/models/by-id/ID/…; ` +
+      'GET /api/v1/deleted-models and GET /api/v1/events show ids.',
+  );
+}
+
+export interface Moment<Answer> {
+  readonly subject: Subject;
+  readonly asOf: number;
+  /** The last event recorded at or before that time. */
+  readonly asOfSeq: number;
+  readonly answer: Answer;
+}
+
+/** Who stood in a stage at a time (now, where it is undefined), by number. */
+export async function getStage(
+  ctx: Ctx,
+  question: ModelQuestion,
+  stage: Stage,
+  asOf: number | undefined,
+): Promise<Moment<readonly Holder[]>> {
+  // A version is born into None without an event on it, so None follows from all events of the model.
+  const target = stage === 'None' ? undefined : `stage:${stage}`;
+  return at(ctx, question, asOf, async (subject, untilSeq) => occupants(await places(ctx, subject, target, untilSeq), stage));
+}
+
+/** What an alias pointed at at a time (now, where it is undefined). */
+export async function getAlias(ctx: Ctx, question: ModelQuestion, alias: string, asOf: number | undefined): Promise<Moment<Holder | null>> {
+  return at(ctx, question, asOf, async (subject, untilSeq) => {
+    const { aliases } = await places(ctx, subject, `alias:${alias}`, untilSeq);
+    return aliases.get(alias) ?? null;
+  });
+}
+
+async function at<Answer>(
+  ctx: Ctx,
+  question: ModelQuestion,
+  given: number | undefined,
+  answerFor: (subject: Subject, untilSeq: number) => Promise<Answer>,
+): Promise<Moment<Answer>> {
+  const asOf = given ?? ctx.clock.now();
+  const { id, name } = await findSubject(ctx, question, asOf);
+  const asOfSeq = await events.lastSeqAt(reading(ctx), asOf);
+  return { subject: { id, name }, asOf, asOfSeq, answer: await answerFor({ id, name }, asOfSeq) };
+}
+
+function places(ctx: Ctx, subject: Subject, target: string | undefined, untilSeq: number) {
+  return foldPlaces(placeEvents(ctx, subject.id, target, untilSeq));
+}
+
+async function* placeEvents(ctx: Ctx, modelId: number, target: string | undefined, untilSeq: number): AsyncGenerator<PlaceEvent> {
+  for await (const event of events.listOfModel(reading(ctx), { workspaceId: ctx.workspace.id, modelId, target, untilSeq })) {
+    const body = readBody(event.body);
+    yield { ...event, versionId: body.version_id, principalId: body.principal_id, data: body.data };
+  }
+}
