@@ -26,7 +26,7 @@ export function attributeOrTag(name: NameToken, attributes: readonly string[], q
     throw refuse(
       `Invalid attribute key '${shown}' specified. Valid keys are '${printedSet(attributes)}'`,
       name.position,
-      isQuoted && !quotable ? 'Write it without quotes.' : `A tag is named with its kind first: tags.${key}.`,
+      isQuoted && !quotable ? 'Write it without quotes.' : undefined,
     );
   }
   return { entity, key };

@@ -87,7 +87,7 @@ export function listValue(value: RawValue): SearchValue {
     if (at % 2 === 1 || isComma || (text === undefined && token.kind !== 'number')) {
       throw refuse(`${LIST} got ill-formed list.`, token.position, "Write it as ('a', 'b').");
     }
-    if (text === undefined) throw notAllTexts(value, token);
+    if (text === undefined) throw notAllTexts(value.tokens, token);
     texts.push(text);
   }
   if (texts.length > LIST_ITEMS_MAX) {
@@ -98,10 +98,11 @@ export function listValue(value: RawValue): SearchValue {
 
 const LIST = 'While parsing a list in the query, expected a non-empty list of string values, but';
 
-function notAllTexts(list: RawValue, token: Token): Error {
+function notAllTexts(tokens: readonly Token[], culprit: Token): Error {
+  const items = tokens.filter((token) => token.kind !== 'punctuation').map((token) => token.text);
   return refuse(
-    `While parsing a list in the query, expected string value, punctuation, or whitespace, but got different type in list: ${list.text.slice(0, 200)}`,
-    token.position,
+    `While parsing a list in the query, expected string value, punctuation, or whitespace, but got different type in list: (${items.join(', ').slice(0, SHOWN_VALUE_MAX)})`,
+    culprit.position,
     'Put every item in quotes.',
   );
 }

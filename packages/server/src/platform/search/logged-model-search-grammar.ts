@@ -17,7 +17,7 @@ import {
 import { checkOrderingCount } from './order-by-parser.ts';
 import { type ClauseMessages, type NameToken, parseClauses, type RawClause } from './parser.ts';
 import { printedList, printedSet, printedTuple, quoted, refuse } from './search-problem.ts';
-import { SEARCH_TEXT_MAX } from './tokenizer.ts';
+import { checkSearchText } from './tokenizer.ts';
 
 type Entity = 'attribute' | 'metric' | 'param' | 'tag';
 
@@ -74,16 +74,18 @@ export interface LoggedModelSortKey {
 /** In the order given; tie-breaks are the caller's. @throws Problem INVALID_PARAMETER_VALUE */
 export function parseLoggedModelOrderBy(items: readonly LoggedModelSortKey[]): LoggedModelOrdering[] {
   checkOrderingCount(items.length);
-  return items.map((item) => ({
-    ...sortField(item.field_name),
-    descending: item.ascending === false,
-    datasetName: item.dataset_name || undefined,
-    datasetDigest: item.dataset_digest || undefined,
-  }));
+  return items.map((item) => {
+    for (const text of [item.field_name, item.dataset_name, item.dataset_digest]) checkSearchText(text ?? '');
+    return {
+      ...sortField(item.field_name),
+      descending: item.ascending === false,
+      datasetName: item.dataset_name || undefined,
+      datasetDigest: item.dataset_digest || undefined,
+    };
+  });
 }
 
 function sortField(name: string): { entity: 'attribute' | 'metric'; key: string } {
-  if (name.length > SEARCH_TEXT_MAX) throw refuse(`A sort key is ${name.length} characters long; at most ${SEARCH_TEXT_MAX} are read`);
   const dot = name.indexOf('.');
   if (dot >= 0 && name.slice(0, dot) === 'metrics') return { entity: 'metric', key: name.slice(dot + 1) };
   const shown = name.slice(0, 200);

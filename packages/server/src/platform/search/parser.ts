@@ -215,12 +215,15 @@ function strayProblem(strays: readonly Stray[], source: string, messages: Clause
     .slice(0, STRAYS_SHOWN)
     .map(({ text }) => (text.length > STRAY_TEXT_MAX ? `${text.slice(0, STRAY_TEXT_MAX)}…` : text));
   if (strays.length > STRAYS_SHOWN) texts.push('…');
+  const openQuote = strays.find(({ text }) => text === "'" || text === '"' || text === '`');
   return refuse(
     messages.invalidClauses(texts, source),
-    strays[0]?.position,
-    "A filter is a list of comparisons such as tags.team = 'risk', joined by AND; there is no OR, NOT or grouping.",
+    (openQuote ?? strays[0])?.position,
+    openQuote === undefined ? ONLY_COMPARISONS : `The quote that opens there (${openQuote.text}) is never closed.`,
   );
 }
+
+const ONLY_COMPARISONS = "A filter is a list of comparisons such as tags.team = 'risk', joined by AND; there is no OR, NOT or grouping.";
 
 /** The sentences of every grammar but logged models'. @param quoteClauses runs put quotes around each bad piece. */
 export function commonMessages(quoteClauses: boolean): ClauseMessages {

@@ -3,12 +3,15 @@ import { Problem } from '@countersign/contract/problem.ts';
 
 /** @param position where in the text, the first character is 1; absent where the place says nothing. */
 export function refuse(message: string, position?: number, advice?: string): Problem {
-  const sentences = [message.endsWith('.') ? message : `${message}.`];
+  const shown = message.length > MESSAGE_MAX ? `${message.slice(0, MESSAGE_MAX)}…` : message;
+  const sentences = [shown.endsWith('.') ? shown : `${shown}.`];
   if (position !== undefined) sentences.push(`At position ${position}.`);
   if (advice !== undefined) sentences.push(advice);
   return new Problem('INVALID_PARAMETER_VALUE', sentences.join(' '));
 }
 
+/** Messages repeat what they refuse, and that may be a whole filter. */
+const MESSAGE_MAX = 3000;
 const QUOTED_TEXT_MAX = 1000;
 
 /** A text as upstream prints it in messages: single quotes, or double ones around a text with an apostrophe. */

@@ -33,10 +33,18 @@ const COMMENT = /--[^\r\n]*/y;
 /** What may not touch a name or a number: `metrics.a-b` is one mistake, not a subtraction. */
 const GLUED = /[^\s<>=~!'"`(),;]+/uy;
 
-export function tokenize(source: string): Token[] {
+/** @throws Problem INVALID_PARAMETER_VALUE for a text that is too long, or that no database column can hold. */
+export function checkSearchText(source: string): void {
   if (source.length > SEARCH_TEXT_MAX) {
     throw refuse(`The search text is ${source.length} characters long; at most ${SEARCH_TEXT_MAX} are read`, undefined, 'Shorten it.');
   }
+  const nul = source.indexOf('\0');
+  if (nul >= 0) throw refuse('The search text holds a NUL character', nul + 1, 'Nothing stored here contains one: leave it out.');
+}
+
+/** @throws Problem as checkSearchText; what it cannot read becomes an `unreadable` token. */
+export function tokenize(source: string): Token[] {
+  checkSearchText(source);
   const tokens: Token[] = [];
   let at = 0;
   while (at < source.length) {
