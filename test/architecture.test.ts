@@ -19,6 +19,7 @@ const ROOMS = [
   'models',
   'versions',
   'transitions',
+  'audit',
   'catalog',
 ] as const;
 

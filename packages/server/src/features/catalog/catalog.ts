@@ -15,7 +15,7 @@ import {
   readRequirements,
   stableJson,
 } from './comparison-rules.ts';
-import { type ModelFacts, NO_FACTS, readModelFile } from './model-file-rules.ts';
+import { type ModelFacts, NO_FACTS, readModelFile } from './model-file.ts';
 
 /** Who was authenticated. */
 export interface PrincipalView {

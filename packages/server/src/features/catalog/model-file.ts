@@ -1,4 +1,4 @@
-/** What an MLmodel file says of a model. Pure; the text is a client's, so nothing in it is trusted to have a shape. */
+/** What an MLmodel file says of a model. The text is a client's, so nothing in it is trusted to have a shape. */
 import { parse } from 'yaml';
 
 export interface ModelFacts {
