@@ -2,6 +2,7 @@
 import type { Server } from 'node:http';
 import { parseVersionNumber } from '@countersign/contract/names.ts';
 import type { Logger } from 'pino';
+import { apiRoutes } from './api/api-routes.ts';
 import * as loggedModels from './features/logged-models/logged-models.ts';
 import * as runs from './features/runs/runs.ts';
 import * as versions from './features/versions/versions.ts';
@@ -57,6 +58,7 @@ export function createApp(parts: AppParts): Server {
     ...mount([...experimentRpcs, ...runRpcs, ...loggedModelRpcs({ onReady: versions.sealWaiting, searches: parts.searches }), ...searchRpcs(parts), ...modelRpcs, ...versionRpcs], contextOf),
     ...artifactRoutes(contextOf, artifactSources),
     ...serverRoutes(),
+    ...apiRoutes(contextOf),
   ];
   return createHttpServer({
     routes,
