@@ -6,7 +6,7 @@ import type { BenchOptions } from './options.ts';
 import { discardServer, type PreparedServer, prepareServer } from './prepared-server.ts';
 import { markdownTable } from './report.ts';
 import { getRequest, jsonRequest } from './request-template.ts';
-import { readyToStart, type ServerKind } from './server-process.ts';
+import { prepareProgram, type ServerKind } from './server-process.ts';
 import { selectWorkloads, type Workload, workloads } from './workloads.ts';
 
 const growthMax = 1.5;
@@ -78,7 +78,7 @@ export async function measureGrowth(generator: LoadGenerator, kind: ServerKind, 
   const all = [...growthOnly, ...workloads].filter(isTimed);
   const named = options.only.length === 0 ? all : all.filter((each) => options.only.some((part) => each.name.includes(part)));
   const chosen = named.length > 0 ? named : selectWorkloads(options.only);
-  readyToStart(kind);
+  prepareProgram(kind, options.countersignProgram);
   const small = await prepareServer(kind, smallSizes, `${kind}-small`);
   try {
     const large = await prepareServer(kind, largeSizes, `${kind}-large`);

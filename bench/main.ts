@@ -9,9 +9,9 @@ import { machineFacts } from './machine-facts.ts';
 import { type Measurement, measure } from './measuring.ts';
 import { type BenchOptions, readOptions, usage } from './options.ts';
 import { discardServer, type PreparedServer, prepareServer } from './prepared-server.ts';
-import { resultsDir } from './project-paths.ts';
+import { deleteScratchDir, makeScratchDir, resultsDir } from './project-paths.ts';
 import { type BenchResults, failures, type LoadedFacts, report } from './report.ts';
-import { readyToStart, type ServerKind } from './server-process.ts';
+import { prepareProgram, type ServerKind } from './server-process.ts';
 import { selectWorkloads, type Workload } from './workloads.ts';
 
 const connectionCounts = [1, 16];
@@ -31,7 +31,7 @@ async function prepareGroup(group: readonly ServerKind[], options: BenchOptions,
   const prepared: PreparedServer[] = [];
   for (const kind of group) {
     try {
-      readyToStart(kind);
+      prepareProgram(kind, options.countersignProgram);
       prepared.push(await prepareServer(kind, options.isQuick ? quickSizes : standardSizes));
     } catch (error) {
       absent.push(`${kind}: ${error instanceof Error ? error.message : String(error)}`);
@@ -115,11 +115,13 @@ async function main(): Promise<void> {
     process.stdout.write(usage);
     return;
   }
+  makeScratchDir();
   const generator = new LoadGenerator();
   try {
     await (options.isScale ? compareSizes : compareServers)(generator, options);
   } finally {
     generator.close();
+    deleteScratchDir();
   }
 }
 

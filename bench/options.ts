@@ -1,5 +1,7 @@
 // The bench's command line: what to measure, on which servers, for how long.
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { projectRoot } from './project-paths.ts';
 
 export type ServerFamily = 'countersign' | 'bare' | 'mlflow';
 
@@ -8,6 +10,8 @@ export type BenchOptions = {
   /** Names, or parts of names, of the workloads to run; empty means all. */
   readonly only: readonly string[];
   readonly secondsPerMeasurement: number;
+  /** The program that is started as Countersign. */
+  readonly countersignProgram: string;
   readonly isQuick: boolean;
   readonly isScale: boolean;
 };
@@ -18,6 +22,7 @@ export const usage = `npm run bench -- [options]
   --only NAME,...      only the workloads whose name contains one of these
   --servers NAME,...   any of countersign, bare, mlflow (default: all three)
   --seconds N          length of one measurement (default 3; 1 with --quick)
+  --countersign FILE   the shell program to start as Countersign, say another checkout's (default: this one's bin/countersign)
   --scale              compare small with large data instead (Countersign only, or the first of --servers)
 `;
 
@@ -44,6 +49,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
       only: { type: 'string' },
       servers: { type: 'string' },
       seconds: { type: 'string' },
+      countersign: { type: 'string', default: join(projectRoot, 'bin/countersign') },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -58,6 +64,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
     servers: chosen.length > 0 ? chosen : values.scale ? ['countersign'] : families,
     only: commaSeparated(values.only),
     secondsPerMeasurement: seconds,
+    countersignProgram: resolve(values.countersign),
     isQuick: values.quick,
     isScale: values.scale,
   };

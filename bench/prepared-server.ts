@@ -1,11 +1,11 @@
 // Brings a server to the point where it can be measured: seeded, restarted, idle memory known.
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DatasetSizes, SeededDataset } from './dataset.ts';
 import { type MeasuredServer, measuredServer } from './measuring.ts';
 import { type MemoryUse, treeMemory } from './process-tree.ts';
-import { scratchDir } from './project-paths.ts';
+import { keptDir, scratchDir } from './project-paths.ts';
 import { seed } from './seeding.ts';
 import { type ServerKind, startServer } from './server-process.ts';
 
@@ -32,7 +32,6 @@ function emptyFolder(name: string): string {
   const dataDir = join(scratchDir, name);
   rmSync(dataDir, { recursive: true, force: true });
   rmSync(`${dataDir}.log`, { force: true });
-  mkdirSync(scratchDir, { recursive: true });
   return dataDir;
 }
 
@@ -51,16 +50,18 @@ async function seedFresh(kind: ServerKind, dataDir: string, sizes: DatasetSizes)
 
 /** MLflow takes minutes to seed, so its seeded folder is kept between runs and copied for each. */
 async function seedMlflow(dataDir: string, sizes: DatasetSizes): Promise<SeededDataset> {
-  const keptDir = join(scratchDir, `mlflow-seed-${Object.values(sizes).join('-')}`);
-  const keptFile = join(keptDir, 'seeded.json');
-  if (!existsSync(keptFile)) {
+  const seededDir = join(keptDir, `mlflow-seed-${Object.values(sizes).join('-')}`);
+  const factsFile = 'seeded.json';
+  if (!existsSync(join(seededDir, factsFile))) {
     say('seeding MLflow once for all later runs (a few minutes) …');
-    rmSync(keptDir, { recursive: true, force: true });
-    const { data } = await seedFresh('mlflow-leanest', keptDir, sizes);
-    writeFileSync(keptFile, JSON.stringify(data));
+    const freshDir = emptyFolder('mlflow-seed');
+    const { data } = await seedFresh('mlflow-leanest', freshDir, sizes);
+    writeFileSync(join(freshDir, factsFile), JSON.stringify(data));
+    rmSync(seededDir, { recursive: true, force: true });
+    renameSync(freshDir, seededDir); // whole or not at all
   }
-  cpSync(keptDir, dataDir, { recursive: true });
-  return JSON.parse(readFileSync(keptFile, 'utf8'));
+  cpSync(seededDir, dataDir, { recursive: true });
+  return JSON.parse(readFileSync(join(dataDir, factsFile), 'utf8'));
 }
 
 /** Starts a server on an empty folder, seeds it, and starts it again. */

@@ -1,6 +1,6 @@
 // Starting and stopping the measured servers, each on its own port and data folder.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -24,6 +24,7 @@ type Launch = { readonly command: string; readonly args: readonly string[]; read
 
 const startLimitMs = 120_000;
 const stopLimitMs = 15_000;
+const logTailCharacters = 600;
 
 function mlflowLaunch(port: number, dataDir: string, isLeanest: boolean): Launch {
   const database = `sqlite:///${join(dataDir, 'mlflow.db')}`;
@@ -43,7 +44,7 @@ function launchOf(kind: ServerKind, port: number, dataDir: string): Launch {
     case 'countersign':
       return {
         command: 'sh',
-        args: [join(projectRoot, 'bin/countersign'), 'server', '--port', String(port), '--data-dir', dataDir],
+        args: [countersignProgram, 'server', '--port', String(port), '--data-dir', dataDir],
         environment: {},
       };
     case 'bare':
@@ -55,11 +56,13 @@ function launchOf(kind: ServerKind, port: number, dataDir: string): Launch {
   }
 }
 
-/** Makes a server ready to be started, so that no build is timed with it. Throws with the reason when it can't be. */
-export function readyToStart(kind: ServerKind): void {
+let countersignProgram = '';
+
+/** Chooses what is started as Countersign and lets it build first, so that no build is timed. Throws with the reason when it can't be started. */
+export function prepareProgram(kind: ServerKind, program: string): void {
   if (kind !== 'countersign') return;
-  const program = join(projectRoot, 'bin/countersign');
-  if (!existsSync(program)) throw new Error('bin/countersign does not exist');
+  if (!existsSync(program)) throw new Error(`${program} does not exist`);
+  countersignProgram = program;
   execFileSync('sh', [program, '--version'], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
@@ -86,14 +89,18 @@ function isHealthy(port: number): Promise<boolean> {
   });
 }
 
+function lastWords(logFile: string): string {
+  return readFileSync(logFile, 'utf8').slice(-logTailCharacters).trim();
+}
+
 async function waitUntilHealthy(child: ChildProcess, port: number, logFile: string): Promise<void> {
   const deadline = performance.now() + startLimitMs;
   while (performance.now() < deadline) {
     if (await isHealthy(port)) return;
-    if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}; see ${logFile}`);
+    if (child.exitCode !== null) throw new Error(`the server ended with code ${child.exitCode}: ${lastWords(logFile)}`);
     await sleep(5);
   }
-  throw new Error(`no answer on /health within ${startLimitMs / 1000} s; see ${logFile}`);
+  throw new Error(`no answer on /health within ${startLimitMs / 1000} s: ${lastWords(logFile)}`);
 }
 
 function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
