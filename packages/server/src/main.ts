@@ -1,56 +1,139 @@
-/** The process: read the configuration, start, stop on a signal. */
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+/** The process: start, say so, stop on a signal. What it runs with is decided by platform/config. */
+import type { AddressInfo } from 'node:net';
 import { parseArgs } from 'node:util';
-import pino from 'pino';
+import { Problem } from '@countersign/contract/problem.ts';
+import type { Logger } from 'pino';
 import { createApp, localContext } from './app.ts';
-import { openChain } from './features/events/events.ts';
 import { ensureDefaultExperiment } from './features/experiments/experiments.ts';
-import { migrations } from './migrations/migrations.ts';
-import { LocalBlobStore } from './platform/blobs/local-blob-store.ts';
-import { systemClock } from './platform/context.ts';
-import type { Database } from './platform/db/database.ts';
-import { migrate } from './platform/db/migrate.ts';
-import { createSearches, SEARCH_TIMEOUT_MS } from './platform/db/search-runner.ts';
-import { SqliteDatabase } from './platform/db/sqlite.ts';
+import { type Ground, openGround } from './ground.ts';
+import { FileRoots } from './platform/blobs/file-roots.ts';
+import { ALL_OPTIONS } from './platform/config/options.ts';
+import { readServerConfig, type ServerConfig } from './platform/config/server-config.ts';
+import { ForeignDatabase } from './platform/db/migrate.ts';
+import { createSearches } from './platform/db/search-runner.ts';
+import { stopHttpServer } from './platform/http/server.ts';
+import { createLog } from './platform/telemetry/log.ts';
 
-export async function main(argv: readonly string[]): Promise<void> {
-  const { values } = parseArgs({
-    args: [...argv],
-    options: {
-      host: { type: 'string', default: '127.0.0.1' },
-      port: { type: 'string', default: '5000' },
-      'data-dir': { type: 'string', default: './countersign-data' },
-      'database-url': { type: 'string' },
-      'default-artifact-root': { type: 'string' },
-    },
-    allowPositionals: true,
-  });
-  const log = pino({ level: 'info' }, pino.destination(2));
-  const dataDir = values['data-dir'];
-  mkdirSync(dataDir, { recursive: true });
-  const url = values['database-url'];
-  const db: Database = url
-    ? new (await import('./platform/db/postgres.ts')).PostgresDatabase(url)
-    : new SqliteDatabase(join(dataDir, 'countersign.db'));
-  await migrate(db, migrations, (sentence) => log.info(sentence));
-  await openChain(db, systemClock);
-  const artifactRoot = values['default-artifact-root'] ?? process.env.MLFLOW_DEFAULT_ARTIFACT_ROOT ?? 'mlflow-artifacts:/';
-  const searches = createSearches({
-    db,
-    file: url ? undefined : join(dataDir, 'countersign.db'),
-    timeoutMs: Number(process.env.COUNTERSIGN_SEARCH_TIMEOUT_MS) || SEARCH_TIMEOUT_MS,
-  });
-  const parts = { db, searches, blobs: new LocalBlobStore(join(dataDir, 'blobs')), artifactRoot, log };
+/** Requests that take longer are cut when the server stops. */
+const DRAIN_MS = 30_000;
+
+export interface RunningServer {
+  /** `http://127.0.0.1:5000`, and the static prefix if there is one. */
+  readonly url: string;
+  /** Takes no more requests, lets running ones end for at most 30 s, closes the database. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when requests are answered. RESOURCE_CONFLICT for a taken port or folder; see `openGround` for the database's refusals. */
+export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
+  for (const note of config.notes) log.warn(note);
+  const ground = await openGround(config, (sentence) => log.info(sentence));
+  try {
+    return await serve(config, log, ground);
+  } catch (error) {
+    await ground.close();
+    throw error;
+  }
+}
+
+async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Ground): Promise<RunningServer> {
+  const { database, searchTimeoutMs, artifactRoot } = config;
+  const searches = createSearches({ db, file: database.kind === 'sqlite' ? database.file : undefined, timeoutMs: searchTimeoutMs });
+  const parts = { db, searches, blobs, artifactRoot, fileRoots: new FileRoots(config.fileRoots), config, log };
   await ensureDefaultExperiment(localContext(parts), artifactRoot);
   const server = createApp(parts);
-  server.listen(Number(values.port), values.host, () => log.info(`listening on http://${values.host}:${values.port}`));
-  const stop = (): void => {
-    server.close(() => void db.close().then(() => process.exit(0)));
-    server.closeIdleConnections();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(cannotListen(error, config)));
+    server.listen(config.port, config.host.replace(/^\[|\]$/g, ''), resolve);
+  });
+  server.on('error', (error) => log.error({ err: error }, 'the listening socket failed'));
+  return {
+    url: `${urlOf(server.address() as AddressInfo)}${config.staticPrefix}`, // it listens on TCP
+    stop: async () => {
+      await stopHttpServer(server, DRAIN_MS);
+      await searches.close();
+      await close();
+    },
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}
+
+function cannotListen(error: Error & { code?: string }, { host, port }: ServerConfig): Error {
+  if (error.code === 'EADDRINUSE') {
+    return new Problem(
+      'RESOURCE_CONFLICT',
+      `Port ${port} on ${host} is taken by another program. Stop it, or choose another with --port.`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (error.code === 'EACCES') {
+    return new Problem('PERMISSION_DENIED', `This user may not listen on port ${port}. Choose one above 1023 with --port.`, {
+      cause: error,
+    });
+  }
+  if (error.code === 'EADDRNOTAVAIL' || error.code === 'ENOTFOUND') {
+    return new Problem('RESOURCE_CONFLICT', `This machine has no address '${host}'. Use --host 127.0.0.1.`, { cause: error });
+  }
+  return error;
+}
+
+/** The whole life of the process: resolves when the server is ready; the process ends by a signal. */
+export async function runServer(config: ServerConfig): Promise<void> {
+  const log = createLog(config.logLevel);
+  let running: RunningServer | undefined;
+  let isStopping = false;
+  const stop = async (reason: string, exitCode: number): Promise<void> => {
+    // Whoever asks twice doesn't want to wait.
+    if (isStopping || running === undefined) process.exit(isStopping ? 1 : exitCode);
+    isStopping = true;
+    log.info(`stopping (${reason}): running requests may take ${DRAIN_MS / 1000} s to end; a second signal ends them at once`);
+    try {
+      await running.stop();
+      log.info('stopped');
+      process.exit(exitCode);
+    } catch (error) {
+      log.fatal({ err: error }, 'the stop failed');
+      process.exit(1);
+    }
+  };
+  process.on('SIGTERM', () => void stop('SIGTERM', 0));
+  process.on('SIGINT', () => void stop('SIGINT', 0));
+  process.on('SIGHUP', () => void stop('SIGHUP', 0));
+  process.on('uncaughtException', (error) => {
+    log.fatal({ err: error }, 'an error that nobody handled');
+    if (!isStopping) void stop('an unhandled error', 1);
+  });
+  // A promise that nobody waited for changes nothing that others rely on; transactions are undone by themselves.
+  process.on('unhandledRejection', (error) => log.error({ err: error }, 'a rejection that nobody handled'));
+  running = await startServer(config, log);
+  log.info({ url: running.url, database: config.database.kind, data_dir: config.dataDir }, `ready on ${running.url}`);
+}
+
+/** A refusal to start, as a sentence; undefined for a defect. */
+export function startRefusal(error: unknown): string | undefined {
+  return error instanceof Problem || error instanceof ForeignDatabase ? error.message : undefined;
+}
+
+/** Without the command line's package: the same flags, no help. */
+async function main(argv: readonly string[]): Promise<void> {
+  const options = Object.fromEntries(
+    ALL_OPTIONS.map(({ name, argument, short }) => [
+      name,
+      { type: argument ? ('string' as const) : ('boolean' as const), ...(short ? { short } : {}) },
+    ]),
+  );
+  const { values } = parseArgs({ args: [...argv], options, allowPositionals: true, allowNegative: true });
+  try {
+    await runServer(await readServerConfig({ flags: values, env: process.env, workingDirectory: process.cwd() }));
+  } catch (error) {
+    process.stderr.write(`${startRefusal(error) ?? (error as Error).stack}\n`);
+    process.exit(1);
+  }
 }
 
 if (import.meta.main) await main(process.argv.slice(2));

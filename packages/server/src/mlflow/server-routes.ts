@@ -1,8 +1,67 @@
+/** What is asked of the server itself: is it there, which version's wire it speaks, what it can do. */
 import type { Route } from '../platform/http/exchange.ts';
 
 /** The upstream version whose wire this server speaks. */
 export const MLFLOW_VERSION = '3.17.2';
 
+/** Upstream's `_get_server_info`: the client asks before it downloads, and believes every flag. */
+const SERVER_INFO = JSON.stringify({
+  store_type: 'SqlStore',
+  workspaces_enabled: false,
+  trace_archival_enabled: false,
+  multipart_uploads_enabled: false,
+  multipart_downloads_enabled: false,
+  presigned_upload_run_id_supported: false,
+  presigned_upload_model_id_supported: false,
+  features_enabled: { gateway: false },
+});
+
+const TEXT = 'text/plain; charset=utf-8';
+
 export function serverRoutes(): Route[] {
-  return [{ method: 'GET', path: '/health', permission: 'public', handle: () => ({ type: 'text/plain; charset=utf-8', body: 'OK' }) }];
+  const info = (path: string): Route => ({ method: 'GET', path, permission: 'public', handle: () => ({ body: SERVER_INFO }) });
+  return [
+    { method: 'GET', path: '/health', permission: 'public', handle: () => ({ type: TEXT, body: 'OK' }) },
+    { method: 'GET', path: '/version', permission: 'public', handle: () => ({ type: TEXT, body: MLFLOW_VERSION }) },
+    info('/api/3.0/mlflow/server-info'),
+    info('/ajax-api/3.0/mlflow/server-info'),
+    {
+      method: 'GET',
+      path: '/',
+      permission: 'public',
+      handle: () => ({
+        type: 'text/html; charset=utf-8',
+        headers: { 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'" },
+        body: FRONT_PAGE,
+      }),
+    },
+  ];
 }
+
+/** Links are relative, so that they hold under a prefix. */
+const FRONT_PAGE = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Countersign</title>
+<style>
+  :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+  main { max-width: 40rem; margin: 4rem auto; padding: 0 1rem }
+  pre { overflow-x: auto; padding: .75rem; border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .4rem }
+</style>
+</head>
+<body>
+<main>
+<h1>Countersign</h1>
+<p>A tracking server and model registry that speaks the wire of MLflow ${MLFLOW_VERSION}. Point the client at it:</p>
+<pre>mlflow.set_tracking_uri("http://127.0.0.1:5000")</pre>
+<ul>
+<li><a href="api/v1/docs">The native API</a>: seals, events, time travel, comparison (<a href="api/v1/openapi.json">OpenAPI</a>)</li>
+<li><a href="metrics">Metrics</a> for Prometheus</li>
+<li><a href="health">Health</a> and <a href="version">version</a></li>
+</ul>
+</main>
+</body>
+</html>
+`;

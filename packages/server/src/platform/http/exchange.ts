@@ -35,6 +35,8 @@ export class Exchange {
   readonly rawQuery: string;
   readonly requestId: string;
   params: Readonly<Record<string, string | undefined>> = {};
+  /** What `json` read, for a refusal that shows a value as it was written. */
+  jsonBytes: Buffer | undefined;
 
   constructor(req: IncomingMessage, res: ServerResponse, requestId: string) {
     const url = req.url ?? '/';
@@ -75,8 +77,9 @@ export class Exchange {
   }
 
   /** The JSON body; a DELETE or POST without body is an empty object. */
-  async json(): Promise<unknown> {
-    const bytes = await this.body();
+  async json(maxBytes = BODY_BYTES_MAX): Promise<unknown> {
+    const bytes = await this.body(maxBytes);
+    this.jsonBytes = bytes;
     const type = this.req.headers['content-type'];
     if (bytes.length > 0 && (type === undefined || !/^\s*application\/json\s*(;|$)/i.test(type))) {
       throw invalid(

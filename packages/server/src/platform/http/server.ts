@@ -1,5 +1,6 @@
 /** The HTTP server: matches, guards, answers, translates a Problem once. Knows no model. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { Problem } from '@countersign/contract/problem.ts';
 import createRouter, { type HTTPMethod } from 'find-my-way';
 import { Exchange, type Handler, type Reply, type Route } from './exchange.ts';
@@ -13,26 +14,94 @@ export interface HttpOptions {
   /** For what no route matches. */
   readonly fallback: Handler;
   readonly onError: (error: unknown, exchange: Exchange) => void;
-  readonly onDone?: (route: Route | undefined, exchange: Exchange, startedAt: number) => void;
+  /** After the handler; `elapsedMs` includes the sending of a stream. */
+  readonly onDone?: (route: Route | undefined, exchange: Exchange, elapsedMs: number) => void;
+  /** '' or '/…': what every path begins with. */
+  readonly staticPrefix?: string;
+  /** Paths that are served without the prefix too. */
+  readonly isUnprefixed?: (path: string) => boolean;
+  /** `null`: the header is not sent. */
+  readonly frameOptions?: 'SAMEORIGIN' | 'DENY' | null;
 }
 
 const KEEP_ALIVE_MS = 75_000;
 const HEADERS_MS = 30_000;
+const HEADER_BYTES_MAX = 64 << 10;
+const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+/** Ids of callers that are taken over; others get one of the server's. */
+const REQUEST_ID = /^[\w.:-]{1,100}$/;
+/** A server that stops tells each caller to leave its connection. */
+const stopping = new WeakSet<Server>();
 
 export function createHttpServer(options: HttpOptions): Server {
-  const fixed = new Map<string, Route>();
-  const router = createRouter({ ignoreTrailingSlash: false, maxParamLength: 4096 });
-  const paths = new Map<string, string[]>();
-  for (const route of options.routes) {
-    if (/[:*]/.test(route.path)) router.on(route.method as HTTPMethod, route.path, () => {}, route);
-    else fixed.set(`${route.method} ${route.path}`, route);
-    paths.set(route.path, [...(paths.get(route.path) ?? []), route.method]);
-  }
+  const find = createFinder(options.routes);
+  const stripPrefix = createPrefixStripper(options);
+  const frameOptions = options.frameOptions === undefined ? 'SAMEORIGIN' : options.frameOptions;
   let count = 0;
   const boot = Date.now().toString(36);
 
-  const find = (exchange: Exchange): Route | undefined => {
-    const method = exchange.req.method === 'HEAD' ? 'GET' : (exchange.req.method ?? 'GET');
+  const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const startedAt = performance.now();
+    const given = req.headers['x-request-id'];
+    const isTaken = typeof given === 'string' && REQUEST_ID.test(given);
+    const isOurs = stripPrefix(req);
+    const exchange = new Exchange(req, res, isTaken ? given : `${boot}-${(++count).toString(36)}`);
+    const send = (reply: Reply): void => sendReply(exchange, reply, frameOptions, stopping.has(server));
+    let route: Route | undefined;
+    try {
+      route = isOurs ? find(req.method, exchange) : undefined;
+      for (const guard of options.guards) {
+        const refusal = guard(exchange, route);
+        if (refusal) return send(refusal);
+      }
+      if (route === undefined) {
+        const allowed = isOurs ? METHODS.filter((method) => find(method, exchange)) : [];
+        if (allowed.length > 0) return send(methodNotAllowed(exchange, allowed));
+      }
+      const reply = await (route?.handle ?? options.fallback)(exchange);
+      if (reply) send(reply);
+    } catch (error) {
+      const reply = replyTo(error, exchange, options.onError);
+      if (reply) send(reply);
+    } finally {
+      options.onDone?.(route, exchange, performance.now() - startedAt);
+    }
+  };
+
+  const server = createServer(
+    { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0, maxHeaderSize: HEADER_BYTES_MAX },
+    (req, res) => void answer(req, res),
+  );
+  server.on('clientError', refuseUnreadable);
+  return server;
+}
+
+/** Stops accepting, lets running requests end, cuts those that take longer than `limitMs`. Resolves when no connection is left. */
+export async function stopHttpServer(server: Server, limitMs: number): Promise<void> {
+  stopping.add(server);
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A connection whose answer was begun before the stop is idle, not closed, when that answer ends.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
+  const limit = setTimeout(() => server.closeAllConnections(), limitMs);
+  await closed;
+  clearInterval(idle);
+  clearTimeout(limit);
+}
+
+const IDLE_LOOK_MS = 50;
+
+type Finder = (method: string | undefined, exchange: Exchange) => Route | undefined;
+
+/** Most paths are fixed and found by a map. */
+function createFinder(routes: readonly Route[]): Finder {
+  const fixed = new Map<string, Route>();
+  const router = createRouter({ ignoreTrailingSlash: false, maxParamLength: 4096 });
+  for (const route of routes) {
+    if (/[:*]/.test(route.path)) router.on(route.method as HTTPMethod, route.path, () => {}, route);
+    else fixed.set(`${route.method} ${route.path}`, route);
+  }
+  return (asked, exchange) => {
+    const method = asked === 'HEAD' ? 'GET' : (asked ?? 'GET');
     const exact = fixed.get(`${method} ${exchange.path}`);
     if (exact) return exact;
     const found = router.find(method as HTTPMethod, exchange.path);
@@ -40,76 +109,84 @@ export function createHttpServer(options: HttpOptions): Server {
     exchange.params = found.params;
     return found.store as Route; // what `on` was given above
   };
-
-  const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const startedAt = performance.now();
-    const exchange = new Exchange(req, res, `${boot}-${(++count).toString(36)}`);
-    let route: Route | undefined;
-    try {
-      route = find(exchange);
-      for (const guard of options.guards) {
-        const refusal = guard(exchange, route);
-        if (refusal) return send(exchange, refusal);
-      }
-      if (route === undefined) {
-        const allowed = paths.get(exchange.path);
-        if (allowed)
-          throw new Problem('METHOD_NOT_ALLOWED', `${req.method} is not allowed on ${exchange.path}. Allowed: ${allowed.join(', ')}.`);
-      }
-      const reply = await (route?.handle ?? options.fallback)(exchange);
-      if (reply) send(exchange, reply);
-    } catch (error) {
-      fail(exchange, error, options.onError);
-    } finally {
-      options.onDone?.(route, exchange, startedAt);
-    }
-  };
-
-  const server = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0, maxHeaderSize: 64 << 10 },
-    (req, res) => {
-      void answer(req, res);
-    },
-  );
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-  });
-  return server;
 }
 
-export function send(exchange: Exchange, reply: Reply): void {
-  const { res, req } = exchange;
+/** Takes the prefix off; false where the request is outside of it. Everything after this knows paths without prefix. */
+function createPrefixStripper({ staticPrefix = '', isUnprefixed = () => false }: HttpOptions): (req: IncomingMessage) => boolean {
+  if (staticPrefix === '') return () => true;
+  return (req) => {
+    const url = req.url ?? '/';
+    if (url === staticPrefix || url.startsWith(`${staticPrefix}/`) || url.startsWith(`${staticPrefix}?`)) {
+      const rest = url.slice(staticPrefix.length);
+      req.url = rest.startsWith('/') ? rest : `/${rest}`;
+      return true;
+    }
+    return isUnprefixed(url.replace(/\?.*$/s, ''));
+  };
+}
+
+function sendReply({ res, req, requestId }: Exchange, reply: Reply, frameOptions: string | null, isStopping: boolean): void {
   if (res.headersSent || res.destroyed) return;
   const headers: Record<string, string | number> = {
-    'Content-Type': reply.type ?? 'application/json',
-    'Content-Length': typeof reply.body === 'string' ? Buffer.byteLength(reply.body) : reply.body.length,
     'X-Content-Type-Options': 'nosniff',
-    'X-Frame-Options': 'SAMEORIGIN',
-    'X-Request-Id': exchange.requestId,
-    ...reply.headers,
+    'X-Request-Id': requestId,
   };
+  // RFC 9110 §8.6: an answer without content has no length either.
+  if (reply.status !== 204) {
+    headers['Content-Type'] = reply.type ?? 'application/json';
+    headers['Content-Length'] = typeof reply.body === 'string' ? Buffer.byteLength(reply.body) : reply.body.length;
+  }
+  if (frameOptions !== null) headers['X-Frame-Options'] = frameOptions;
+  if (reply.headers) Object.assign(headers, reply.headers);
   // A body that wasn't read to its end can't be followed by another request on the same connection.
-  if (!req.complete && req.method !== 'GET') headers.Connection = 'close';
+  if (isStopping || (!req.complete && req.method !== 'GET')) headers.Connection = 'close';
   res.writeHead(reply.status ?? 200, headers);
   res.end(req.method === 'HEAD' ? undefined : reply.body);
 }
 
-function fail(exchange: Exchange, error: unknown, onError: HttpOptions['onError']): void {
-  const { res } = exchange;
-  if (res.headersSent) {
-    // Part of the answer is out: only cutting it short tells the client that it isn't whole.
-    if (!(error instanceof Problem)) onError(error, exchange);
-    res.destroy();
-    return;
+function methodNotAllowed({ req, path }: Exchange, allowed: readonly string[]): Reply {
+  const names = allowed.join(', ');
+  const problem = new Problem('METHOD_NOT_ALLOWED', `${req.method} is not allowed on ${path.slice(0, 200)}. Allowed: ${names}.`);
+  return { ...problemReply(problem), headers: { Allow: names } };
+}
+
+function problemReply(problem: Problem): Reply {
+  return { status: problem.status, body: JSON.stringify(problem.toWire()) };
+}
+
+/** Undefined where part of an answer is out: only cutting it short tells the client that it isn't whole. */
+function replyTo(error: unknown, exchange: Exchange, onError: HttpOptions['onError']): Reply | undefined {
+  if (!(error instanceof Problem)) onError(error, exchange);
+  if (exchange.res.headersSent) {
+    exchange.res.destroy();
+    return undefined;
   }
-  if (error instanceof Problem) {
-    send(exchange, { status: error.status, body: JSON.stringify(error.toWire()) });
-    return;
-  }
-  onError(error, exchange);
-  const problem = new Problem(
-    'INTERNAL_ERROR',
-    `Something went wrong on the server; nothing was changed. Its log has the details under request ${exchange.requestId}.`,
+  if (error instanceof Problem) return problemReply(error);
+  return problemReply(
+    new Problem(
+      'INTERNAL_ERROR',
+      `Something went wrong on the server; nothing was changed. Its log has the details under request ${exchange.requestId}.`,
+    ),
   );
-  send(exchange, { status: problem.status, body: JSON.stringify(problem.toWire()) });
+}
+
+/** What isn't HTTP never becomes a request. */
+function refuseUnreadable(error: Error & { code?: string }, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
+  const [status, message] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? [
+          '431 Request Header Fields Too Large',
+          `The request's headers are larger than ${HEADER_BYTES_MAX} bytes. Send fewer or shorter ones.`,
+        ]
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['400 Bad Request', `The request's headers did not arrive within ${HEADERS_MS / 1000} s. Send it again.`]
+        : ['400 Bad Request', 'This is not a valid HTTP/1.1 request.'];
+  const body = JSON.stringify({ error_code: 'BAD_REQUEST', message });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }

@@ -1,0 +1,70 @@
+/** What stands before any request is served, and under commands that work without a server: the folder's lock, the database, the blobs. */
+import { mkdirSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { Problem } from '@countersign/contract/problem.ts';
+import { openChain } from './features/events/events.ts';
+import { migrations } from './migrations/migrations.ts';
+import { LocalBlobStore } from './platform/blobs/local-blob-store.ts';
+import type { ServerConfig } from './platform/config/server-config.ts';
+import { systemClock } from './platform/context.ts';
+import { type FolderLock, lockFolder } from './platform/db/data-folder-lock.ts';
+import type { Database } from './platform/db/database.ts';
+import { migrate } from './platform/db/migrate.ts';
+import { openDatabase } from './platform/db/open.ts';
+
+export interface Ground {
+  readonly db: Database;
+  readonly blobs: LocalBlobStore;
+  /** Names of the migrations that ran. */
+  readonly migrated: readonly string[];
+  /** Waits for writes that are under way. */
+  close(): Promise<void>;
+}
+
+type Place = Pick<ServerConfig, 'dataDir' | 'database' | 'blobDir'>;
+
+/** RESOURCE_CONFLICT where another process has the folder; ForeignDatabase for a database of MLflow's. `progress` hears of long steps. */
+export async function openGround(place: Place, progress: (sentence: string) => void): Promise<Ground> {
+  makeFolder(place.dataDir);
+  const locks = lock(place);
+  let db: Database | undefined;
+  try {
+    db = await openDatabase(place.database);
+    const migrated = await migrate(db, migrations, progress);
+    await openChain(db, systemClock);
+    const opened = db;
+    const close = async (): Promise<void> => {
+      await opened.close();
+      for (const each of locks) each.release();
+    };
+    return { db, blobs: new LocalBlobStore(place.blobDir), migrated, close };
+  } catch (error) {
+    await db?.close().catch(() => {});
+    for (const each of locks) each.release();
+    throw error;
+  }
+}
+
+/** With SQLite one process owns the data; with PostgreSQL several may share a folder. A database file elsewhere has a lock of its own. */
+function lock({ dataDir, database }: Place): FolderLock[] {
+  if (database.kind === 'postgres') return [];
+  const folder = dirname(database.file);
+  const locks = [lockFolder(dataDir)];
+  if (folder === dataDir) return locks;
+  makeFolder(folder);
+  try {
+    locks.push(lockFolder(folder, `${basename(database.file)}.lock`));
+  } catch (error) {
+    locks[0]?.release();
+    throw error;
+  }
+  return locks;
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new Problem('INVALID_STATE', `The folder ${folder} can't be made: ${(error as Error).message}.`, { cause: error });
+  }
+}

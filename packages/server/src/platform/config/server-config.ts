@@ -1,0 +1,181 @@
+/** Settings → what the server runs with. Everything that can't be honoured is refused here, with a sentence, before anything is touched. */
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { invalid } from '@countersign/contract/problem.ts';
+import { type DatabasePlace, localFolderOf, readDatabaseUrl } from './locations.ts';
+import { ALL_OPTIONS, type Option, type OptionName } from './options.ts';
+import { ORIGINS, readSettings, type Setting, type Settings, type SettingsInput } from './sources.ts';
+
+export interface ServerConfig {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly database: DatabasePlace;
+  /** Absolute. */
+  readonly blobDir: string;
+  /** Below which experiments get their artifact location: `mlflow-artifacts:/`, an absolute folder or another URI. */
+  readonly artifactRoot: string;
+  /** Folders of `file:` locations that the server may read. Absolute. */
+  readonly fileRoots: readonly string[];
+  readonly serves: 'all' | 'artifacts' | 'all-but-artifacts';
+  readonly guards: GuardConfig;
+  /** '' or '/…' without a slash at its end. */
+  readonly staticPrefix: string;
+  readonly logLevel: LogLevel;
+  readonly searchTimeoutMs: number;
+  /** For the log: which settings are ignored, and why. */
+  readonly notes: readonly string[];
+}
+
+export interface GuardConfig {
+  /** False: neither Host nor Origin is looked at. */
+  readonly enabled: boolean;
+  /** Patterns with `*`; undefined for MLflow's default. */
+  readonly allowedHosts: readonly string[] | undefined;
+  readonly allowedOrigins: readonly string[];
+  /** Undefined: the header is not sent. */
+  readonly frameOptions: 'SAMEORIGIN' | 'DENY' | undefined;
+}
+
+const LOG_LEVELS = { debug: 'debug', info: 'info', warning: 'warn', warn: 'warn', error: 'error', critical: 'error' } as const;
+export type LogLevel = (typeof LOG_LEVELS)[keyof typeof LOG_LEVELS];
+
+export async function readServerConfig(input: SettingsInput): Promise<ServerConfig> {
+  return toServerConfig(await readSettings(input));
+}
+
+export function toServerConfig(settings: Settings): ServerConfig {
+  const notes = judgeForeign(settings);
+  const text = (name: OptionName): string => settings.get(name)?.value ?? '';
+  const isOn = (name: OptionName): boolean => readSwitch(settings.get(name));
+  const host = text('host');
+  if (!isLoopback(host)) {
+    throw invalid(
+      `The server can't listen on '${host}': it has no accounts yet, so whoever reaches it may do everything. Use --host 127.0.0.1.`,
+    );
+  }
+  const dataDir = folder(settings.get('data-dir')) ?? '';
+  const database = chooseDatabase(settings) ?? { kind: 'sqlite', file: join(dataDir, 'countersign.db') };
+  const blobs = strongest(settings, ['blob-store', 'artifacts-destination']);
+  const blobDir = blobs ? localFolderOf(blobs) : join(dataDir, 'blobs');
+  const serves = isOn('artifacts-only') ? 'artifacts' : isOn('serve-artifacts') ? 'all' : 'all-but-artifacts';
+  if (serves === 'artifacts' && !isOn('serve-artifacts')) {
+    throw invalid('--artifacts-only and --no-serve-artifacts leave nothing to serve. Leave one of them out.');
+  }
+  const artifactRoot = chooseArtifactRoot(settings.get('default-artifact-root'), serves);
+  return {
+    host,
+    port: wholeNumber(settings.get('port'), 0, 65_535),
+    dataDir,
+    database,
+    blobDir,
+    artifactRoot: artifactRoot.uri,
+    fileRoots: [artifactRoot.folder, settings.has('artifacts-destination') ? blobDir : undefined].filter((each) => each !== undefined),
+    serves,
+    guards: {
+      enabled: !isOn('disable-security-middleware'),
+      allowedHosts: settings.has('allowed-hosts') ? list(text('allowed-hosts')) : undefined,
+      allowedOrigins: list(text('cors-allowed-origins')),
+      frameOptions: readFrameOptions(settings.get('x-frame-options')),
+    },
+    staticPrefix: readPrefix(text('static-prefix')),
+    logLevel: isOn('dev') ? 'debug' : readLogLevel(settings.get('log-level')),
+    searchTimeoutMs: wholeNumber(settings.get('search-timeout-ms'), 1, 3_600_000),
+    notes,
+  };
+}
+
+/** Ignored options, as sentences; throws for those that are refused. */
+function judgeForeign(settings: Settings): string[] {
+  const notes: string[] = [];
+  for (const option of ALL_OPTIONS as readonly (Option & { name: OptionName })[]) {
+    const setting = settings.get(option.name);
+    if (setting === undefined) continue;
+    if (option.argument === undefined && option.default === undefined && !readSwitch(setting)) continue;
+    if (option.refused) throw invalid(`${setting.spelling} can't be honoured. ${option.refused}`);
+    if (option.ignored) notes.push(`${setting.spelling} is ignored: ${option.ignored}`);
+  }
+  return notes;
+}
+
+function chooseDatabase(settings: Settings): DatabasePlace | undefined {
+  const chosen = strongest(settings, ['database-url', 'backend-store-uri']);
+  const registry = settings.get('registry-store-uri');
+  if (registry && registry.value !== chosen?.value) {
+    throw invalid(
+      `${registry.spelling} names another database than --database-url: runs and models share one here. Leave it out or name the same.`,
+    );
+  }
+  return chosen && readDatabaseUrl(chosen);
+}
+
+/** Of two names for one thing: that of the stronger origin. */
+function strongest(settings: Settings, names: readonly [OptionName, OptionName]): Setting | undefined {
+  const [ours, theirs] = names.map((name) => settings.get(name));
+  if (ours === undefined || theirs === undefined) return ours ?? theirs;
+  if (ours.origin === theirs.origin && ours.value !== theirs.value) {
+    throw invalid(`${ours.spelling} and ${theirs.spelling} name different places for the same thing. Leave one of them out.`);
+  }
+  return ORIGINS.indexOf(theirs.origin) > ORIGINS.indexOf(ours.origin) ? theirs : ours;
+}
+
+/** MLflow's server without artifact serving keeps them in ./mlruns. */
+function chooseArtifactRoot(setting: Setting | undefined, serves: ServerConfig['serves']): { uri: string; folder?: string } {
+  if (setting === undefined && serves !== 'all-but-artifacts') return { uri: 'mlflow-artifacts:/' };
+  const { value, base } = setting ?? { value: './mlruns', base: process.cwd() };
+  if (/^[a-z][a-z0-9+.-]+:/i.test(value) && !/^file:/i.test(value)) return { uri: value };
+  const path = localFolderOf({ value, base, spelling: setting?.spelling ?? '--default-artifact-root' });
+  return { uri: /^file:/i.test(value) ? pathToFileURL(path).href : path, folder: path };
+}
+
+function folder(setting: Setting | undefined): string | undefined {
+  return setting && resolve(setting.base, setting.value);
+}
+
+/** `localhost`, `::1` and all of 127.0.0.0/8. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function readSwitch(setting: Setting | undefined): boolean {
+  if (setting === undefined) return false;
+  const value = setting.value.trim().toLowerCase();
+  if (['true', '1', 'yes', 'on', 't', 'y'].includes(value)) return true;
+  if (['false', '0', 'no', 'off', 'f', 'n'].includes(value)) return false;
+  throw invalid(`${setting.spelling} must be true or false, got '${setting.value}'.`);
+}
+
+function wholeNumber(setting: Setting | undefined, least: number, most: number): number {
+  const value = setting?.value.trim() ?? '';
+  const number = Number(value);
+  if (/^\d{1,9}$/.test(value) && number >= least && number <= most) return number;
+  throw invalid(`${setting?.spelling} must be a whole number from ${least} to ${most}, got '${value}'.`);
+}
+
+function list(text: string): string[] {
+  return text
+    .split(',')
+    .map((each) => each.trim())
+    .filter((each) => each !== '');
+}
+
+function readFrameOptions(setting: Setting | undefined): GuardConfig['frameOptions'] {
+  const value = setting?.value.trim().toUpperCase();
+  if (value === 'SAMEORIGIN' || value === 'DENY') return value;
+  if (value === 'NONE') return undefined;
+  throw invalid(`${setting?.spelling} must be SAMEORIGIN, DENY or NONE, got '${setting?.value}'.`);
+}
+
+function readPrefix(text: string): string {
+  if (text === '') return '';
+  if (/^(\/[\w.~-]+)+$/.test(text)) return text;
+  throw invalid(`--static-prefix must begin with a '/', not end with one, and hold letters, digits and - . _ ~ only, got '${text}'.`);
+}
+
+function readLogLevel(setting: Setting | undefined): LogLevel {
+  const value = setting?.value.trim().toLowerCase() ?? '';
+  if (Object.hasOwn(LOG_LEVELS, value)) return LOG_LEVELS[value as keyof typeof LOG_LEVELS]; // just asked
+  throw invalid(`${setting?.spelling} must be debug, info, warning or error, got '${setting?.value}'.`);
+}
