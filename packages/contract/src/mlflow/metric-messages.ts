@@ -21,9 +21,10 @@ export const GetMetricHistory = message('GetMetricHistory', {
 });
 /** Read from the query by hand upstream, with refusals of its own: so nothing is required here. */
 export const GetMetricHistoryBulk = message('GetMetricHistoryBulk', { run_id: list(string), metric_key: string, max_results: int64 });
+/** Missing run ids are told of before a missing key, as upstream. */
 export const GetMetricHistoryBulkInterval = message('GetMetricHistoryBulkInterval', {
   run_ids: list(string),
-  metric_key: required(string),
+  metric_key: string,
   start_step: int64,
   end_step: int64,
   max_results: int64,

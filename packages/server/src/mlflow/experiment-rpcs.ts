@@ -33,7 +33,8 @@ export const experimentRpcs: readonly Rpc[] = [
   })),
   rpc('GET', '/mlflow/experiments/list', 'experiment.read', ListExperiments, async (ctx, input) => {
     const limit = Number(input.max_results);
-    if (limit < 1 || limit > LIST_MAX) throw invalid(`Invalid value ${limit} for parameter 'max_results' supplied. It must be between 1 and ${LIST_MAX}.`);
+    if (limit < 1 || limit > LIST_MAX)
+      throw invalid(`Invalid value ${limit} for parameter 'max_results' supplied. It must be between 1 and ${LIST_MAX}.`);
     const offset = decodeOffset(input.page_token);
     const found = await experiments.list(ctx, { lifecycle: LIFECYCLES[input.view_type], offset, limit });
     return {

@@ -51,8 +51,10 @@ export const metricRpcs: readonly Rpc[] = [
     }
     const limit = Number(input.max_results ?? SAMPLE_MAX);
     if (limit < 1 || limit > SAMPLE_MAX) throw invalid(`max_results must be between 1 and ${SAMPLE_MAX}.`);
+    const key = input.metric_key;
+    if (!key) throw missing('metric_key');
     const steps = stepsOf(input.start_step, input.end_step);
-    const json = await metrics.sampledHistory(ctx, { runIds: input.run_ids, key: input.metric_key, steps, limit });
+    const json = await metrics.sampledHistory(ctx, { runIds: input.run_ids, key, steps, limit });
     return json === '[]' ? {} : new RawJson(`{"metrics":${json}}`);
   }),
 ];

@@ -1,5 +1,6 @@
 /** How an upstream RPC is served: message → door call → wire JSON, under every prefix that clients use. */
 import type { Fields, MessageOf, MessageType } from '@countersign/contract/mlflow/message.ts';
+import { Problem } from '@countersign/contract/problem.ts';
 import type { Ctx } from '../platform/context.ts';
 import type { Exchange, Method, Reply, Route } from '../platform/http/exchange.ts';
 
@@ -22,6 +23,8 @@ interface RpcOptions {
   readonly versions?: readonly ('2.0' | '3.0')[];
   readonly audience?: Audience;
   readonly preview?: boolean;
+  /** Where a legal request may be larger than others are. */
+  readonly bodyBytesMax?: number;
 }
 
 const CURRENT = ['2.0'] as const;
@@ -54,21 +57,39 @@ export function rpc<F extends Fields>(
     audience: options.audience ?? 'both',
     preview: options.preview ?? false,
     serve: async (ctx, exchange) => {
-      const input = message.decode(await readFields(exchange, message)) as MessageOf<MessageType<F>>;
+      const fields = await readFields(exchange, message, options.bodyBytesMax);
+      const input = decode(exchange, message, fields) as MessageOf<MessageType<F>>;
       const answer = await handle(ctx, input);
       return { body: answer instanceof RawJson ? answer.text : JSON.stringify(answer) };
     },
   };
 }
 
+function decode(exchange: Exchange, message: MessageType<Fields>, fields: unknown): unknown {
+  try {
+    return message.decode(fields);
+  } catch (error) {
+    throw error instanceof Problem ? showAsWritten(error, exchange.jsonBytes) : error;
+  }
+}
+
+/** Reading JSON makes 9 of `9.0`; a refusal shows the number as it was written, as upstream's does. */
+function showAsWritten(problem: Problem, bytes: Buffer | undefined): Problem {
+  const [, whole, name] = /^Invalid value (-?\d+) for parameter '(?:.*\.)?(\w+)' supplied/.exec(problem.message) ?? [];
+  if (whole === undefined || bytes === undefined) return problem;
+  const written = new RegExp(`"${name}"\\s*:\\s*(${whole}\\.0+)\\s*[,}]`).exec(bytes.toString('utf8'))?.[1];
+  if (written === undefined) return problem;
+  return new Problem(problem.code, problem.message.replace(whole, written).replace("of type 'int'", "of type 'float'"));
+}
+
 /** GET reads the query string only; DELETE reads the body and, as databricks-sdk sends it, the query string; a path parameter wins. */
-async function readFields(exchange: Exchange, message: MessageType<Fields>): Promise<unknown> {
+async function readFields(exchange: Exchange, message: MessageType<Fields>, bodyBytesMax?: number): Promise<unknown> {
   const method = exchange.req.method;
   let fields: unknown;
   if (method === 'GET' || method === 'HEAD') fields = queryFields(exchange, message);
   else if (method === 'DELETE' && exchange.rawQuery !== '')
     fields = { ...queryFields(exchange, message), ...asRecord(await exchange.json()) };
-  else fields = await exchange.json();
+  else fields = await exchange.json(bodyBytesMax);
   const names = Object.keys(exchange.params);
   if (names.length === 0) return fields;
   return { ...asRecord(fields), ...exchange.params };

@@ -52,6 +52,9 @@ function pointOf(wire: WirePoint): Parameters<typeof runs.logMetric>[2] {
   };
 }
 
+/** One dataset's profile alone may have 16 MB. */
+const INPUTS_BYTES_MAX = 64 << 20;
+
 export const runRpcs: readonly Rpc[] = [
   rpc('POST', '/mlflow/runs/create', 'run.create', CreateRun, async (ctx, input) => {
     const run = await runs.create(ctx, {
@@ -96,11 +99,18 @@ export const runRpcs: readonly Rpc[] = [
     await runs.logBatch(ctx, input.run_id, { metrics: input.metrics.map(pointOf), params: input.params, tags: input.tags });
     return {};
   }),
-  rpc('POST', '/mlflow/runs/log-inputs', 'run.update', LogInputs, async (ctx, input) => {
-    const datasets = input.datasets.map(({ dataset, tags }) => ({ ...dataset, sourceType: dataset.source_type, tags }));
-    await runs.logInputs(ctx, input.run_id, { datasets, modelIds: input.models.map((model) => model.model_id) });
-    return {};
-  }),
+  rpc(
+    'POST',
+    '/mlflow/runs/log-inputs',
+    'run.update',
+    LogInputs,
+    async (ctx, input) => {
+      const datasets = input.datasets.map(({ dataset, tags }) => ({ ...dataset, sourceType: dataset.source_type, tags }));
+      await runs.logInputs(ctx, input.run_id, { datasets, modelIds: input.models.map((model) => model.model_id) });
+      return {};
+    },
+    { bodyBytesMax: INPUTS_BYTES_MAX },
+  ),
   rpc('POST', '/mlflow/runs/outputs', 'run.update', LogOutputs, async (ctx, input) => {
     if (input.models.length === 0) throw missing('models');
     await runs.logOutputs(

@@ -2,11 +2,9 @@
 import type { Clock } from './context.ts';
 
 const ADJECTIVES = (
-  'able amber ample azure bold brave brief bright brisk calm clean clear clever cosmic crisp curious deft eager early easy fair fast ' +
-  'fine firm fleet fond frank fresh gentle glad golden grand green happy hardy honest humble jolly keen kind large light lively lucid ' +
-  'lucky mellow merry mild modest neat nimble noble novel open patient plain polite proud pure quick quiet rapid ready rosy round ' +
-  'royal serene sharp shiny silent silver simple smart smooth solid spry steady still sunny super sure swift tidy tough true upbeat ' +
-  'useful vast vivid warm wise witty young zesty'
+  'able bold bright calm capable casual charming clean funny gentle gifted handsome likeable loud masked nimble ' +
+  'nosy orderly painted peaceful placid polite popular powerful rare salty sedate serious silent sincere smiling ' +
+  'spiffy stylish unique upbeat useful valuable wise worried zealous'
 ).split(' ');
 
 const NOUNS = (
@@ -19,7 +17,7 @@ const NOUNS = (
 
 const NUMBERS = 1000;
 
-/** At most 20 characters: the lists hold words of up to 7. Names may repeat. */
+/** At most 20 characters: adjectives have up to 8, nouns up to 7. Names may repeat. */
 export function randomName(clock: Clock): string {
   const bytes = clock.randomBytes(6);
   const adjective = ADJECTIVES[bytes.readUInt16BE(0) % ADJECTIVES.length] ?? '';

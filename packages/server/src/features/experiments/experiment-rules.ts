@@ -18,7 +18,12 @@ export function checkExperimentName(name: string): void {
 export function checkExperimentTag(key: string, value: string): void {
   checkKey(key, 'key');
   checkLength(key, TAG_KEY_MAX, 'key');
-  checkLength(value, TAG_VALUE_MAX, 'value');
+  // Who reads this may need the tag on an older server too, whose limit is lower.
+  if (value.length > TAG_VALUE_MAX) {
+    throw invalid(
+      `'value' exceeds the maximum length of ${TAG_VALUE_MAX} characters, which MLflow 3.17 allows (in 3.14 a value already exceeds the maximum length of 5000). Shorten it.`,
+    );
+  }
 }
 
 /** Wire ids are decimal text. Throws INVALID_PARAMETER_VALUE. */
@@ -53,7 +58,8 @@ export function resolveLocation(location: string, workingDirectory: string, leng
 }
 
 function absolute(location: string, scheme: string, workingDirectory: string): string {
-  if (scheme === '') return location.startsWith('/') ? location : `${workingDirectory.replace(/\/$/, '')}/${location.replace(/^(\.\/)+/, '')}`;
+  if (scheme === '')
+    return location.startsWith('/') ? location : `${workingDirectory.replace(/\/$/, '')}/${location.replace(/^(\.\/)+/, '')}`;
   if (scheme === 'file') {
     const path = location.slice('file:'.length);
     if (!path.startsWith('/')) return `file://${workingDirectory.replace(/\/$/, '')}/${path.replace(/^(\.\/)+/, '')}`;
@@ -96,18 +102,25 @@ export function checkServedLocation(location: string, root: string, others: read
   if (folder === undefined) return;
   const shown = location.slice(0, 200);
   if (/[\\%]/.test(folder) || folder.split('/').some((segment) => segment === '' || segment === '.' || segment === '..')) {
-    throw invalid(`Invalid artifact location '${shown}': give a plain path below 'mlflow-artifacts:/', without '.', '..', '%' or empty segments.`);
+    throw invalid(
+      `Invalid artifact location '${shown}': give a plain path below 'mlflow-artifacts:/', without '.', '..', '%' or empty segments.`,
+    );
   }
   const top = folder.split('/', 1)[0] ?? '';
-  if (RESERVED_FOLDERS.has(top)) throw invalid(`Invalid artifact location '${shown}': the folder '${top}' is kept by the server. Choose another.`);
+  if (RESERVED_FOLDERS.has(top))
+    throw invalid(`Invalid artifact location '${shown}': the folder '${top}' is kept by the server. Choose another.`);
   const rootFolder = servedFolder(root);
   if (rootFolder !== undefined && isNumbered(folder, rootFolder)) {
-    throw invalid(`Invalid artifact location '${shown}': numbered folders belong to the experiments of that id. Choose a name that is not a number.`);
+    throw invalid(
+      `Invalid artifact location '${shown}': numbered folders belong to the experiments of that id. Choose a name that is not a number.`,
+    );
   }
   for (const other of others) {
     const taken = servedFolder(other);
     if (taken !== undefined && (isWithin(folder, taken) || isWithin(taken, folder))) {
-      throw invalid(`Invalid artifact location '${shown}': it overlaps '${other}', which is another experiment's. Choose a folder of its own.`);
+      throw invalid(
+        `Invalid artifact location '${shown}': it overlaps '${other}', which is another experiment's. Choose a folder of its own.`,
+      );
     }
   }
 }

@@ -2,15 +2,9 @@
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import { record } from '../events/events.ts';
-import {
-  appendToLocation,
-  checkExperimentName,
-  checkExperimentTag,
-  checkServedLocation,
-  resolveLocation,
-} from './experiment-rules.ts';
-import * as store from './experiment-store.ts';
+import { appendToLocation, checkExperimentName, checkExperimentTag, checkServedLocation, resolveLocation } from './experiment-rules.ts';
 import type { Experiment } from './experiment-store.ts';
+import * as store from './experiment-store.ts';
 
 export { appendToLocation, parseExperimentId } from './experiment-rules.ts';
 export type { Experiment } from './experiment-store.ts';

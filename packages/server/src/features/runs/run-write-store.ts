@@ -55,7 +55,8 @@ export async function setLifecycle(tx: Queries, pk: number, lifecycle: Lifecycle
 const INSERT_TAG = 'INSERT INTO run_tags (run_pk, key, value, folded, written_by)';
 const REPLACE_TAG =
   'ON CONFLICT (run_pk, key) DO UPDATE SET value = excluded.value, folded = excluded.folded, written_by = excluded.written_by';
-const POSTGRES_ROWS = 'SELECT ?::bigint, key, value, folded, ?::bigint FROM json_to_recordset(?::json) AS t (key text, value text, folded text)';
+const POSTGRES_ROWS =
+  'SELECT ?::bigint, key, value, folded, ?::bigint FROM json_to_recordset(?::json) AS t (key text, value text, folded text)';
 
 /** Last write wins; `tags` holds each key once. */
 export async function putTags(tx: Queries, pk: number, tags: readonly KeyValue[], by: number): Promise<void> {
@@ -94,7 +95,8 @@ export async function addParams(tx: Queries, pk: number, params: readonly KeyVal
   }
   const held: KeyValue[] = [];
   for (const { key, value } of params) {
-    if ((await tx.run(`${INSERT_PARAM} VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, pk, key, value, foldedColumn(value), by)) > 0) continue;
+    if ((await tx.run(`${INSERT_PARAM} VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`, pk, key, value, foldedColumn(value), by)) > 0)
+      continue;
     const found = await tx.one<KeyValue>('SELECT key, value FROM params WHERE run_pk = ? AND key = ?', pk, key);
     if (found) held.push(found);
   }

@@ -8,8 +8,8 @@ import { record } from '../events/events.ts';
 import { appendToLocation, checkActive, getExperiment } from '../experiments/experiments.ts';
 import * as metrics from '../metrics/metrics.ts';
 import * as rules from './run-rules.ts';
-import * as store from './run-store.ts';
 import type { KeyValue, Run, RunInfo, RunStatus } from './run-store.ts';
+import * as store from './run-store.ts';
 import * as writes from './run-write-store.ts';
 
 export type { NewDataset } from './run-rules.ts';
