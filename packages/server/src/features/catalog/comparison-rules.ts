@@ -77,13 +77,20 @@ export function readRequirements(text: string): Map<string, string> {
   for (const raw of text.replace(/\\\r?\n/g, ' ').split(/\r?\n/)) {
     const line = raw.replace(/(^|\s)#.*$/, '').trim();
     if (line === '' || /^-(?!e\b|-editable\b)/.test(line)) continue;
-    const parts = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*(?![/:\\])(.*)$/.exec(line);
-    if (!parts) requirements.set(line, line);
-    else requirements.set(normalised(parts[1] ?? ''), `${parts[2] ?? ''}${(parts[3] ?? '').trim()}` || '*');
+    const parts = /^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*((?:[<>=!~;@(].*)?)$/.exec(line);
+    if (parts) requirements.set(normalised(parts[1] ?? ''), `${parts[2] ?? ''}${tidied(parts[3] ?? '')}` || '*');
+    else requirements.set(line, line);
   }
   return requirements;
 }
 
 function normalised(name: string): string {
   return name.toLowerCase().replace(/[-_.]+/g, '-');
+}
+
+/** `== 1.0` asks for what `==1.0` asks for; a marker's words stay apart. */
+function tidied(asked: string): string {
+  if (asked.startsWith('@')) return asked.trim();
+  const [versions = '', ...markers] = asked.split(';');
+  return [versions.replace(/\s+/g, ''), ...markers.map((marker) => marker.trim())].join('; ');
 }
