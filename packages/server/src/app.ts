@@ -10,17 +10,23 @@ import { type ArtifactSources, artifactRoutes } from './mlflow/artifact-routes.t
 import { experimentRpcs } from './mlflow/experiment-rpcs.ts';
 import { loggedModelRpcs } from './mlflow/logged-model-rpcs.ts';
 import { modelRpcs } from './mlflow/model-rpcs.ts';
+import { answerUnknownPath, guardWorkspace } from './mlflow/out-of-scope.ts';
 import { mount } from './mlflow/rpc.ts';
 import { runRpcs } from './mlflow/run-rpcs.ts';
 import { searchRpcs } from './mlflow/search-rpcs.ts';
+import { isArtifactProxy, servedOnly } from './mlflow/served-routes.ts';
 import { serverRoutes } from './mlflow/server-routes.ts';
 import { versionRpcs } from './mlflow/version-rpcs.ts';
 import type { BlobStore } from './platform/blobs/blob-store.ts';
+import type { FileRoots } from './platform/blobs/file-roots.ts';
+import type { ServerConfig } from './platform/config/server-config.ts';
 import { type Ctx, systemClock } from './platform/context.ts';
 import type { Database } from './platform/db/database.ts';
 import type { Searches } from './platform/db/search-runner.ts';
 import type { Exchange, Route } from './platform/http/exchange.ts';
+import { createGuards } from './platform/http/guards.ts';
 import { createHttpServer } from './platform/http/server.ts';
+import { createTelemetry } from './platform/telemetry/telemetry.ts';
 
 export interface AppParts {
   readonly db: Database;
@@ -28,11 +34,14 @@ export interface AppParts {
   readonly searches: Searches;
   /** Below which experiments get their artifact location. */
   readonly artifactRoot: string;
+  /** Folders of `file:` locations that the server may read. */
+  readonly fileRoots: FileRoots;
+  readonly config: Pick<ServerConfig, 'guards' | 'staticPrefix' | 'serves'>;
   readonly log: Logger;
 }
 
 /** Who acts where nobody asked: at the start, and on a server without accounts. */
-export function localContext(parts: AppParts): Ctx {
+export function localContext(parts: Pick<AppParts, 'db' | 'blobs' | 'artifactRoot'>): Ctx {
   return {
     db: parts.db,
     tx: undefined,
@@ -55,15 +64,31 @@ const artifactSources: ArtifactSources = {
 export function createApp(parts: AppParts): Server {
   const contextOf = (_exchange: Exchange): Ctx => localContext(parts);
   const routes: Route[] = [
-    ...mount([...experimentRpcs, ...runRpcs, ...loggedModelRpcs({ onReady: versions.sealWaiting, searches: parts.searches }), ...searchRpcs(parts), ...modelRpcs, ...versionRpcs], contextOf),
-    ...artifactRoutes(contextOf, artifactSources),
+    ...mount(
+      [
+        ...experimentRpcs,
+        ...runRpcs,
+        ...loggedModelRpcs({ onReady: versions.sealWaiting, searches: parts.searches }),
+        ...searchRpcs(parts),
+        ...modelRpcs,
+        ...versionRpcs,
+      ],
+      contextOf,
+    ),
+    ...artifactRoutes(contextOf, { ...artifactSources, fileRoots: parts.fileRoots }),
     ...serverRoutes(),
     ...apiRoutes(contextOf),
   ];
+  const { config } = parts;
+  const telemetry = createTelemetry(parts.log);
   return createHttpServer({
-    routes,
-    guards: [],
-    fallback: () => ({ status: 404, body: '{}' }),
-    onError: (error, exchange) => parts.log.error({ err: error, request_id: exchange.requestId }, 'request failed'),
+    routes: [...servedOnly(config.serves, routes), ...telemetry.routes],
+    guards: [...createGuards(config.guards), guardWorkspace],
+    fallback: answerUnknownPath,
+    onError: telemetry.onError,
+    onDone: telemetry.onDone,
+    staticPrefix: config.staticPrefix,
+    isUnprefixed: (path) => isArtifactProxy(path) || ['/health', '/version', '/metrics'].includes(path),
+    frameOptions: config.guards.frameOptions ?? null,
   });
 }
