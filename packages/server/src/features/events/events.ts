@@ -3,6 +3,7 @@
  * commit, where all of a batch are chained in one go, the chain's head locked last.
  */
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import canonicalize from 'canonicalize';
 import type { Clock, TxCtx } from '../../platform/context.ts';
 import type { CommitHook, Database, Queries } from '../../platform/db/database.ts';
@@ -152,7 +153,7 @@ export interface ModelEventQuery {
   readonly untilSeq: number;
 }
 
-const MODEL_PAGE = 5000;
+const MODEL_PAGE = 1000;
 
 /** A model's events up to a place in the chain, oldest first, as they are needed. */
 export async function* listOfModel(db: Queries, query: ModelEventQuery): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
@@ -162,6 +163,7 @@ export async function* listOfModel(db: Queries, query: ModelEventQuery): AsyncGe
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < MODEL_PAGE) return;
+    await setImmediate();
     afterSeq = last.seq;
   }
 }
@@ -184,15 +186,16 @@ export interface ChainVerdict {
   readonly firstBad?: number;
 }
 
-const VERIFY_PAGE = 5000;
+const VERIFY_PAGE = 1000;
 
 /** Recomputes every hash from the stored bytes. */
 export async function verifyChain(db: Queries): Promise<ChainVerdict> {
   const head = await store.getHead(db);
   let previous: Uint8Array = firstPrevious(head.server_id);
   let seq = 0;
-  for (;;) {
-    const page = await store.range(db, seq, VERIFY_PAGE);
+  // Up to the head as it was: events that come meanwhile are not its business.
+  while (seq < head.seq) {
+    const page = await store.range(db, seq, Math.min(VERIFY_PAGE, head.seq - seq));
     if (page.length === 0) break;
     for (const event of page) {
       const expected = chainHash(seq + 1, previous, event.body);
@@ -200,6 +203,8 @@ export async function verifyChain(db: Queries): Promise<ChainVerdict> {
       previous = expected;
       seq = event.seq;
     }
+    // SQLite answers at once: without a turn of the loop nobody else would be served until the end.
+    await setImmediate();
   }
   const ok = seq === head.seq && Buffer.from(head.hash).equals(previous);
   return ok ? { ok, events: seq } : { ok, events: seq, firstBad: Math.min(seq, head.seq) + 1 };

@@ -51,7 +51,7 @@ export function create(ctx: Ctx, input: NewModel): Promise<RegisteredModel> {
       at,
       by: inner.principal.id,
     });
-    if (id === undefined) throw taken(input.name, isPrompt);
+    if (id === undefined) throw taken(input.name, isPrompt, (await find(inner, input.name))?.isPrompt ?? isPrompt);
     for (const tag of input.tags) await store.upsertTag(inner.tx, id, tag.key, tag.value, inner.principal.id);
     record(inner, {
       type: 'registered-model.created',
@@ -72,8 +72,15 @@ export function create(ctx: Ctx, input: NewModel): Promise<RegisteredModel> {
   });
 }
 
-function taken(name: string, isPrompt: boolean): Problem {
-  return new Problem('RESOURCE_ALREADY_EXISTS', `${isPrompt ? 'Prompt' : 'Registered Model'} (name=${name}) already exists.`);
+/** MLflow's words (mlflow/prompt/registry_utils.py handle_resource_already_exist_error). */
+function taken(name: string, isPrompt: boolean, isTakenByPrompt: boolean): Problem {
+  const [wanted, owner] = [isPrompt, isTakenByPrompt].map((each) => (each ? 'Prompt' : 'Registered Model'));
+  if (wanted === owner) return new Problem('RESOURCE_ALREADY_EXISTS', `${owner} (name=${name}) already exists.`);
+  return new Problem(
+    'RESOURCE_ALREADY_EXISTS',
+    `Tried to create a ${wanted?.toLowerCase()} with name '${name}', but the name is already taken by a ${owner?.toLowerCase()}. ` +
+      'A model and a prompt cannot have the same name.',
+  );
 }
 
 function textOf(field: string, text: string | undefined | null): Record<string, string> {
@@ -168,7 +175,7 @@ export function setDescription(ctx: Ctx, name: string, description: string | und
 /** A rename may move versions under another policy, so it needs a Permit. */
 export async function rename(ctx: TxCtx, _permit: Permit, model: RegisteredModel, newName: string): Promise<RegisteredModel> {
   const at = ctx.clock.now();
-  if (newName !== model.name && (await find(ctx, newName))) throw taken(newName, model.isPrompt);
+  if (newName !== model.name && (await find(ctx, newName))) throw taken(newName, model.isPrompt, model.isPrompt);
   await store.setName(ctx.tx, model.id, newName, at, ctx.principal.id);
   record(ctx, { type: 'registered-model.renamed', modelId: model.id, data: { from: model.name, to: newName } });
   return { ...model, name: newName, updatedAt: at };

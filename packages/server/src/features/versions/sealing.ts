@@ -6,7 +6,7 @@ import * as artifacts from '../artifacts/artifacts.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
 import type { Tag } from '../models/models.ts';
 import * as runs from '../runs/runs.ts';
-import { heldPath, isWithin, parseSource, type Source } from './version-rules.ts';
+import { isWithin, parseSource, type Source } from './version-rules.ts';
 import type { Lineage, SealState } from './version-store.ts';
 import * as store from './version-store.ts';
 
@@ -107,23 +107,20 @@ async function resolveLoggedModel(ctx: TxCtx, claim: Claim, modelId: string): Pr
 }
 
 async function resolveRun(ctx: TxCtx, claim: Claim, source: Extract<Source, { kind: 'run' }>): Promise<Resolved> {
-  if (claim.runId !== '' && claim.runId !== source.runId) {
-    throw invalid(`Invalid model version source: '${clip(claim.source)}'. The run_id request parameter must be the run of the source.`);
-  }
   const run = await runs.findRun(ctx, source.runId);
   return {
     source: claim.source,
     storageLocation: claim.source,
     runId: claim.runId,
     loggedModelId: claim.loggedModelId,
-    lineage: run ? 'verified' : 'claimed',
+    lineage: run && claim.runId === source.runId ? 'verified' : 'claimed',
     seal: run ? await sealAt(ctx, joinUri(run.artifactUri, source.path)) : unsealed('missing'),
   };
 }
 
 async function resolveHeld(ctx: TxCtx, claim: Claim, path: string): Promise<Resolved> {
   const owner = await ownerRoot(ctx, claim);
-  const ownerPath = owner === undefined ? undefined : heldPath(owner);
+  const ownerPath = owner === undefined ? undefined : artifacts.storedPathOf(owner);
   // A run whose files live elsewhere has no root here that the source could lie in.
   const isOwned = owner === undefined || ownerPath === undefined || isWithin(path, ownerPath);
   if (!isOwned || owner === undefined) {
@@ -210,7 +207,7 @@ function joinUri(root: string, path: string): string {
 
 /** Seals what an artifact URI holds on this server. */
 export async function sealAt(ctx: TxCtx, artifactUri: string): Promise<Seal> {
-  const path = heldPath(artifactUri);
+  const path = artifacts.storedPathOf(artifactUri);
   return path === undefined ? unsealed('external') : sealHeld(ctx, path);
 }
 

@@ -90,12 +90,6 @@ function trimmed(path: string): string {
   return path.replace(/\/+/g, '/').replace(/^\/|\/$/g, '');
 }
 
-/** The storage path of an artifact URI that this server holds, else undefined. */
-export function heldPath(artifactUri: string): string | undefined {
-  const match = /^mlflow-artifacts:(?:\/\/[^/]*)?\/*(.*)$/.exec(artifactUri);
-  return match ? trimmed(match[1] ?? '') : undefined;
-}
-
 export function isWithin(path: string, directory: string): boolean {
   return directory === '' || path === directory || path.startsWith(`${directory}/`);
 }

@@ -18,10 +18,16 @@ import {
   readKeys,
   upTo,
 } from './search-order.ts';
-import { allOf, type FoundRow, type KeyValue, type Leg, type SearchPlan } from './search-plan.ts';
+import { allOf, type FoundRow, type IndexColumn, type KeyValue, type Leg, type SearchPlan } from './search-plan.ts';
 import { likePattern } from './search-sql.ts';
 
 type Position = KeyValue['value'];
+
+interface Range {
+  readonly where: Sql;
+  /** How many index entries it has; at least so many, where nothing but LIMIT bounds what is read. */
+  readonly candidates: number;
+}
 
 /** Offsets reach this far without a cursor; the server's own tokens carry one. */
 const KEPT_MAX = 250_000;
@@ -53,8 +59,8 @@ export class SearchScan {
       if (this.#isBefore(leg) || this.#isBeyond(leg, undefined, undefined)) continue;
       const keys = readKeys(this.#plan, leg);
       for await (const range of this.#ranges(leg, chunkSize)) {
-        await this.#read(leg, keys, range);
-        yield chunkSize();
+        await this.#read(leg, keys, range.where);
+        yield range.candidates;
       }
       yield LEG_CANDIDATES;
     }
@@ -102,7 +108,7 @@ export class SearchScan {
   }
 
   /** Conditions that cut the leg into chunks of about `chunkSize()` index entries. */
-  async *#ranges(leg: Leg, chunkSize: () => number): AsyncGenerator<Sql, void> {
+  async *#ranges(leg: Leg, chunkSize: () => number): AsyncGenerator<Range, void> {
     const { lead } = leg;
     if (lead === undefined) return yield* this.#tied(leg, undefined, undefined, chunkSize);
     const start = this.#startOf(leg);
@@ -115,10 +121,11 @@ export class SearchScan {
     for (;;) {
       if (this.#isBeyond(leg, from, undefined)) return;
       const on = from === undefined ? [] : [fromOn(lead.column, lead.descending, from)];
-      const bound = this.#isUnbounded(leg) ? undefined : await this.#probe(leg, lead, [...on, ...this.#until(leg)], chunkSize());
-      if (bound === undefined) return yield allOf([...on, ...this.#until(leg)]);
+      const size = chunkSize();
+      const { count, bound } = await this.#measure(leg, lead, [...on, ...this.#until(leg)], size);
+      if (bound === undefined) return yield { where: allOf([...on, ...this.#until(leg)]), candidates: count };
       if (from === undefined || bound !== from) {
-        yield allOf([...on, beyond(lead.column, !lead.descending, bound)]);
+        yield { where: allOf([...on, beyond(lead.column, !lead.descending, bound)]), candidates: size };
         from = bound;
       } else {
         yield* this.#tied(leg, from, undefined, chunkSize);
@@ -129,16 +136,17 @@ export class SearchScan {
   }
 
   /** The entries that share one leading value, by the second column. */
-  async *#tied(leg: Leg, at: Position | undefined, after: Position | undefined, chunkSize: () => number): AsyncGenerator<Sql, void> {
+  async *#tied(leg: Leg, at: Position | undefined, after: Position | undefined, chunkSize: () => number): AsyncGenerator<Range, void> {
     const { lead, second } = leg;
     const same = lead === undefined || at === undefined ? [] : [sql`${lead.column} = ${at}`];
     let from = after;
     for (;;) {
       if (from !== undefined && this.#isBeyond(leg, at, from)) return;
       const on = from === undefined ? same : [...same, beyond(second.column, second.descending, from)];
-      const bound = this.#isUnbounded(leg) ? undefined : await this.#probe(leg, second, on, chunkSize());
-      if (bound === undefined) return yield allOf(on);
-      yield allOf([...on, upTo(second.column, second.descending, bound)]);
+      const size = chunkSize();
+      const { count, bound } = await this.#measure(leg, second, on, size);
+      if (bound === undefined) return yield { where: allOf(on), candidates: count };
+      yield { where: allOf([...on, upTo(second.column, second.descending, bound)]), candidates: size };
       from = bound;
     }
   }
@@ -151,31 +159,36 @@ export class SearchScan {
   #startOf(leg: Leg): { lead: Position; second: Position | undefined } | undefined {
     const at = leg.ranks.length - 1;
     const cursor = this.#plan.after?.[at];
-    if (!leg.isDriven || cursor === undefined || cursor.rank !== 0) return undefined;
+    if (!leg.isDriven || cursor === undefined || !isOfLeg(leg, this.#plan.after)) return undefined;
     return { lead: cursor.value, second: leg.isExact ? this.#plan.after?.[at + 1]?.value : undefined };
   }
 
   /** Leading values that still can be among the kept rows. */
   #until(leg: Leg): Sql[] {
     const at = leg.ranks.length - 1;
-    const worst = this.#kept[this.#needed - 1]?.keys[at];
-    if (!leg.isDriven || leg.lead === undefined || worst === undefined || worst.rank !== 0) return [];
+    const row = this.#kept[this.#needed - 1]?.keys;
+    const worst = row?.[at];
+    if (!leg.isDriven || leg.lead === undefined || worst === undefined || !isOfLeg(leg, row)) return [];
     return [upTo(leg.lead.column, leg.lead.descending, worst.value)];
   }
 
-  async #probe(
+  /** How many entries there are, and, where they are more than `size`, the value at which that many are passed. */
+  async #measure(
     leg: Leg,
-    column: { column: Sql; descending: boolean },
+    column: IndexColumn,
     conditions: readonly Sql[],
-    skip: number,
-  ): Promise<Position | undefined> {
+    size: number,
+  ): Promise<{ count: number; bound: Position | undefined }> {
+    if (this.#isUnbounded(leg)) return { count: 0, bound: undefined };
+    const entries = sql`FROM ${leg.index} WHERE ${allOf([leg.where, ...conditions])}`;
+    const counted = await this.#one(sql`SELECT COUNT(*) AS at FROM (SELECT 1 ${entries} LIMIT ${size + 1}) c`);
+    const count = Number(counted?.at ?? 0);
+    if (count <= size) return { count, bound: undefined };
     const { lead, second } = leg;
     const order = lead === undefined ? [second] : [lead, second];
     const by = order.map((each) => sql`${each.column} ${direction(each.descending)}`).reduce((left, right) => sql`${left}, ${right}`);
-    const row = await this.#one(
-      sql`SELECT ${column.column} AS at FROM ${leg.index} WHERE ${allOf([leg.where, ...conditions])} ORDER BY ${by} LIMIT 1 OFFSET ${skip}`,
-    );
-    return row?.at;
+    const row = await this.#one(sql`SELECT ${column.column} AS at ${entries} ORDER BY ${by} LIMIT 1 OFFSET ${size}`);
+    return { count, bound: row?.at };
   }
 
   async #next(leg: Leg, after: Position): Promise<Position | undefined> {
@@ -241,6 +254,11 @@ export class SearchScan {
   #all(query: Sql): Promise<Row[]> {
     return this.#db.all(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
   }
+}
+
+/** The row could be one of the leg's: its value of the leading key lies on the leg's way. */
+function isOfLeg(leg: Leg, row: readonly KeyValue[] | undefined): boolean {
+  return leg.ranks.every((rank, i) => row?.[i]?.rank === rank);
 }
 
 /** How far an offset without cursor may reach. */
