@@ -1,6 +1,5 @@
 /** Sends one file: small ones in one piece, large ones as a stream, both with the same headers. */
-import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { ServerResponse } from 'node:http';
 import { Problem } from '@countersign/contract/problem.ts';
 import { type ByteRange, CHUNK_BYTES } from '../platform/blobs/blob-store.ts';
 import type { Exchange, Reply } from '../platform/http/exchange.ts';
@@ -16,7 +15,8 @@ export interface Download {
   readonly sha256: string | undefined;
   /** All bytes of a small file; undefined where they are damaged. */
   readonly whole: () => Promise<Buffer | undefined>;
-  readonly stream: (range: ByteRange | undefined) => Readable;
+  /** A piece is valid until the second one after it is asked for. */
+  readonly chunks: (range: ByteRange | undefined) => AsyncIterable<Buffer>;
 }
 
 export async function sendFile(exchange: Exchange, file: Download): Promise<Reply | undefined> {
@@ -28,7 +28,7 @@ export async function sendFile(exchange: Exchange, file: Download): Promise<Repl
     'Cache-Control': 'no-cache',
   };
   if (validators.etag !== undefined) headers.ETag = validators.etag;
-  if (isUnchanged(header, validators)) return stream(exchange, 304, headers, 0, undefined);
+  if (isUnchanged(header, validators)) return sendHead(exchange, 304, headers, 0, undefined);
   const range = requestedRange(header, file.sizeBytes, validators);
   if (range === 'unsatisfiable') return refuseRange(file);
   headers['Content-Type'] = contentTypeOf(file.path);
@@ -36,8 +36,8 @@ export async function sendFile(exchange: Exchange, file: Download): Promise<Repl
   if (range) headers['Content-Range'] = `bytes ${range.start}-${range.end}/${file.sizeBytes}`;
   const status = range ? 206 : 200;
   const length = range ? range.end - range.start + 1 : file.sizeBytes;
-  if (exchange.req.method === 'HEAD' || length === 0) return stream(exchange, status, headers, length, undefined);
-  if (file.sizeBytes > CHUNK_BYTES) return stream(exchange, status, headers, length, () => file.stream(range));
+  if (exchange.req.method === 'HEAD' || length === 0) return sendHead(exchange, status, headers, length, undefined);
+  if (file.sizeBytes > CHUNK_BYTES) return sendHead(exchange, status, headers, length, () => file.chunks(range));
   const bytes = await file.whole();
   if (bytes === undefined) return cutShort(exchange, status, headers, length);
   return { status, type: headers['Content-Type'], headers, body: range ? bytes.subarray(range.start, range.end + 1) : bytes };
@@ -48,12 +48,12 @@ function refuseRange(file: Download): Reply {
   return { status: problem.status, headers: { 'Content-Range': `bytes */${file.sizeBytes}` }, body: JSON.stringify(problem.toWire()) };
 }
 
-async function stream(
+async function sendHead(
   exchange: Exchange,
   status: number,
   headers: Record<string, string>,
   length: number,
-  open: (() => Readable) | undefined,
+  open: (() => AsyncIterable<Buffer>) | undefined,
 ): Promise<undefined> {
   const { res } = exchange;
   res.writeHead(status, { ...headers, ...(status === 304 ? {} : { 'Content-Length': length }), 'X-Request-Id': exchange.requestId });
@@ -61,14 +61,23 @@ async function stream(
     res.end();
     return;
   }
-  const source = open();
-  try {
-    await pipeline(source, res);
-  } catch (error) {
-    // A client that went away costs its own request only; the connection is closed already.
-    if ((error as { code?: string }).code === 'ERR_STREAM_PREMATURE_CLOSE') return;
-    throw error;
+  await sendChunks(res, open());
+}
+
+/** One piece ahead: the next is read, and checked, while the one before is on its way out. */
+async function sendChunks(res: ServerResponse, chunks: AsyncIterable<Buffer>): Promise<void> {
+  const closed = new Promise<void>((resolve) => res.once('close', resolve));
+  let sent: Promise<void> | undefined;
+  for await (const chunk of chunks) {
+    await sent;
+    // A client that went away costs its own request only.
+    if (res.destroyed) return;
+    const written = new Promise<void>((resolve) => res.write(chunk, () => resolve()));
+    // What can't be written any more is never called back.
+    sent = Promise.race([written, closed]);
   }
+  await sent;
+  res.end();
 }
 
 /** The headers promise bytes that don't come: a client raises, where it would send a refusal's request again and again. */

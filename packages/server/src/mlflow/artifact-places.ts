@@ -54,7 +54,7 @@ export async function storedPlace(ctx: Ctx, sources: ArtifactSources, root: stri
         file && {
           ...file,
           whole: () => artifacts.readWhole(ctx, file).catch((error: unknown) => throwAsMissing(error, path)),
-          stream: (range) => artifacts.read(ctx, file, range),
+          chunks: (range) => artifacts.readChunks(ctx, file, range),
         }
       );
     },
@@ -80,7 +80,7 @@ async function sealedPlace(ctx: Ctx, sources: ArtifactSources, versionId: number
       return {
         ...file,
         whole: () => artifacts.readVerifiedWhole(ctx, file, onDamage),
-        stream: (range) => artifacts.readVerified(ctx, file, range, onDamage),
+        chunks: (range) => artifacts.readVerifiedChunks(ctx, file, range, onDamage),
       };
     },
   };
@@ -126,7 +126,7 @@ async function folderPlace(sources: ArtifactSources, folder: string): Promise<Pl
         updatedAt,
         sha256: undefined,
         whole: async () => Buffer.concat(await roots.read(file).toArray()),
-        stream: (range) => roots.read(file, range),
+        chunks: (range) => roots.read(file, range),
       };
     },
   };

@@ -17,6 +17,8 @@ import * as artifacts from './artifacts.ts';
 const folder = mkdtempSync(join(tmpdir(), 'artifacts-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 let count = 0;
+/** For what collects and damages nothing: a store of its own has folders to make. */
+const sharedBlobs = new LocalBlobStore(join(folder, 'shared'));
 
 interface Bed {
   readonly ctx: Ctx;
@@ -25,7 +27,7 @@ interface Bed {
   readonly fileOf: (sha256: string) => string;
 }
 
-async function makeBed(): Promise<Bed> {
+async function makeBed(blobs?: LocalBlobStore): Promise<Bed> {
   const db = new SqliteDatabase(':memory:');
   await migrate(db, migrations, () => {});
   const root = join(folder, String(++count));
@@ -33,7 +35,7 @@ async function makeBed(): Promise<Bed> {
   const ctx: Ctx = {
     db,
     tx: undefined,
-    blobs: new LocalBlobStore(root),
+    blobs: blobs ?? new LocalBlobStore(root),
     clock: { now: () => Date.now() + ahead, randomBytes: systemClock.randomBytes },
     principal: { id: 0, kind: 'local', name: 'local' },
     workspace: { id: 0, name: 'default' },
@@ -60,7 +62,7 @@ const blobCount = async (ctx: Ctx): Promise<number> => (await ctx.db.one<{ n: nu
 
 describe('files', () => {
   test('a path gives the bytes that were put there last', async () => {
-    const { ctx } = await makeBed();
+    const { ctx } = await makeBed(sharedBlobs);
     await put(ctx, '1/r/artifacts/a.txt', 'one');
     await put(ctx, '1/r/artifacts/a.txt', 'two');
     expect(await textOf(ctx, '1/r/artifacts/a.txt')).toBe('two');
@@ -68,7 +70,7 @@ describe('files', () => {
   });
 
   test('a file below a file, and a file in place of a directory, are refused and change nothing', async () => {
-    const { ctx } = await makeBed();
+    const { ctx } = await makeBed(sharedBlobs);
     await put(ctx, 'a/b', 'x');
     await expect(put(ctx, 'a/b/c', 'y')).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' });
     await expect(put(ctx, 'a', 'y')).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' });
@@ -77,7 +79,7 @@ describe('files', () => {
   });
 
   test('the same bytes put at once are one blob', async () => {
-    const { ctx } = await makeBed();
+    const { ctx } = await makeBed(sharedBlobs);
     const bytes = randomBytes(CHUNK_BYTES + 1);
     await Promise.all(Array.from({ length: 8 }, (_, i) => put(ctx, `d/${i}`, bytes)));
     expect(await blobCount(ctx)).toBe(1);
@@ -85,7 +87,7 @@ describe('files', () => {
   });
 
   test('removing takes a file or a tree, twice the same, never a neighbour', async () => {
-    const { ctx } = await makeBed();
+    const { ctx } = await makeBed(sharedBlobs);
     for (const path of ['d/a', 'd/e/f', 'd-x', 'd0', 'da']) await put(ctx, path, path);
     await artifacts.remove(ctx, 'd');
     await artifacts.remove(ctx, 'd');
@@ -101,7 +103,7 @@ describe('files', () => {
     const step = fc.record({ kind: fc.constantFrom('put', 'put', 'put', 'remove'), path });
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 25 }), path, async (steps, asked) => {
-        const { ctx } = await makeBed();
+        const { ctx } = await makeBed(sharedBlobs);
         const model = new Map<string, number>();
         for (const [i, { kind, path }] of steps.entries()) {
           if (kind === 'remove') {
@@ -140,7 +142,7 @@ function listNaively(model: ReadonlyMap<string, number>, directory: string): art
 
 describe('sealed trees', () => {
   test('hold their files whatever happens to the run afterwards', async () => {
-    const { ctx } = await makeBed();
+    const { ctx } = await makeBed(sharedBlobs);
     await put(ctx, 'r/m/MLmodel', 'flavors');
     await put(ctx, 'r/m/data/w.bin', 'weights');
     const tree = await seal(ctx, 'r/m', 'MLmodel');
@@ -166,7 +168,7 @@ describe('sealed trees', () => {
     });
     await fc.assert(
       fc.asyncProperty(files, async (all) => {
-        const { ctx } = await makeBed();
+        const { ctx } = await makeBed(sharedBlobs);
         for (const [path, text] of all) await put(ctx, `one/${path}`, text);
         for (const [path, text] of [...all].reverse()) await put(ctx, `two/deep/${path}`, text);
         const [one, two] = [await seal(ctx, 'one'), await seal(ctx, 'two/deep')];
@@ -178,7 +180,7 @@ describe('sealed trees', () => {
   });
 
   test('are undefined without files or without what is required', async () => {
-    const { ctx } = await makeBed();
+    const { ctx } = await makeBed(sharedBlobs);
     await put(ctx, 'r/m/sub/MLmodel', 'x');
     expect(await seal(ctx, 'r/none')).toBeUndefined();
     expect(await seal(ctx, 'r/m', 'MLmodel')).toBeUndefined();
@@ -186,7 +188,7 @@ describe('sealed trees', () => {
   });
 
   test('of texts have a digest and are never mistaken for one with files', async () => {
-    const { ctx } = await makeBed();
+    const { ctx } = await makeBed(sharedBlobs);
     const texts = await ctx.db.write((tx) => artifacts.sealTexts({ ...ctx, tx }, { text: 'hello' }));
     await put(ctx, 'r/text', 'hello');
     const files = await seal(ctx, 'r');

@@ -3,10 +3,10 @@
  * the row is committed, so a path never points at half a file.
  */
 import { hash } from 'node:crypto';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid } from '@countersign/contract/problem.ts';
-import type { BlobName, ByteRange } from '../../platform/blobs/blob-store.ts';
+import { type BlobName, type ByteRange, CHUNK_BYTES } from '../../platform/blobs/blob-store.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import {
   digestTree,
@@ -19,7 +19,7 @@ import {
   sortByPath,
 } from './artifact-rules.ts';
 import * as store from './artifact-store.ts';
-import { verifiedStream } from './verified-stream.ts';
+import { verifiedChunks } from './verified-chunks.ts';
 
 export { type Collected, type CollectOptions, collectGarbage, collectOrphans } from './artifact-gc.ts';
 export { joinPath, type ManifestEntry, parsePath, parseWritablePath, SEALED_ROOT, storedPathOf } from './artifact-rules.ts';
@@ -109,6 +109,11 @@ export async function isDirectory(ctx: ReadCtx, path: string): Promise<boolean> 
 /** Unchecked: what isn't sealed promises nothing. */
 export function read(ctx: Pick<Ctx, 'blobs'>, file: ArtifactFile, range?: ByteRange): Readable {
   return ctx.blobs.read(file, range);
+}
+
+/** The same in pieces, as BlobStore.chunks. */
+export function readChunks(ctx: Pick<Ctx, 'blobs'>, file: ArtifactFile, range?: ByteRange): AsyncGenerator<Buffer> {
+  return ctx.blobs.chunks(file, range);
 }
 
 /** A small file in one piece, unchecked. */
@@ -212,14 +217,28 @@ export async function readVerifiedWhole(
 
 /**
  * The bytes of a sealed file, each chunk checked before any byte of it is given out. At the first one that is missing or differs,
- * `onDamage` is awaited and the stream fails: what came until then is right and too short.
+ * `onDamage` is awaited and the next piece fails: what came until then is right and too short. Pieces as BlobStore.chunks.
  */
+export function readVerifiedChunks(
+  ctx: Pick<Ctx, 'db' | 'tx' | 'blobs'>,
+  file: ArtifactFile,
+  range: ByteRange | undefined,
+  onDamage: () => Promise<void>,
+): AsyncGenerator<Buffer> {
+  const digests = (): Promise<Uint8Array> => store.getChunkDigests(reading(ctx), file.blobId);
+  return verifiedChunks(ctx.blobs, file, range, digests, onDamage);
+}
+
+/** The same as a stream, whose pieces are the reader's own. */
 export function readVerified(
   ctx: Pick<Ctx, 'db' | 'tx' | 'blobs'>,
   file: ArtifactFile,
   range: ByteRange | undefined,
   onDamage: () => Promise<void>,
 ): Readable {
-  const digests = (): Promise<Uint8Array> => store.getChunkDigests(reading(ctx), file.blobId);
-  return verifiedStream(ctx.blobs, file, range, digests, onDamage);
+  return Readable.from(copies(readVerifiedChunks(ctx, file, range, onDamage)), { objectMode: false, highWaterMark: CHUNK_BYTES });
+}
+
+async function* copies(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk);
 }

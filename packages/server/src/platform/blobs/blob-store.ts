@@ -37,6 +37,11 @@ export interface BlobStore {
   put(domain: string, bytes: Readable): Promise<StoredBytes>;
   /** Bytes of the range, unchecked. The stream fails if the blob is absent. */
   read(blob: BlobName, range?: ByteRange): Readable;
+  /**
+   * The same in pieces of exactly CHUNK_BYTES from the start of the range (the last is shorter), for who sends or checks them: fewer bytes
+   * are copied. A piece is valid until the second one after it is asked for. Fewer pieces come where the blob is cut, an error where it is absent.
+   */
+  chunks(blob: BlobName, range?: ByteRange): AsyncGenerator<Buffer>;
   /** The whole of a small blob in one piece. */
   readWhole(blob: BlobName): Promise<Buffer>;
   has(blob: BlobName): Promise<boolean>;

@@ -1,10 +1,10 @@
-/** Cuts a stream into pieces of exactly CHUNK_BYTES (the last may be shorter) without keeping more than one. */
+/** Cuts a stream into pieces of exactly CHUNK_BYTES (the last may be shorter) without keeping more than two. */
 import type { Readable } from 'node:stream';
 import { CHUNK_BYTES } from './blob-store.ts';
 
 /**
- * Each piece is valid only until the next is asked for: the two buffers behind them are used in turn. A stream of at most one chunk is
- * gathered without the copy into a full-sized buffer.
+ * A piece is valid until the second one after it is asked for: the two buffers behind them are used in turn. A stream of at most one
+ * chunk is gathered without a buffer of full size.
  */
 export async function* chunksOf(bytes: Readable): AsyncGenerator<Buffer> {
   const first: Buffer[] = [];

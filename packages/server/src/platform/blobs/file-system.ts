@@ -32,15 +32,28 @@ export async function readAt(fd: number, bytes: Uint8Array, position: number): P
   return done;
 }
 
-/** Makes a rename into the folder durable. */
+export const rename = promisify(fs.rename);
+export const utimes = promisify(fs.utimes);
+
+// Windows can't open a folder; NTFS journals a rename by itself.
+const NO_FOLDER = -1;
+
+/** For `syncOpenFolder`. */
+export async function openFolder(path: string): Promise<number> {
+  return process.platform === 'win32' ? NO_FOLDER : openFile(path, 'r');
+}
+
+/** Makes renames into the folder durable. */
+export async function syncOpenFolder(folder: number): Promise<void> {
+  if (folder !== NO_FOLDER) await syncAll(folder);
+}
+
 export async function syncFolder(path: string): Promise<void> {
-  // Windows can't open a folder; NTFS journals the rename by itself.
-  if (process.platform === 'win32') return;
-  const fd = await openFile(path, 'r');
+  const folder = await openFolder(path);
   try {
-    await syncAll(fd);
+    await syncOpenFolder(folder);
   } finally {
-    await closeFile(fd);
+    if (folder !== NO_FOLDER) await closeFile(folder);
   }
 }
 

@@ -3,14 +3,26 @@
  * rename when it is whole and durable, and an upload that meets the same bytes renews the file's time, which is what `remove` looks at.
  */
 import { createHash, hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, readdir, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { createReadStream, statSync } from 'node:fs';
+import { mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
 import { type BlobName, type BlobPage, type BlobStore, type ByteRange, CHUNK_BYTES, type StoredBytes } from './blob-store.ts';
 import { chunksOf } from './byte-chunks.ts';
-import { closeFile, codeOf, openFile, readAt, syncData, syncFolder, writeAll } from './file-system.ts';
+import {
+  closeFile,
+  codeOf,
+  openFile,
+  openFolder,
+  readAt,
+  rename,
+  syncData,
+  syncFolder,
+  syncOpenFolder,
+  utimes,
+  writeAll,
+} from './file-system.ts';
 
 const DOMAIN = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const TEMPORARY_FOLDER = 'tmp';
@@ -18,11 +30,14 @@ const TEMPORARY_FOLDER = 'tmp';
 const REMOVED_PREFIX = 'removed.';
 const UPLOAD_PREFIX = 'upload.';
 const READ_BUFFER_BYTES = CHUNK_BYTES;
+/** One for each first byte of a digest. */
+const FOLDERS = 256;
 
 export class LocalBlobStore implements BlobStore {
   readonly #root: string;
-  /** Folders known to exist, at most 256 for each domain. */
-  readonly #folders = new Set<string>();
+  readonly #domains = new Map<string, Promise<void>>();
+  /** Descriptors of folders, kept open for their fsync: at most 256 for each domain. */
+  readonly #folders = new Map<string, Promise<number>>();
   /** Names of this process' temporary files begin with it. */
   readonly #mark = `${process.pid.toString(36)}-${Date.now().toString(36)}`;
   readonly #living = new Set<string>();
@@ -62,7 +77,7 @@ export class LocalBlobStore implements BlobStore {
     const digests: Buffer[] = [];
     let sizeBytes = 0;
     let stored: StoredBytes | undefined;
-    await this.#writeThenName(async (fd) => {
+    await this.#writeThenName(domain, async (fd) => {
       for (let chunk: Buffer | undefined = first; chunk !== undefined; chunk = await nextChunk(rest)) {
         // The disk takes the chunk while it is hashed.
         const written = writeAll(fd, chunk);
@@ -80,20 +95,21 @@ export class LocalBlobStore implements BlobStore {
   }
 
   async #write(blob: BlobName, fill: (fd: number) => Promise<void>): Promise<void> {
-    await this.#writeThenName(async (fd) => {
+    await this.#writeThenName(blob.domain, async (fd) => {
       await fill(fd);
       return blob;
     });
   }
 
   /** `fill` answers the name that the file gets, or undefined where it isn't needed. */
-  async #writeThenName(fill: (fd: number) => Promise<BlobName | undefined>): Promise<void> {
+  async #writeThenName(domain: string, fill: (fd: number) => Promise<BlobName | undefined>): Promise<void> {
     const name = `${UPLOAD_PREFIX}${this.#mark}-${(++this.#count).toString(36)}`;
     const temporary = join(this.#root, TEMPORARY_FOLDER, name);
     this.#living.add(name);
     let isNamed = false;
     try {
-      const fd = await this.#create(temporary);
+      await this.#ensureDomain(domain);
+      const fd = await openFile(temporary, 'wx', 0o640);
       let blob: BlobName | undefined;
       try {
         blob = await fill(fd);
@@ -102,10 +118,9 @@ export class LocalBlobStore implements BlobStore {
         await closeFile(fd);
       }
       if (blob) {
-        const folder = await this.#folderOf(blob);
-        await rename(temporary, join(folder, blob.sha256));
+        await rename(temporary, this.#pathOf(blob));
         isNamed = true;
-        await syncFolder(folder);
+        await this.#syncFolderOf(blob);
       }
     } catch (error) {
       throw explain(error);
@@ -115,26 +130,40 @@ export class LocalBlobStore implements BlobStore {
     }
   }
 
-  async #create(temporary: string): Promise<number> {
-    try {
-      return await openFile(temporary, 'wx', 0o640);
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-      await mkdir(join(this.#root, TEMPORARY_FOLDER), { recursive: true });
-      return openFile(temporary, 'wx', 0o640);
+  /** Makes a rename into the blob's folder durable. */
+  async #syncFolderOf(blob: BlobName): Promise<void> {
+    const folder = this.#folderPath(blob);
+    let opened = this.#folders.get(folder);
+    if (opened === undefined) {
+      opened = openFolder(folder);
+      this.#folders.set(folder, opened);
+      opened.catch(() => this.#folders.delete(folder));
     }
+    await syncOpenFolder(await opened);
   }
 
-  async #folderOf(blob: BlobName): Promise<string> {
-    const domain = join(this.#root, blob.domain);
-    const folder = join(domain, blob.sha256.slice(0, 2));
-    if (!this.#folders.has(folder)) {
-      await mkdir(folder, { recursive: true });
-      await syncFolder(domain);
-      await syncFolder(this.#root);
-      this.#folders.add(folder);
+  /** All 256 at once, so that no upload pays for a new folder again. */
+  #ensureDomain(domain: string): Promise<void> {
+    let ready = this.#domains.get(domain);
+    if (ready === undefined) {
+      ready = this.#makeDomain(domain);
+      this.#domains.set(domain, ready);
+      ready.catch(() => this.#domains.delete(domain));
     }
-    return folder;
+    return ready;
+  }
+
+  async #makeDomain(domain: string): Promise<void> {
+    const folder = join(this.#root, domain);
+    await mkdir(join(this.#root, TEMPORARY_FOLDER), { recursive: true });
+    await mkdir(folder, { recursive: true });
+    for (let i = 0; i < FOLDERS; i++) await mkdir(join(folder, folderName(i)), { recursive: true });
+    await syncFolder(folder);
+    await syncFolder(this.#root);
+  }
+
+  #folderPath(blob: BlobName): string {
+    return join(this.#root, blob.domain, blob.sha256.slice(0, 2));
   }
 
   #pathOf(blob: BlobName): string {
@@ -144,21 +173,41 @@ export class LocalBlobStore implements BlobStore {
   /** True if the same bytes are in place and durable; from now on they count as put now. */
   async #renew(blob: BlobName): Promise<boolean> {
     const path = this.#pathOf(blob);
+    // Most uploads are new, so this mostly finds nothing; a look into the folder's cached entries is cheaper than a way through the pool.
+    if (statSync(path, { throwIfNoEntry: false })?.size !== blob.sizeBytes) return false;
     try {
       const now = Date.now() / 1000;
       await utimes(path, now, now);
-      if ((await stat(path)).size !== blob.sizeBytes) return false;
+      // Another upload may have renamed it a moment ago and not have synced the folder yet.
+      await this.#syncFolderOf(blob);
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return false;
       throw explain(error);
     }
-    // Another upload may have renamed it a moment ago and not have synced the folder yet.
-    await syncFolder(join(path, '..'));
     return true;
   }
 
   read(blob: BlobName, range?: ByteRange): Readable {
     return createReadStream(this.#pathOf(blob), { highWaterMark: READ_BUFFER_BYTES, ...range });
+  }
+
+  async *chunks(blob: BlobName, range?: ByteRange): AsyncGenerator<Buffer> {
+    const end = range?.end ?? blob.sizeBytes - 1;
+    let at = range?.start ?? 0;
+    const fd = await openFile(this.#pathOf(blob), 'r');
+    try {
+      let [filling, spare] = [newBuffer(end - at + 1), newBuffer(end - at + 1 - CHUNK_BYTES)];
+      while (at <= end) {
+        const wanted = Math.min(CHUNK_BYTES, end - at + 1);
+        const read = await readAt(fd, filling.subarray(0, wanted), at);
+        if (read > 0) yield filling.subarray(0, read);
+        if (read < wanted) return;
+        at += read;
+        [filling, spare] = [spare, filling];
+      }
+    } finally {
+      await closeFile(fd);
+    }
   }
 
   async readWhole(blob: BlobName): Promise<Buffer> {
@@ -220,21 +269,29 @@ export class LocalBlobStore implements BlobStore {
   /** Whether the file may go is decided again by the next collection; here only the crash in the middle is undone. */
   async #putBack(name: string, path: string): Promise<void> {
     const [, domain = '', sha256 = ''] = name.split('.');
-    const folder = await this.#folderOf({ domain, sha256, sizeBytes: 0 });
-    await rename(path, join(folder, sha256)).catch(() => {});
+    await this.#ensureDomain(domain);
+    await rename(path, this.#pathOf({ domain, sha256, sizeBytes: 0 })).catch(() => {});
   }
 
   /** A page is one of the 256 folders. */
   async list(domain: string, cursor: string | undefined): Promise<BlobPage> {
     const number = cursor === undefined ? 0 : Number.parseInt(cursor, 16);
-    const folder = join(this.#root, domain, number.toString(16).padStart(2, '0'));
+    const folder = join(this.#root, domain, folderName(number));
     const blobs: { sha256: string; sizeBytes: number; putAt: number }[] = [];
     for (const sha256 of await readdir(folder).catch(() => [])) {
       const found = await stat(join(folder, sha256)).catch(() => undefined);
       if (found) blobs.push({ sha256, sizeBytes: found.size, putAt: found.mtimeMs });
     }
-    return number >= 255 ? { blobs } : { blobs, next: (number + 1).toString(16) };
+    return number >= FOLDERS - 1 ? { blobs } : { blobs, next: (number + 1).toString(16) };
   }
+}
+
+function folderName(number: number): string {
+  return number.toString(16).padStart(2, '0');
+}
+
+function newBuffer(bytesMax: number): Buffer {
+  return Buffer.allocUnsafeSlow(Math.max(0, Math.min(CHUNK_BYTES, bytesMax)));
 }
 
 async function nextChunk(chunks: AsyncGenerator<Buffer>): Promise<Buffer | undefined> {
