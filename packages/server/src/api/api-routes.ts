@@ -44,14 +44,14 @@ function routeOf(endpoint: Endpoint & { readonly id: keyof Handlers }, contextOf
     handle: async (exchange): Promise<Reply> => {
       const input = await readInput(endpoint, exchange);
       const body = JSON.stringify(await handle(contextOf(exchange), input));
-      if (options.checkAnswers) checkAnswer(endpoint.id, endpoint.output, body);
+      if (options.checkAnswers) await checkAnswer(endpoint.id, endpoint.output, body);
       return { status: endpoint.status ?? 200, body };
     },
   };
 }
 
-function checkAnswer(id: string, schema: TSchema, body: string): void {
-  const validator = validatorOf(schema);
+async function checkAnswer(id: string, schema: TSchema, body: string): Promise<void> {
+  const validator = await validatorOf(schema);
   const answer: unknown = JSON.parse(body);
   if (!validator.Check(answer))
     throw new TypeError(`${id} answered what its schema doesn't say: ${JSON.stringify(validator.Errors(answer))}`);

@@ -15,18 +15,18 @@ export interface RawInput {
 
 /** Throws INVALID_PARAMETER_VALUE that names the member and says what it must be. */
 export async function readInput(endpoint: Endpoint, exchange: Exchange): Promise<RawInput> {
-  const params = readTexts('path', endpoint.params, exchange.params);
-  const query = readTexts('query', endpoint.query, exchange.query());
+  const params = await readTexts('path', endpoint.params, exchange.params);
+  const query = await readTexts('query', endpoint.query, exchange.query());
   const hasBody = endpoint.method !== 'GET' && endpoint.method !== 'DELETE';
   const body = hasBody ? await exchange.json() : {};
-  check('body', endpoint.body, body);
+  await check('body', endpoint.body, body);
   return { params, query, body };
 }
 
 type Part = 'path' | 'query' | 'body';
 
 /** Path and query are text: numbers and truth values are read by what the schema says. */
-function readTexts(part: Part, schema: TObject | undefined, given: Readonly<Record<string, string | string[] | undefined>>) {
+async function readTexts(part: Part, schema: TObject | undefined, given: Readonly<Record<string, string | string[] | undefined>>) {
   const properties: Readonly<Record<string, TSchema>> = schema?.properties ?? {};
   const values: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(given)) {
@@ -34,7 +34,7 @@ function readTexts(part: Part, schema: TObject | undefined, given: Readonly<Reco
     if (property === undefined) throw unknownMember(part, name, Object.keys(properties));
     values[name] = readText(part, name, property, value);
   }
-  check(part, schema, values);
+  await check(part, schema, values);
   return values;
 }
 
@@ -47,13 +47,13 @@ function readText(part: Part, name: string, schema: TSchema, value: string | str
   return value;
 }
 
-function check(part: Part, schema: TObject | undefined, value: unknown): void {
+async function check(part: Part, schema: TObject | undefined, value: unknown): Promise<void> {
   if (schema === undefined) {
     if (typeof value !== 'object' || value === null || Object.keys(value).length > 0)
       throw invalid(`This call takes no ${part}. Leave it out.`);
     return;
   }
-  const validator = validatorOf(schema);
+  const validator = await validatorOf(schema);
   if (!validator.Check(value)) throw refusal(part, schema, validator, value);
   refuseUnstorable(part, '', value);
 }

@@ -1,14 +1,19 @@
-/** Validators, compiled at first use and once. */
+/** Validators, compiled at first use and once. The compiler itself is loaded then too: a start doesn't wait for it. */
 import type { TSchema } from 'typebox';
-import { Compile, type Validator } from 'typebox/compile';
+import type { Validator } from 'typebox/compile';
 
-const compiled = new WeakMap<TSchema, Validator>();
+const compiled = new WeakMap<TSchema, Promise<Validator>>();
 
-export function validatorOf(schema: TSchema): Validator {
+export function validatorOf(schema: TSchema): Promise<Validator> {
   let validator = compiled.get(schema);
   if (validator === undefined) {
-    validator = Compile(schema) as Validator;
+    validator = compile(schema);
     compiled.set(schema, validator);
   }
   return validator;
+}
+
+async function compile(schema: TSchema): Promise<Validator> {
+  const { Compile } = await import('typebox/compile');
+  return Compile(schema) as Validator; // its type parameters are the schema's, which is known at run time only
 }

@@ -176,7 +176,7 @@ async function gatherFacts(ctx: Ctx, { name, version: number }: VersionName): Pr
     ...tracked,
     sources: tree ? [...tracked.sources, 'sealed files'] : tracked.sources,
     requirements: requirementsText === undefined ? new Map() : readRequirements(requirementsText),
-    model: modelText === undefined ? NO_FACTS : readModelFile(modelText),
+    model: modelText === undefined ? NO_FACTS : await readModelFile(modelText),
   };
 }
 

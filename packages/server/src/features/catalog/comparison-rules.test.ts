@@ -60,8 +60,8 @@ test('requirements are read by normalised name, without options and comments', (
 });
 
 describe('readModelFile', () => {
-  test('flavors and signature are read', () => {
-    const facts = readModelFile('flavors:\n  sklearn: {v: 1}\nsignature:\n  inputs: \'[{"type": "double"}]\'\n');
+  test('flavors and signature are read', async () => {
+    const facts = await readModelFile('flavors:\n  sklearn: {v: 1}\nsignature:\n  inputs: \'[{"type": "double"}]\'\n');
     expect([...facts.flavors]).toEqual([['sklearn', { v: 1 }]]);
     expect(facts.signature).toEqual({ inputs: [{ type: 'double' }], outputs: null, params: null });
   });
@@ -72,8 +72,8 @@ describe('readModelFile', () => {
     ['a text', 'hello'],
     ['one nested too deep', `flavors: ${'['.repeat(20_000)}${']'.repeat(20_000)}`],
     ['a bomb of aliases', bomb()],
-  ])('%s is as if it were not there', (_name, text) => {
-    expect(readModelFile(text).flavors.size).toBe(0);
+  ])('%s is as if it were not there', async (_name, text) => {
+    expect((await readModelFile(text)).flavors.size).toBe(0);
   });
 });
 

@@ -1,6 +1,4 @@
 /** What an MLmodel file says of a model. The text is a client's, so nothing in it is trusted to have a shape. */
-import { parse } from 'yaml';
-
 export interface ModelFacts {
   readonly flavors: ReadonlyMap<string, unknown>;
   readonly signature: { readonly inputs: unknown; readonly outputs: unknown; readonly params: unknown };
@@ -14,7 +12,9 @@ const ALIASES_MAX = 100;
 const DEPTH_MAX = 60;
 
 /** What can't be read is as if it were not there. */
-export function readModelFile(text: string): ModelFacts {
+export async function readModelFile(text: string): Promise<ModelFacts> {
+  // Loaded at the first comparison: a start doesn't wait for it.
+  const { parse } = await import('yaml');
   let document: unknown;
   try {
     document = parse(text, { maxAliasCount: ALIASES_MAX, schema: 'core', logLevel: 'silent' });

@@ -206,6 +206,9 @@ export async function verifyChain(db: Queries): Promise<ChainVerdict> {
     // SQLite answers at once: without a turn of the loop nobody else would be served until the end.
     await setImmediate();
   }
+  // Whoever sees an event sees the head that its commit moved; one behind the head was not written by the server.
+  const [beyond] = await store.range(db, seq, 1);
+  if (beyond && (await store.getHead(db)).seq <= seq) return { ok: false, events: seq, firstBad: seq + 1 };
   const ok = seq === head.seq && Buffer.from(head.hash).equals(previous);
   return ok ? { ok, events: seq } : { ok, events: seq, firstBad: Math.min(seq, head.seq) + 1 };
 }
