@@ -10,7 +10,6 @@ import {
   SearchLoggedModels,
   SetLoggedModelTags,
 } from '@countersign/contract/mlflow/logged-model-messages.ts';
-import { searchLoggedModels } from '../features/logged-models/logged-model-search.ts';
 import type { LoggedModel, LoggedModelMetric } from '../features/logged-models/logged-models.ts';
 import * as loggedModels from '../features/logged-models/logged-models.ts';
 import { type Ctx, type TxCtx, transaction } from '../platform/context.ts';
@@ -61,7 +60,7 @@ export function loggedModelRpcs({ onReady, searches }: LoggedModelParts): readon
       return {};
     }),
     rpc('POST', '/mlflow/logged-models/search', 'logged-model.read', SearchLoggedModels, async (ctx, input) => {
-      const page = await searchLoggedModels(ctx, searches, {
+      const page = await loggedModels.searchLoggedModels(ctx, searches, {
         experimentIds: input.experiment_ids,
         filter: input.filter,
         datasets: input.datasets,

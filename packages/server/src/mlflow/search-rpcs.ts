@@ -1,9 +1,7 @@
 /** Upstream's searches over tracking (service.proto), but for logged models. */
 import { SearchDatasets, SearchExperiments, SearchRuns, type ViewType } from '@countersign/contract/mlflow/search-messages.ts';
-import { searchDatasets, searchExperiments } from '../features/experiments/experiment-search.ts';
-import { listByIds } from '../features/experiments/experiments.ts';
-import { searchRuns } from '../features/runs/run-search.ts';
-import { listRunsByPk } from '../features/runs/runs.ts';
+import { listByIds, searchDatasets, searchExperiments } from '../features/experiments/experiments.ts';
+import { listRunsByPk, searchRuns } from '../features/runs/runs.ts';
 import { reading } from '../platform/context.ts';
 import type { Searches } from '../platform/db/search-runner.ts';
 import { type Rpc, rpc } from './rpc.ts';

@@ -7,6 +7,7 @@ import type { Experiment } from './experiment-store.ts';
 import * as store from './experiment-store.ts';
 
 export { appendToLocation, parseExperimentId } from './experiment-rules.ts';
+export { type ExperimentSearch, listKnownIds, searchDatasets, searchExperiments } from './experiment-search.ts';
 export type { Experiment } from './experiment-store.ts';
 
 export const DEFAULT_EXPERIMENT_ID = 0;

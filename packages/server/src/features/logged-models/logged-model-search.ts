@@ -10,8 +10,7 @@ import {
   parseLoggedModelFilter,
   parseLoggedModelOrderBy,
 } from '../../platform/search/logged-model-search-grammar.ts';
-import { listKnownIds } from '../experiments/experiment-search.ts';
-import { parseExperimentId } from '../experiments/experiments.ts';
+import { listKnownIds, parseExperimentId } from '../experiments/experiments.ts';
 import { type DatasetFilter, planLoggedModels } from './logged-model-search-store.ts';
 
 const PAGE_MAX = 50_000;

@@ -9,6 +9,7 @@ import { checkName, checkPairs, findRepeatedKey, storedValue, withVersion } from
 import type { KeyValue, LoggedModel, LoggedModelStatus } from './logged-model-store.ts';
 import * as store from './logged-model-store.ts';
 
+export { type LoggedModelSearch, searchLoggedModels } from './logged-model-search.ts';
 export type { LoggedModel, LoggedModelMetric, LoggedModelStatus } from './logged-model-store.ts';
 
 const PENDING: LoggedModelStatus = 1;

@@ -4,8 +4,7 @@ import { type Ctx, reading } from '../../platform/context.ts';
 import { checkPageSize, type FoundPage, findPage } from '../../platform/db/search-page.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
 import { parseRunFilter, parseRunOrderBy } from '../../platform/search/run-search-grammar.ts';
-import { listKnownIds } from '../experiments/experiment-search.ts';
-import { parseExperimentId } from '../experiments/experiments.ts';
+import { listKnownIds, parseExperimentId } from '../experiments/experiments.ts';
 import { planRuns, type RunScope } from './run-search-store.ts';
 
 const PAGE_MAX = 50_000;

@@ -13,6 +13,7 @@ import * as store from './run-store.ts';
 import * as writes from './run-write-store.ts';
 
 export type { NewDataset } from './run-rules.ts';
+export { type RunSearch, searchRuns } from './run-search.ts';
 export type { KeyValue, MetricPoint, Run, RunDataset, RunInfo, RunStatus } from './run-store.ts';
 
 const LOGGED_MODELS_TAG = 'mlflow.log-model.history';
