@@ -6,16 +6,21 @@ import type { Logger } from 'pino';
 import { createApp, localContext } from './app.ts';
 import { ensureDefaultExperiment } from './features/experiments/experiments.ts';
 import { type Ground, openGround } from './ground.ts';
+import { freeBytes, GRACE_MS } from './maintenance.ts';
 import { FileRoots } from './platform/blobs/file-roots.ts';
 import { ALL_OPTIONS } from './platform/config/options.ts';
 import { readServerConfig, type ServerConfig } from './platform/config/server-config.ts';
 import { ForeignDatabase } from './platform/db/migrate.ts';
 import { createSearches } from './platform/db/search-runner.ts';
 import { stopHttpServer } from './platform/http/server.ts';
+import { startJob } from './platform/jobs/background-job.ts';
 import { createLog } from './platform/telemetry/log.ts';
 
 /** Requests that take longer are cut when the server stops. */
 const DRAIN_MS = 30_000;
+/** Bytes that nothing refers to are looked for after the start's rush, then four times a day. */
+const GC_FIRST_MS = 10 * 60_000;
+const GC_EVERY_MS = 6 * 3_600_000;
 
 export interface RunningServer {
   /** `http://127.0.0.1:5000`, and the static prefix if there is one. */
@@ -40,17 +45,24 @@ async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Gr
   const { database, searchTimeoutMs, artifactRoot } = config;
   const searches = createSearches({ db, file: database.kind === 'sqlite' ? database.file : undefined, timeoutMs: searchTimeoutMs });
   const parts = { db, searches, blobs, artifactRoot, fileRoots: new FileRoots(config.fileRoots), config, log };
-  await ensureDefaultExperiment(localContext(parts), artifactRoot);
+  const ctx = localContext(parts);
+  await ensureDefaultExperiment(ctx, artifactRoot);
   const server = createApp(parts);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(cannotListen(error, config)));
     server.listen(config.port, config.host.replace(/^\[|\]$/g, ''), resolve);
   });
   server.on('error', (error) => log.error({ err: error }, 'the listening socket failed'));
+  const gc = startJob({
+    firstAfterMs: GC_FIRST_MS,
+    everyMs: GC_EVERY_MS,
+    run: async () => log.info(await freeBytes(ctx, GRACE_MS), 'freed what nothing refers to'),
+    onError: (error) => log.error({ err: error }, 'freeing what nothing refers to failed; it is tried again'),
+  });
   return {
     url: `${urlOf(server.address() as AddressInfo)}${config.staticPrefix}`, // it listens on TCP
     stop: async () => {
-      await stopHttpServer(server, DRAIN_MS);
+      await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop()]);
       await searches.close();
       await close();
     },

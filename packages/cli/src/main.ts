@@ -1,0 +1,68 @@
+/** The command line: nouns, then verbs. A noun's file is small; what it does is loaded when it is asked for. */
+
+import { MLFLOW_VERSION } from '@countersign/server/mlflow/server-routes.ts';
+import { nearest } from '@countersign/server/platform/config/nearest.ts';
+import { Command, CommanderError } from 'commander';
+import packageJson from '../package.json' with { type: 'json' };
+import { addDb } from './db.ts';
+import { EXIT } from './exit-codes.ts';
+import { addGc } from './gc.ts';
+import { addModel } from './model.ts';
+import { fail, say } from './output.ts';
+import { addServer, helpForBareH } from './server.ts';
+
+function createProgram(): Command {
+  const program = new Command('countersign')
+    .description('A tracking server and model registry that speaks the wire of MLflow.')
+    .version(`countersign ${packageJson.version} (wire of MLflow ${MLFLOW_VERSION})`, '--version', 'print the version')
+    .exitOverride()
+    .configureHelp({ sortSubcommands: false })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  countersign server --port 5001 --data-dir ./registry
+  countersign model purge SampleModel --confirm SampleModel
+
+Exit codes: 0 ok, 1 unexpected, 2 usage, 3 forbidden, 4 not found, 5 conflict or state, 6 check failed, 7 unreachable, 130 interrupted.`,
+    );
+  addServer(program);
+  addDb(program);
+  addModel(program);
+  addGc(program);
+  return program;
+}
+
+/** `purge model` for `model purge`, and words that are nearly a noun. */
+function refuseUnknown(program: Command, argv: readonly string[]): void {
+  const [first, second] = argv;
+  if (first === undefined || first.startsWith('-') || first === 'help') return;
+  const nouns = program.commands;
+  if (nouns.some((noun) => noun.name() === first)) return;
+  const swapped = nouns.find((noun) => noun.name() === second && noun.commands.some((verb) => verb.name() === first));
+  const owner = nouns.find((noun) => noun.commands.some((verb) => verb.name() === first));
+  const near = nearest(
+    first,
+    nouns.map((noun) => noun.name()),
+  );
+  const guess = swapped || owner ? `${(swapped ?? owner)?.name()} ${first}` : near;
+  say(`countersign: there is no command '${first}'.${guess ? ` Did you mean 'countersign ${guess}'?` : ' See countersign --help.'}`);
+  process.exit(EXIT.usage);
+}
+
+async function main(argv: readonly string[]): Promise<void> {
+  process.stdout.on('error', (error: Error & { code?: string }) => {
+    // Whoever read the output has seen enough (`| head`).
+    if (error.code === 'EPIPE') process.exit(EXIT.ok);
+  });
+  const program = createProgram();
+  refuseUnknown(program, argv);
+  try {
+    await program.parseAsync(helpForBareH(argv), { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
+    fail(error, argv.includes('--json'));
+  }
+}
+
+await main(process.argv.slice(2));

@@ -1,0 +1,72 @@
+/** Work on the data that no request asks for: freeing bytes in the background, and commands that run without a server. */
+import { existsSync } from 'node:fs';
+import { notFound } from '@countersign/contract/problem.ts';
+import * as artifacts from './features/artifacts/artifacts.ts';
+import * as models from './features/models/models.ts';
+import * as transitions from './features/transitions/transitions.ts';
+import { type Ground, openGround } from './ground.ts';
+import type { ServerConfig } from './platform/config/server-config.ts';
+import { type Ctx, systemClock } from './platform/context.ts';
+
+/** Longer than any upload takes from its last byte to its commit, and than clocks of several hosts differ. */
+export const GRACE_MS = 24 * 3_600_000;
+
+export interface Freed extends artifacts.Collected {
+  /** Temporary files of uploads that a crash cut off. */
+  readonly swept: number;
+}
+
+/** One pass: marks what nothing refers to, and frees what was marked longer than the grace time ago. Safe beside requests. */
+export async function freeBytes(ctx: Ctx, graceMs: number): Promise<Freed> {
+  const swept = await ctx.blobs.sweep(graceMs);
+  const collected = await artifacts.collectGarbage(ctx, { graceMs });
+  let cursor: string | undefined;
+  do cursor = await artifacts.collectOrphans(ctx, cursor, graceMs);
+  while (cursor !== undefined);
+  return { ...collected, swept };
+}
+
+export type DataPlace = Pick<ServerConfig, 'dataDir' | 'database' | 'blobDir' | 'artifactRoot'>;
+
+/** Runs work on the data while no server has it. RESOURCE_CONFLICT where one does, RESOURCE_DOES_NOT_EXIST without data; see `openGround`. */
+export async function withData<T>(
+  place: DataPlace,
+  progress: (sentence: string) => void,
+  work: (ctx: Ctx, ground: Ground) => Promise<T>,
+): Promise<T> {
+  if (place.database.kind === 'sqlite' && !existsSync(place.database.file)) {
+    throw notFound(`There is no database at ${place.database.file}. Name the data folder with --data-dir.`);
+  }
+  const ground = await openGround(place, progress);
+  try {
+    const ctx: Ctx = {
+      db: ground.db,
+      tx: undefined,
+      blobs: ground.blobs,
+      clock: systemClock,
+      principal: { id: 0, kind: 'local', name: 'local' },
+      workspace: { id: 0, name: 'default' },
+      artifactRoot: place.artifactRoot,
+    };
+    return await work(ctx, ground);
+  } finally {
+    await ground.close();
+  }
+}
+
+export interface DeletedModel {
+  readonly id: number;
+  readonly name: string;
+  /** Epoch ms. */
+  readonly deletedAt: number;
+}
+
+/** Several deleted models may have had one name. */
+export async function listDeletedModels(ctx: Ctx, name: string): Promise<DeletedModel[]> {
+  return (await models.listDeleted(ctx, name)).map((model) => ({ id: model.id, name: model.name, deletedAt: model.deletedAt ?? 0 }));
+}
+
+/** For ever. */
+export function purgeModel(ctx: Ctx, id: number): Promise<void> {
+  return transitions.purgeModel(ctx, id);
+}
