@@ -15,7 +15,8 @@ import { SqliteDatabase } from '../../platform/db/sqlite.ts';
 import * as artifacts from './artifacts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'artifacts-'));
-afterAll(() => rmSync(folder, { recursive: true }));
+// Many small files on a busy disk.
+afterAll(() => rmSync(folder, { recursive: true }), 60_000);
 let count = 0;
 /** For what collects and damages nothing: a store of its own has folders to make. */
 const sharedBlobs = new LocalBlobStore(join(folder, 'shared'));

@@ -5,7 +5,7 @@
 import { createHash, hash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
 import { mkdir, readdir, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
 import { type BlobName, type BlobPage, type BlobStore, type ByteRange, CHUNK_BYTES, type StoredBytes } from './blob-store.ts';
@@ -35,7 +35,6 @@ const FOLDERS = 256;
 
 export class LocalBlobStore implements BlobStore {
   readonly #root: string;
-  readonly #domains = new Map<string, Promise<void>>();
   /** Descriptors of folders, kept open for their fsync: at most 256 for each domain. */
   readonly #folders = new Map<string, Promise<number>>();
   /** Names of this process' temporary files begin with it. */
@@ -77,7 +76,7 @@ export class LocalBlobStore implements BlobStore {
     const digests: Buffer[] = [];
     let sizeBytes = 0;
     let stored: StoredBytes | undefined;
-    await this.#writeThenName(domain, async (fd) => {
+    await this.#writeThenName(async (fd) => {
       for (let chunk: Buffer | undefined = first; chunk !== undefined; chunk = await nextChunk(rest)) {
         // The disk takes the chunk while it is hashed.
         const written = writeAll(fd, chunk);
@@ -95,21 +94,20 @@ export class LocalBlobStore implements BlobStore {
   }
 
   async #write(blob: BlobName, fill: (fd: number) => Promise<void>): Promise<void> {
-    await this.#writeThenName(blob.domain, async (fd) => {
+    await this.#writeThenName(async (fd) => {
       await fill(fd);
       return blob;
     });
   }
 
   /** `fill` answers the name that the file gets, or undefined where it isn't needed. */
-  async #writeThenName(domain: string, fill: (fd: number) => Promise<BlobName | undefined>): Promise<void> {
+  async #writeThenName(fill: (fd: number) => Promise<BlobName | undefined>): Promise<void> {
     const name = `${UPLOAD_PREFIX}${this.#mark}-${(++this.#count).toString(36)}`;
     const temporary = join(this.#root, TEMPORARY_FOLDER, name);
     this.#living.add(name);
     let isNamed = false;
     try {
-      await this.#ensureDomain(domain);
-      const fd = await openFile(temporary, 'wx', 0o640);
+      const fd = await this.#inFolder(dirname(temporary), () => openFile(temporary, 'wx', 0o640));
       let blob: BlobName | undefined;
       try {
         blob = await fill(fd);
@@ -118,7 +116,8 @@ export class LocalBlobStore implements BlobStore {
         await closeFile(fd);
       }
       if (blob) {
-        await rename(temporary, this.#pathOf(blob));
+        const named = blob;
+        await this.#inFolder(this.#folderPath(named), () => rename(temporary, this.#pathOf(named)));
         isNamed = true;
         await this.#syncFolderOf(blob);
       }
@@ -128,6 +127,31 @@ export class LocalBlobStore implements BlobStore {
       this.#living.delete(name);
       if (!isNamed) await unlink(temporary).catch(() => {});
     }
+  }
+
+  async prepare(domain: string): Promise<void> {
+    await this.#makeFolder(join(this.#root, TEMPORARY_FOLDER));
+    await mkdir(join(this.#root, domain), { recursive: true });
+    for (let i = 0; i < FOLDERS; i++) await mkdir(join(this.#root, domain, folderName(i)), { recursive: true });
+    await syncFolder(join(this.#root, domain));
+    await syncFolder(this.#root);
+  }
+
+  /** Tries again where a folder was missing, once it is made and durable. */
+  async #inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+      await this.#makeFolder(folder);
+      return work();
+    }
+  }
+
+  async #makeFolder(folder: string): Promise<void> {
+    await mkdir(folder, { recursive: true });
+    await syncFolder(dirname(folder));
+    await syncFolder(this.#root);
   }
 
   /** Makes a rename into the blob's folder durable. */
@@ -140,26 +164,6 @@ export class LocalBlobStore implements BlobStore {
       opened.catch(() => this.#folders.delete(folder));
     }
     await syncOpenFolder(await opened);
-  }
-
-  /** All 256 at once, so that no upload pays for a new folder again. */
-  #ensureDomain(domain: string): Promise<void> {
-    let ready = this.#domains.get(domain);
-    if (ready === undefined) {
-      ready = this.#makeDomain(domain);
-      this.#domains.set(domain, ready);
-      ready.catch(() => this.#domains.delete(domain));
-    }
-    return ready;
-  }
-
-  async #makeDomain(domain: string): Promise<void> {
-    const folder = join(this.#root, domain);
-    await mkdir(join(this.#root, TEMPORARY_FOLDER), { recursive: true });
-    await mkdir(folder, { recursive: true });
-    for (let i = 0; i < FOLDERS; i++) await mkdir(join(folder, folderName(i)), { recursive: true });
-    await syncFolder(folder);
-    await syncFolder(this.#root);
   }
 
   #folderPath(blob: BlobName): string {
@@ -244,8 +248,14 @@ export class LocalBlobStore implements BlobStore {
       await rename(aside, path);
       return false;
     }
-    await unlink(aside);
-    return true;
+    try {
+      await unlink(aside);
+      return true;
+    } catch (error) {
+      // Another process' sweep has put it back in between.
+      if (codeOf(error) === 'ENOENT') return false;
+      throw error;
+    }
   }
 
   async sweep(olderThanMs: number): Promise<number> {
@@ -269,7 +279,6 @@ export class LocalBlobStore implements BlobStore {
   /** Whether the file may go is decided again by the next collection; here only the crash in the middle is undone. */
   async #putBack(name: string, path: string): Promise<void> {
     const [, domain = '', sha256 = ''] = name.split('.');
-    await this.#ensureDomain(domain);
     await rename(path, this.#pathOf({ domain, sha256, sizeBytes: 0 })).catch(() => {});
   }
 
