@@ -110,10 +110,9 @@ function fromRow(row: RunRow): Run {
   };
 }
 
-/** The shape is the query's. Only a long whole number needs the slow, exact reading. */
+/** The shape is the query's. Steps may pass 2^53. */
 function readRows<Row>(text: string): readonly Row[] {
-  if (text === '[]') return [];
-  return (/:\s?-?\d{16,}[,}]/.test(text) ? parseExact(text) : JSON.parse(text)) as Row[];
+  return text === '[]' ? [] : (parseExact(text) as Row[]);
 }
 
 const columnsFor = new Map<string, string>();

@@ -3,6 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
 
 const DEPTH_MAX = 100;
+/** Not the digits of a fraction; inside a string it does no harm. */
+const LONG_INTEGER = /(?:^|[[:,\s])-?\d{16,}(?=$|[\s,\]}])/;
 
 declare global {
   interface JSON {
@@ -36,8 +38,8 @@ export function parseJson(bytes: Buffer): unknown {
 /** The same for JSON inside a string field. */
 export function parseExact(text: string): unknown {
   try {
-    // Reading the source text of every number is slow, so it is done only where one is long enough to need it.
-    return /\d{16}/.test(text) ? JSON.parse(text, exactInteger) : JSON.parse(text);
+    // Reading the source text of every number is slow, so it is done only where an integer is long enough to need it.
+    return LONG_INTEGER.test(text) ? JSON.parse(text, exactInteger) : JSON.parse(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw invalid(`The request body is not valid JSON (${error.message}). NaN and Infinity are sent as strings: "NaN", "Infinity".`);
