@@ -34,7 +34,7 @@ export interface NewExperiment {
 }
 
 /** Answers the id. Throws RESOURCE_ALREADY_EXISTS where an active or deleted experiment has the name. */
-export function create(ctx: Ctx, input: NewExperiment): Promise<number> {
+export async function create(ctx: Ctx, input: NewExperiment): Promise<number> {
   checkExperimentName(input.name);
   for (const tag of input.tags) checkExperimentTag(tag.key, tag.value);
   const location = input.artifactLocation ? resolveLocation(input.artifactLocation, process.cwd(), locationMax()) : undefined;

@@ -50,7 +50,7 @@ export interface NewRun {
 }
 
 /** Throws INVALID_PARAMETER_VALUE where the experiment is deleted, or where name and name tag disagree. */
-export function create(ctx: Ctx, input: NewRun): Promise<Run> {
+export async function create(ctx: Ctx, input: NewRun): Promise<Run> {
   const given = input.tags.map((tag) => rules.checkedTag(tag, '', longValues()));
   const name = rules.nameOf(input.name, given) ?? randomName(ctx.clock);
   const tags = rules.lastWins([...given, { key: rules.RUN_NAME_TAG, value: name }]);
