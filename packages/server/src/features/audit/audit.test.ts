@@ -166,3 +166,21 @@ test('a model of another workspace is not found, nor are its events', async () =
   expect(await audit.listEvents(elsewhere, { modelId: id, newestFirst: true, limit: 10 })).toEqual([]);
   await ctx.db.close();
 });
+
+test('a changed, a missing and a smuggled event are each found where they are', async () => {
+  const { ctx } = await makeBed();
+  for (const name of ['a', 'b', 'c']) await models.create(ctx, { name, tags: [] });
+  expect(await audit.verify(ctx)).toEqual({ ok: true, events: 3 });
+  await ctx.db.write((tx) => tx.run('UPDATE events SET body = replace(body, \'"b"\', \'"x"\') WHERE seq = 2'));
+  expect(await audit.verify(ctx)).toMatchObject({ ok: false, firstBad: 2 });
+  await ctx.db.write((tx) => tx.run('UPDATE events SET body = replace(body, \'"x"\', \'"b"\') WHERE seq = 2'));
+  await ctx.db.write((tx) =>
+    tx.run(
+      'INSERT INTO events (seq, recorded_at, workspace_id, type, version, body, hash) SELECT 4, recorded_at, workspace_id, type, version, body, hash FROM events WHERE seq = 3',
+    ),
+  );
+  expect(await audit.verify(ctx)).toMatchObject({ ok: false, firstBad: 4 });
+  await ctx.db.write((tx) => tx.run('DELETE FROM events WHERE seq >= 3'));
+  expect(await audit.verify(ctx)).toMatchObject({ ok: false, firstBad: 3 });
+  await ctx.db.close();
+});
