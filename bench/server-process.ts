@@ -22,7 +22,7 @@ export type RunningServer = {
 
 type Launch = { readonly command: string; readonly args: readonly string[]; readonly environment: Readonly<Record<string, string>> };
 
-const startLimitMs = 120_000;
+const startLimitMs = 300_000;
 const stopLimitMs = 15_000;
 const logTailCharacters = 600;
 
