@@ -7,7 +7,7 @@ import { invalid } from '@countersign/contract/problem.ts';
 import sql, { type Sql } from 'sql-template-tag';
 import type { Queries, SqlValue } from './database.ts';
 import type { FoundRow, SearchPlan } from './search-plan.ts';
-import { SearchScan } from './search-scan.ts';
+import { CHUNK_CANDIDATES, SearchScan } from './search-scan.ts';
 
 export interface Searches {
   /** The rows after the plan's cursor, at most `limit`. Throws INVALID_PARAMETER_VALUE at the operator's time limit. */
@@ -55,13 +55,13 @@ export async function findQuickly(db: Queries, plan: SearchPlan): Promise<FoundR
   for (;;) {
     const chunk = await chunks.next();
     if (chunk.done) return scan.rows;
-    if (spent < FIRST_CHUNK && spent + chunk.value >= FIRST_CHUNK) {
+    spent += chunk.value;
+    if (size === FIRST_CHUNK && spent > FIRST_CHUNK + CHUNK_CANDIDATES) {
       const driver = await findDriver(db, plan, CANDIDATES_MAX);
       if (driver !== undefined) return new SearchScan(db, plan).drive(driver);
       size = CHUNK;
     }
-    spent += chunk.value;
-    if (spent >= CANDIDATES_MAX) return undefined;
+    if (spent > CANDIDATES_MAX + CHUNK) return undefined;
     if (size === CHUNK) await nextTurn();
   }
 }

@@ -31,8 +31,8 @@ interface Range {
 
 /** Offsets reach this far without a cursor; the server's own tokens carry one. */
 const KEPT_MAX = 250_000;
-/** What starting a leg costs, in candidates. */
-const LEG_CANDIDATES = 20;
+/** What a chunk costs beside its candidates, in candidates. */
+export const CHUNK_CANDIDATES = 20;
 
 export class SearchScan {
   readonly #db: Queries;
@@ -53,16 +53,15 @@ export class SearchScan {
     return this.#kept.slice(this.#plan.offset, this.#needed);
   }
 
-  /** Yields, after each chunk, about how many candidates it had. `chunkSize` is asked before each. */
+  /** Yields, before each chunk is read, how many candidates it has. `chunkSize` is asked before each. */
   async *chunks(chunkSize: () => number): AsyncGenerator<number, void> {
     for (const leg of this.#plan.legs) {
       if (this.#isBefore(leg) || this.#isBeyond(leg, undefined, undefined)) continue;
       const keys = readKeys(this.#plan, leg);
       for await (const range of this.#ranges(leg, chunkSize)) {
+        yield range.candidates + CHUNK_CANDIDATES;
         await this.#read(leg, keys, range.where);
-        yield range.candidates;
       }
-      yield LEG_CANDIDATES;
     }
   }
 
