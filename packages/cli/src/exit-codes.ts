@@ -29,7 +29,5 @@ const BY_CODE: Partial<Record<ProblemCode, ExitCode>> = {
 };
 
 export function exitCodeOf(error: unknown): ExitCode {
-  if (error instanceof Problem) return BY_CODE[error.code] ?? EXIT.unexpected;
-  // Its class is the server's, which is loaded on demand.
-  return error instanceof Error && error.constructor.name === 'ForeignDatabase' ? EXIT.conflict : EXIT.unexpected;
+  return (error instanceof Problem ? BY_CODE[error.code] : undefined) ?? EXIT.unexpected;
 }

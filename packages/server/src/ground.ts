@@ -9,7 +9,7 @@ import type { ServerConfig } from './platform/config/server-config.ts';
 import { systemClock } from './platform/context.ts';
 import { type FolderLock, lockFolder } from './platform/db/data-folder-lock.ts';
 import type { Database } from './platform/db/database.ts';
-import { migrate } from './platform/db/migrate.ts';
+import { ForeignDatabase, migrate } from './platform/db/migrate.ts';
 import { openDatabase } from './platform/db/open.ts';
 
 export interface Ground {
@@ -23,7 +23,10 @@ export interface Ground {
 
 type Place = Pick<ServerConfig, 'dataDir' | 'database' | 'blobDir'>;
 
-/** RESOURCE_CONFLICT where another process has the folder; ForeignDatabase for a database of MLflow's. `progress` hears of long steps. */
+/**
+ * RESOURCE_CONFLICT where another process has the folder; INVALID_STATE for a database that is MLflow's or can't be opened;
+ * TEMPORARILY_UNAVAILABLE for one that can't be reached. `progress` hears of long steps.
+ */
 export async function openGround(place: Place, progress: (sentence: string) => void): Promise<Ground> {
   makeFolder(place.dataDir);
   const locks = lock(place);
@@ -41,7 +44,7 @@ export async function openGround(place: Place, progress: (sentence: string) => v
   } catch (error) {
     await db?.close().catch(() => {});
     for (const each of locks) each.release();
-    throw error;
+    throw error instanceof ForeignDatabase ? new Problem('INVALID_STATE', error.message, { cause: error }) : error;
   }
 }
 

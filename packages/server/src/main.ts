@@ -10,7 +10,6 @@ import { freeBytes, GRACE_MS } from './maintenance.ts';
 import { FileRoots } from './platform/blobs/file-roots.ts';
 import { ALL_OPTIONS } from './platform/config/options.ts';
 import { readServerConfig, type ServerConfig } from './platform/config/server-config.ts';
-import { ForeignDatabase } from './platform/db/migrate.ts';
 import { createSearches } from './platform/db/search-runner.ts';
 import { stopHttpServer } from './platform/http/server.ts';
 import { startJob } from './platform/jobs/background-job.ts';
@@ -126,11 +125,6 @@ export async function runServer(config: ServerConfig): Promise<void> {
   log.info({ url: running.url, database: config.database.kind, data_dir: config.dataDir }, `ready on ${running.url}`);
 }
 
-/** A refusal to start, as a sentence; undefined for a defect. */
-export function startRefusal(error: unknown): string | undefined {
-  return error instanceof Problem || error instanceof ForeignDatabase ? error.message : undefined;
-}
-
 /** Without the command line's package: the same flags, no help. */
 async function main(argv: readonly string[]): Promise<void> {
   const options = Object.fromEntries(
@@ -143,7 +137,7 @@ async function main(argv: readonly string[]): Promise<void> {
   try {
     await runServer(await readServerConfig({ flags: values, env: process.env, workingDirectory: process.cwd() }));
   } catch (error) {
-    process.stderr.write(`${startRefusal(error) ?? (error as Error).stack}\n`);
+    process.stderr.write(`${error instanceof Problem ? error.message : (error as Error).stack}\n`);
     process.exit(1);
   }
 }

@@ -29,17 +29,20 @@ export function serverRoutes(): Route[] {
       method: 'GET',
       path: '/',
       permission: 'public',
-      handle: () => ({
+      handle: (exchange) => ({
         type: 'text/html; charset=utf-8',
         headers: { 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'" },
-        body: FRONT_PAGE,
+        body: frontPage(exchange.header('host') ?? ''),
       }),
     },
   ];
 }
 
 /** Links are relative, so that they hold under a prefix. */
-const FRONT_PAGE = `<!doctype html>
+function frontPage(host: string): string {
+  // The header comes from outside: only what an address is made of gets into the page.
+  const address = /^[\w.:[\]-]+$/.test(host) ? host : '127.0.0.1:5000';
+  return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -55,7 +58,7 @@ const FRONT_PAGE = `<!doctype html>
 <main>
 <h1>Countersign</h1>
 <p>A tracking server and model registry that speaks the wire of MLflow ${MLFLOW_VERSION}. Point the client at it:</p>
-<pre>mlflow.set_tracking_uri("http://127.0.0.1:5000")</pre>
+<pre>mlflow.set_tracking_uri("http://${address}")</pre>
 <ul>
 <li><a href="api/v1/docs">The native API</a>: seals, events, time travel, comparison (<a href="api/v1/openapi.json">OpenAPI</a>)</li>
 <li><a href="metrics">Metrics</a> for Prometheus</li>
@@ -65,3 +68,4 @@ const FRONT_PAGE = `<!doctype html>
 </body>
 </html>
 `;
+}
