@@ -76,7 +76,8 @@ function install() {
     writeFileSync(stamp, JSON.stringify(has));
     return;
   }
-  const dev = wantsDev || has.dev === true;
+  // A working copy with the packages for tests keeps them.
+  const dev = wantsDev || has.dev === true || existsSync(join(root, 'node_modules/vitest'));
   say(`installing packages${dev ? ' (with those for tests)' : ''} …`);
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   const result = spawnSync(npm, ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...(dev ? [] : ['--omit=dev'])], {

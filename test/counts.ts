@@ -1,0 +1,22 @@
+/** How much each tier does: `npm test` on every change, `npm run test:full` for the figures. The only place where counts are set. */
+export const isFull = process.env.COUNTERSIGN_TEST_FULL === '1';
+
+export const counts = isFull
+  ? {
+      killRounds: 50,
+      parallelWriters: 32,
+      versionsPerWriter: 10,
+      propertyRuns: 1000,
+      restartEvents: 100_000,
+      restartArtifactBytes: 1 << 30,
+      hangUps: 200,
+    }
+  : {
+      killRounds: 5,
+      parallelWriters: 32,
+      versionsPerWriter: 3,
+      propertyRuns: 100,
+      restartEvents: 5_000,
+      restartArtifactBytes: 32 << 20,
+      hangUps: 30,
+    };

@@ -1,0 +1,43 @@
+/** The real Python clients, in environments that `npm test` made. */
+import { spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+
+/** Name → interpreter, as scripts/test.mjs found or made them; empty when the tests run by themselves without it. */
+export const pythons: Readonly<Record<string, string>> = JSON.parse(process.env.COUNTERSIGN_TEST_PYTHONS ?? '{}') as Record<string, string>; // written by scripts/test.mjs
+
+export interface PythonResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const TIMEOUT_MS = 300_000;
+
+export function runPython(python: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<PythonResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(python, args, {
+      cwd: tmpdir(),
+      env: {
+        PATH: process.env.PATH,
+        HOME: process.env.HOME,
+        PYTHONWARNINGS: 'ignore',
+        MLFLOW_DISABLE_TELEMETRY: 'true',
+        DO_NOT_TRACK: 'true',
+        GIT_PYTHON_REFRESH: 'quiet',
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES: '2',
+        ...env,
+      },
+      timeout: TIMEOUT_MS,
+    });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (piece) => {
+      stdout += piece;
+    });
+    child.stderr.on('data', (piece) => {
+      stderr += piece;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}
