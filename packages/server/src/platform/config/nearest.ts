@@ -1,7 +1,8 @@
 /** The known word that is most like a mistyped one, if one is like it at all. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
+  // Two letters in the wrong order are two steps; all letters wrong is no likeness.
+  let least = Math.min(Math.max(2, Math.floor(word.length / 3)) + 1, word.length);
   for (const each of known) {
     const steps = distance(word, each);
     if (steps < least) [best, least] = [each, steps];
