@@ -1,8 +1,8 @@
 import type { Comparison, Ordering } from '@countersign/contract/search.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Database } from '../../platform/db/database.ts';
-import { searchDatabases } from '../../platform/db/search-databases.ts';
+import type { Database, Queries } from '../../platform/db/database.ts';
+import { searchDatabases, withScans } from '../../platform/db/search-databases.ts';
 import type { FoundRow, SearchPlan } from '../../platform/db/search-plan.ts';
 import { findQuickly } from '../../platform/db/search-runner.ts';
 import { SearchScan } from '../../platform/db/search-scan.ts';
@@ -88,7 +88,7 @@ interface Asked {
   readonly lifecycles: readonly ('active' | 'deleted')[];
 }
 
-async function inChunks(db: Database, plan: SearchPlan, chunk: number): Promise<FoundRow[]> {
+async function inChunks(db: Queries, plan: SearchPlan, chunk: number): Promise<FoundRow[]> {
   const scan = new SearchScan(db, plan);
   for await (const _ of scan.chunks(() => chunk)) {
     // Only the end matters here.
@@ -169,6 +169,20 @@ describe.each(searchDatabases())('run search on $dialect', ({ dialect, open }) =
       {
         numRuns: SEARCHES,
       },
+    );
+  });
+
+  test.runIf(dialect === 'sqlite')('no query reads a whole table or index', async () => {
+    await fc.assert(
+      fc.asyncProperty(search, async (asked) => {
+        const { queries, scans } = withScans(db);
+        const plan = { ...planRuns(dialect, asked, asked.filter, asked.order), limit: asked.pageSize, offset: 0, after: undefined };
+        await inChunks(queries, plan, asked.chunk);
+        await findQuickly(queries, plan);
+        for (const driver of plan.drivers) await new SearchScan(queries, plan).drive(driver);
+        expect(scans).toEqual([]);
+      }),
+      { numRuns: SEARCHES },
     );
   });
 });

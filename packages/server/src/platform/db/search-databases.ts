@@ -1,6 +1,6 @@
 /** For tests of searches: an empty database of each dialect. */
 import { migrations } from '../../migrations/migrations.ts';
-import type { Database, Dialect } from './database.ts';
+import type { Database, Dialect, Queries, SqlValue } from './database.ts';
 import { migrate } from './migrate.ts';
 import { SqliteDatabase } from './sqlite.ts';
 
@@ -29,4 +29,30 @@ async function openPostgres(url: string): Promise<Database> {
 async function migrated(db: Database): Promise<Database> {
   await migrate(db, migrations, () => {});
   return db;
+}
+
+/** SQLite's queries, and the plans' steps that read a whole table or index: there should be none. */
+export function withScans(db: Database): { readonly queries: Queries; readonly scans: string[] } {
+  const scans: string[] = [];
+  const explain = async (sql: string, values: readonly SqlValue[]): Promise<void> => {
+    const steps = await db.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`, ...values);
+    // Lists given as JSON, results of bounded subqueries and the trigram index are no tables.
+    for (const { detail } of steps) {
+      if (/^SCAN (?!json_each|driver|driven|bounded|\(|.*VIRTUAL TABLE INDEX)/.test(detail) && detail !== 'SCAN CONSTANT ROW')
+        scans.push(`${detail}: ${sql}`);
+    }
+  };
+  const queries: Queries = {
+    dialect: db.dialect,
+    one: async (sql, ...values) => {
+      await explain(sql, values);
+      return db.one(sql, ...values);
+    },
+    all: async (sql, ...values) => {
+      await explain(sql, values);
+      return db.all(sql, ...values);
+    },
+    run: () => Promise.reject(new TypeError('a search changes nothing')),
+  };
+  return { queries, scans };
 }

@@ -91,7 +91,7 @@ async function findDriver(db: Queries, plan: SearchPlan, most: number): Promise<
   let best: { driver: Sql; count: number } | undefined;
   for (const driver of plan.drivers) {
     const limit = best?.count ?? most + 1;
-    const query = sql`SELECT COUNT(*) AS count FROM (SELECT pk FROM (${driver}) d LIMIT ${limit}) e`;
+    const query = sql`SELECT COUNT(*) AS count FROM (SELECT pk FROM (${driver}) driver LIMIT ${limit}) bounded`;
     const row = await db.one<{ count: number }>(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
     if (row !== undefined && row.count < limit) best = { driver, count: row.count };
     if (best?.count === 0) break;

@@ -70,8 +70,8 @@ export class SearchScan {
     const { pk, entity, scope, filter } = this.#plan;
     await this.#select(
       readKeys(this.#plan, undefined),
-      sql`(SELECT DISTINCT pk FROM (${driver}) d) c CROSS JOIN ${entity}${spaced(joinsOf(this.#plan, undefined))}`,
-      [sql`${pk} = c.pk`, scope, ...filter],
+      sql`(SELECT DISTINCT pk FROM (${driver}) driver) driven CROSS JOIN ${entity}${spaced(joinsOf(this.#plan, undefined))}`,
+      [sql`${pk} = driven.pk`, scope, ...filter],
     );
     return this.rows;
   }
@@ -180,7 +180,7 @@ export class SearchScan {
   ): Promise<{ count: number; bound: Position | undefined }> {
     if (this.#isUnbounded(leg)) return { count: 0, bound: undefined };
     const entries = sql`FROM ${leg.index} WHERE ${allOf([leg.where, ...conditions])}`;
-    const counted = await this.#one(sql`SELECT COUNT(*) AS at FROM (SELECT 1 ${entries} LIMIT ${size + 1}) c`);
+    const counted = await this.#one(sql`SELECT COUNT(*) AS at FROM (SELECT 1 ${entries} LIMIT ${size + 1}) bounded`);
     const count = Number(counted?.at ?? 0);
     if (count <= size) return { count, bound: undefined };
     const { lead, second } = leg;
