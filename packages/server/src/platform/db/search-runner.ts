@@ -147,8 +147,8 @@ class SearchWorker {
   }
 
   #start(): Worker {
-    // Built, each worker is a file beside the program.
-    const file = import.meta.url.endsWith('.ts') ? './search.worker.ts' : './search.worker.js';
+    // Where the build puts workers, and where they lie in the sources.
+    const file = import.meta.url.endsWith('.ts') ? './search.worker.ts' : './workers/search.worker.js';
     const worker = new Worker(new URL(file, import.meta.url), { workerData: this.#setup });
     worker.unref();
     worker.on('message', (reply: WorkerReply) => this.#answer(reply));
