@@ -9,7 +9,8 @@ import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-const COMMAND = resolve(import.meta.dirname, '../../packages/cli/src/main.ts');
+/** The sources, or what was built of them. */
+const COMMAND = process.env.COUNTERSIGN_COMMAND ?? resolve(import.meta.dirname, '../../packages/cli/src/main.ts');
 const READY_MS = 30_000;
 
 let folder: string;

@@ -70,7 +70,7 @@ export const OPTIONS = [
   {
     name: 'log-level',
     argument: 'LEVEL',
-    variables: ['COUNTERSIGN_LOG_LEVEL', 'MLFLOW_LOGGING_LEVEL'],
+    variables: ['COUNTERSIGN_LOG_LEVEL'],
     default: 'info',
     about: 'debug (a line per request), info, warning or error.',
   },

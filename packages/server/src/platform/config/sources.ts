@@ -87,10 +87,11 @@ function findUpward(start: string): string | undefined {
 }
 
 async function parseSettingsFile(text: string, path: string): Promise<ReadonlyMap<string, Setting>> {
-  const { parse } = await import('yaml');
+  // The default export, since a bundle knows no names of a CommonJS module that is loaded on demand.
+  const { default: yaml } = await import('yaml');
   let content: unknown;
   try {
-    content = parse(text);
+    content = yaml.parse(text);
   } catch (error) {
     throw invalid(`${path} is not valid YAML: ${(error as Error).message.split('\n')[0]}`);
   }

@@ -13,6 +13,7 @@ export interface HttpOptions {
   readonly guards: readonly Guard[];
   /** For what no route matches. */
   readonly fallback: Handler;
+  /** For defects, and for Problems that only an operator can end (a full disk). */
   readonly onError: (error: unknown, exchange: Exchange) => void;
   /** After the handler; `elapsedMs` includes the sending of a stream. */
   readonly onDone?: (route: Route | undefined, exchange: Exchange, elapsedMs: number) => void;
@@ -156,7 +157,8 @@ function problemReply(problem: Problem): Reply {
 
 /** Undefined where part of an answer is out: only cutting it short tells the client that it isn't whole. */
 function replyTo(error: unknown, exchange: Exchange, onError: HttpOptions['onError']): Reply | undefined {
-  if (!(error instanceof Problem)) onError(error, exchange);
+  // A full disk is for the operator to see, too. What isn't implemented is no fault.
+  if (!(error instanceof Problem) || error.status > 501) onError(error, exchange);
   if (exchange.res.headersSent) {
     exchange.res.destroy();
     return undefined;

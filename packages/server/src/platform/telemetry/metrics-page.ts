@@ -28,9 +28,10 @@ export function createMetricsPage(requests: RequestMetrics, readings: readonly R
 }
 
 async function createRegistry(requests: RequestMetrics, readings: readonly Reading[]): Promise<Registry> {
-  const { collectDefaultMetrics, Registry } = await import('prom-client');
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  // The default export, since a bundle knows no names of a CommonJS module that is loaded on demand.
+  const { default: prometheus } = await import('prom-client');
+  const registry = new prometheus.Registry();
+  prometheus.collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   const duration = 'countersign_http_request_duration_seconds';
   register(registry, duration, 'histogram', 'Time from the request to its answer.', () => requests.histogram(duration));

@@ -4,6 +4,9 @@ import type { Exchange, Route } from '../http/exchange.ts';
 import { createMetricsPage, type Reading } from './metrics-page.ts';
 import { RequestMetrics } from './request-metrics.ts';
 
+/** No answer was sent, since nobody was there any more; the number is nginx's. */
+const CLIENT_LEFT = 499;
+
 export interface Telemetry {
   readonly onError: (error: unknown, exchange: Exchange) => void;
   readonly onDone: (route: Route | undefined, exchange: Exchange, elapsedMs: number) => void;
@@ -18,14 +21,11 @@ export function createTelemetry(log: Logger, readings: readonly Reading[] = []):
     onError: (error, exchange) =>
       log.error({ err: error, request_id: exchange.requestId, method: exchange.req.method, path: exchange.path }, 'a request failed'),
     onDone: (route, exchange, elapsedMs) => {
-      const { statusCode } = exchange.res;
-      requests.count(route, statusCode, elapsedMs);
+      const status = exchange.res.headersSent ? exchange.res.statusCode : CLIENT_LEFT;
+      requests.count(route, status, elapsedMs);
       if (logsRequests) {
         const duration_ms = Math.round(elapsedMs * 100) / 100;
-        log.debug(
-          { request_id: exchange.requestId, method: exchange.req.method, path: exchange.path, status: statusCode, duration_ms },
-          'request',
-        );
+        log.debug({ request_id: exchange.requestId, method: exchange.req.method, path: exchange.path, status, duration_ms }, 'request');
       }
     },
     routes: [{ method: 'GET', path: '/metrics', permission: 'public', handle: () => page() }],
