@@ -21,7 +21,6 @@ import {
 import * as store from './artifact-store.ts';
 import { verifiedChunks } from './verified-chunks.ts';
 
-export { type Collector, type CollectorOptions, startCollector } from './artifact-collector.ts';
 export { type Collected, type CollectOptions, collectGarbage, collectOrphans } from './artifact-gc.ts';
 export { joinPath, type ManifestEntry, parsePath, parseWritablePath, SEALED_ROOT, storedPathOf } from './artifact-rules.ts';
 

@@ -30,8 +30,6 @@ export interface ByteRange {
 }
 
 export interface BlobStore {
-  /** Makes ahead what the first uploads would have to make; not needed before they come. */
-  prepare(domain: string): Promise<void>;
   /**
    * Streams, hashes and makes durable (fsync of file and folder). Nothing is visible until `put` resolves, and nothing is left where it
    * rejects: INVALID_PARAMETER_VALUE for a source that ended early, STORAGE_FULL for a full disk.

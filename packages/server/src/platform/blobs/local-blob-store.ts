@@ -129,14 +129,6 @@ export class LocalBlobStore implements BlobStore {
     }
   }
 
-  async prepare(domain: string): Promise<void> {
-    await this.#makeFolder(join(this.#root, TEMPORARY_FOLDER));
-    await mkdir(join(this.#root, domain), { recursive: true });
-    for (let i = 0; i < FOLDERS; i++) await mkdir(join(this.#root, domain, folderName(i)), { recursive: true });
-    await syncFolder(join(this.#root, domain));
-    await syncFolder(this.#root);
-  }
-
   /** Tries again where a folder was missing, once it is made and durable. */
   async #inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
     try {
