@@ -15,8 +15,8 @@ export interface PostgresCluster {
 
 export async function startPostgres(): Promise<PostgresCluster> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-postgres-'));
-  // As root the cluster runs as another user, who must be able to enter the folder.
-  chmodSync(folder, 0o755);
+  // As root the cluster runs as another user, who makes its data folder in here.
+  chmodSync(folder, 0o777);
   const port = await freePort();
   const isRoot = process.getuid?.() === 0;
   const cluster = new EmbeddedPostgres({
