@@ -19,15 +19,24 @@ CREATE INDEX logged_model_tags_by_value ON logged_model_tags (key, substr(value,
 CREATE INDEX logged_model_params_by_value ON logged_model_params (key, substr(value, 1, 200));
 `;
 
-/** Content is kept elsewhere: each index holds trigrams and row ids only. */
+/**
+ * Content is kept elsewhere: each index holds trigrams and row ids only. An entry at each commit costs three times what entries by the
+ * thousand do, so names of runs wait in `run_names_pending`, which searches read too, until a run with a round number comes.
+ */
 const SQLITE_TRIGRAMS = [
   "CREATE VIRTUAL TABLE run_names USING fts5(name, content='', contentless_delete=1, detail='none', tokenize='trigram case_sensitive 1')",
+  'CREATE TABLE run_names_pending (run_pk INTEGER PRIMARY KEY)',
   `CREATE TRIGGER run_names_insert AFTER INSERT ON run_tags WHEN NEW.key = 'mlflow.runName' BEGIN
-    INSERT OR REPLACE INTO run_names (rowid, name) VALUES (NEW.run_pk, COALESCE(NEW.folded, NEW.value)); END`,
+    INSERT OR IGNORE INTO run_names_pending (run_pk) VALUES (NEW.run_pk); END`,
   `CREATE TRIGGER run_names_update AFTER UPDATE ON run_tags WHEN NEW.key = 'mlflow.runName' AND NEW.value <> OLD.value BEGIN
-    INSERT OR REPLACE INTO run_names (rowid, name) VALUES (NEW.run_pk, COALESCE(NEW.folded, NEW.value)); END`,
+    INSERT OR IGNORE INTO run_names_pending (run_pk) VALUES (NEW.run_pk); END`,
   `CREATE TRIGGER run_names_delete AFTER DELETE ON run_tags WHEN OLD.key = 'mlflow.runName' BEGIN
+    DELETE FROM run_names_pending WHERE run_pk = OLD.run_pk;
     DELETE FROM run_names WHERE rowid = OLD.run_pk; END`,
+  `CREATE TRIGGER run_names_gathered AFTER INSERT ON run_names_pending WHEN NEW.run_pk % 1024 = 0 BEGIN
+    INSERT OR REPLACE INTO run_names (rowid, name) SELECT p.run_pk, COALESCE(x.folded, x.value)
+      FROM run_names_pending p CROSS JOIN run_tags x WHERE x.run_pk = p.run_pk AND x.key = 'mlflow.runName';
+    DELETE FROM run_names_pending; END`,
   "INSERT INTO run_names (rowid, name) SELECT run_pk, COALESCE(folded, value) FROM run_tags WHERE key = 'mlflow.runName'",
   "CREATE VIRTUAL TABLE registered_model_names USING fts5(name, content='', contentless_delete=1, detail='none', tokenize='trigram case_sensitive 1')",
   `CREATE TRIGGER registered_model_names_insert AFTER INSERT ON registered_models BEGIN

@@ -111,6 +111,6 @@ export function listDatasets(db: Queries, ids: readonly number[], limit: number)
   const query = sql`SELECT DISTINCT s.experiment_id, s.name, s.digest, t.value AS context
     FROM datasets s JOIN run_datasets x ON x.dataset_id = s.id
     LEFT JOIN run_dataset_tags t ON t.run_pk = x.run_pk AND t.dataset_id = s.id AND t.key = ${'mlflow.data.context'}
-    WHERE ${inIntegers(db.dialect, sql`s.experiment_id`, ids)} ORDER BY s.experiment_id, s.name, s.digest, context LIMIT ${limit}`;
+    WHERE ${inIntegers(db.dialect, sql`s.experiment_id`, ids)} ORDER BY s.experiment_id, s.name, s.digest, context NULLS LAST LIMIT ${limit}`;
   return db.all(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
 }

@@ -27,10 +27,16 @@ export function trigramSearch(dialect: Dialect, index: TrigramIndex, pattern: st
   if (trigrams.length === 0) return undefined;
   if (dialect === 'sqlite') {
     const match = trigrams.map((trigram) => `"${trigram.replaceAll('"', '""')}"`).join(' AND ');
-    return sql`SELECT rowid AS pk FROM ${raw(index)} WHERE ${raw(index)} MATCH ${match}`;
+    const found = sql`SELECT rowid AS pk FROM ${raw(index)} WHERE ${raw(index)} MATCH ${match}`;
+    return index === 'run_names' ? sql`${found} UNION ALL ${pendingRuns(folded)}` : found;
   }
   const { from, pk, text } = INDEXED[index];
   return sql`SELECT ${raw(pk)} AS pk FROM ${raw(from)} AND ${like(dialect, raw(text), folded)}`;
+}
+
+/** Names that are not in the index yet: about a thousand at most. */
+function pendingRuns(folded: string): Sql {
+  return sql`SELECT p.run_pk AS pk FROM run_names_pending p CROSS JOIN run_tags x WHERE x.run_pk = p.run_pk AND x.key = 'mlflow.runName' AND ${like('sqlite', raw('COALESCE(x.folded, x.value)'), folded)}`;
 }
 
 function trigramsOf(pattern: string): string[] {
