@@ -27,7 +27,7 @@ export interface NewLoggedModel {
 }
 
 /** Answers it as pending. Throws RESOURCE_DOES_NOT_EXIST without the experiment, INVALID_PARAMETER_VALUE where that is deleted. */
-export function create(ctx: Ctx, input: NewLoggedModel): Promise<LoggedModel> {
+export async function create(ctx: Ctx, input: NewLoggedModel): Promise<LoggedModel> {
   if (input.name) checkName(input.name);
   checkPairs(input.params);
   checkPairs(input.tags);
