@@ -66,7 +66,9 @@ function readKeys(after: unknown, keys: readonly SortKey[]): KeyValue[] | undefi
     const [rank, value] = item as unknown[];
     if (rank !== 0 && rank !== 1 && rank !== 2) return undefined;
     if (rank === 0 ? !isOfType(value, key.type) : value !== null) return undefined;
-    read.push({ rank, value: value as KeyValue['value'] }); // narrowed by isOfType
+    // A whole number beyond 2^53 is read exactly, even where it was a double.
+    const exact = key.type === 'real' && typeof value === 'bigint' ? Number(value) : value;
+    read.push({ rank, value: exact as KeyValue['value'] }); // narrowed by isOfType
   }
   return read;
 }
@@ -78,7 +80,7 @@ function isOfType(value: unknown, type: SortKey['type']): boolean {
     case 'integer':
       return Number.isSafeInteger(value) || (typeof value === 'bigint' && BigInt.asIntN(64, value) === value);
     case 'real':
-      return typeof value === 'number' && Number.isFinite(value);
+      return (typeof value === 'number' || typeof value === 'bigint') && Number.isFinite(Number(value));
   }
 }
 
