@@ -148,6 +148,13 @@ describe('starting', { timeout: 60_000 }, () => {
     expect(second).toMatchObject({ code: 5, stderr: expect.stringContaining('in use') });
   });
 
+  it('refuses the blob folder of another database, whose bytes it would free', async () => {
+    expect(await stop(await serve(['--blob-store', 'blobs']))).toBe(0);
+    const other = await run(['server', '--port', '0', '--data-dir', 'other', '--blob-store', 'blobs']);
+    expect(other).toMatchObject({ code: 5, stderr: expect.stringContaining('belongs to another database') });
+    expect(await stop(await serve(['--blob-store', 'blobs']))).toBe(0);
+  });
+
   it('refuses a taken port with a sentence', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');

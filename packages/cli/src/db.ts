@@ -24,10 +24,8 @@ Examples:
     .action(async ({ json }: { json?: boolean }) => {
       const { readServerConfig } = await import('@countersign/server/platform/config/server-config.ts');
       const config = await readServerConfig(settingsInput(upgrade));
-      const { openGround } = await import('@countersign/server/ground.ts');
-      const ground = await openGround(config, say);
-      await ground.close();
-      const { migrated } = ground;
+      const { upgradeDatabase } = await import('@countersign/server/ground.ts');
+      const migrated = await upgradeDatabase(config, say);
       print(json === true, { migrated }, [migrated.length === 0 ? 'The database is up to date.' : `Migrated: ${migrated.join(', ')}.`]);
     });
 }

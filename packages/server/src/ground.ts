@@ -4,6 +4,7 @@ import { basename, dirname } from 'node:path';
 import { Problem } from '@countersign/contract/problem.ts';
 import { openChain } from './features/events/events.ts';
 import { migrations } from './migrations/migrations.ts';
+import { claimFolder } from './platform/blobs/folder-owner.ts';
 import { LocalBlobStore } from './platform/blobs/local-blob-store.ts';
 import type { ServerConfig } from './platform/config/server-config.ts';
 import { systemClock } from './platform/context.ts';
@@ -15,35 +16,53 @@ import { openDatabase } from './platform/db/open.ts';
 export interface Ground {
   readonly db: Database;
   readonly blobs: LocalBlobStore;
-  /** Names of the migrations that ran. */
-  readonly migrated: readonly string[];
   /** Waits for writes that are under way. */
   close(): Promise<void>;
 }
 
 type Place = Pick<ServerConfig, 'dataDir' | 'database' | 'blobDir'>;
+type Progress = (sentence: string) => void;
 
 /**
- * RESOURCE_CONFLICT where another process has the folder; INVALID_STATE for a database that is MLflow's or can't be opened;
- * TEMPORARILY_UNAVAILABLE for one that can't be reached. `progress` hears of long steps.
+ * RESOURCE_CONFLICT where another process has the folder; INVALID_STATE for a database that is MLflow's or can't be opened, and for a blob
+ * folder of another database; TEMPORARILY_UNAVAILABLE for a database that can't be reached. `progress` hears of long steps.
  */
-export async function openGround(place: Place, progress: (sentence: string) => void): Promise<Ground> {
-  makeFolder(place.dataDir);
+export async function openGround(place: Place, progress: Progress): Promise<Ground> {
+  const { db, close } = await openMigrated(place, progress);
+  try {
+    claimFolder(place.blobDir, await openChain(db, systemClock));
+    return { db, blobs: new LocalBlobStore(place.blobDir), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Brings the database up to date and answers the names of the migrations that ran. Refusals as in `openGround`. */
+export async function upgradeDatabase(place: Place, progress: Progress): Promise<readonly string[]> {
+  const { migrated, close } = await openMigrated(place, progress);
+  await close();
+  return migrated;
+}
+
+interface Migrated {
+  readonly db: Database;
+  readonly migrated: readonly string[];
+  readonly close: () => Promise<void>;
+}
+
+async function openMigrated(place: Place, progress: Progress): Promise<Migrated> {
   const locks = lock(place);
   let db: Database | undefined;
+  const close = async (): Promise<void> => {
+    await db?.close();
+    for (const each of locks) each.release();
+  };
   try {
     db = await openDatabase(place.database);
-    const migrated = await migrate(db, migrations, progress);
-    await openChain(db, systemClock);
-    const opened = db;
-    const close = async (): Promise<void> => {
-      await opened.close();
-      for (const each of locks) each.release();
-    };
-    return { db, blobs: new LocalBlobStore(place.blobDir), migrated, close };
+    return { db, migrated: await migrate(db, migrations, progress), close };
   } catch (error) {
-    await db?.close().catch(() => {});
-    for (const each of locks) each.release();
+    await close().catch(() => {});
     throw error instanceof ForeignDatabase ? new Problem('INVALID_STATE', error.message, { cause: error }) : error;
   }
 }
@@ -51,6 +70,7 @@ export async function openGround(place: Place, progress: (sentence: string) => v
 /** With SQLite one process owns the data; with PostgreSQL several may share a folder. A database file elsewhere has a lock of its own. */
 function lock({ dataDir, database }: Place): FolderLock[] {
   if (database.kind === 'postgres') return [];
+  makeFolder(dataDir);
   const folder = dirname(database.file);
   const locks = [lockFolder(dataDir)];
   if (folder === dataDir) return locks;

@@ -4,7 +4,7 @@ import { notFound } from '@countersign/contract/problem.ts';
 import * as artifacts from './features/artifacts/artifacts.ts';
 import * as models from './features/models/models.ts';
 import * as transitions from './features/transitions/transitions.ts';
-import { type Ground, openGround } from './ground.ts';
+import { openGround } from './ground.ts';
 import type { ServerConfig } from './platform/config/server-config.ts';
 import { type Ctx, systemClock } from './platform/context.ts';
 
@@ -29,11 +29,7 @@ export async function freeBytes(ctx: Ctx, graceMs: number): Promise<Freed> {
 export type DataPlace = Pick<ServerConfig, 'dataDir' | 'database' | 'blobDir' | 'artifactRoot'>;
 
 /** Runs work on the data while no server has it. RESOURCE_CONFLICT where one does, RESOURCE_DOES_NOT_EXIST without data; see `openGround`. */
-export async function withData<T>(
-  place: DataPlace,
-  progress: (sentence: string) => void,
-  work: (ctx: Ctx, ground: Ground) => Promise<T>,
-): Promise<T> {
+export async function withData<T>(place: DataPlace, progress: (sentence: string) => void, work: (ctx: Ctx) => Promise<T>): Promise<T> {
   if (place.database.kind === 'sqlite' && !existsSync(place.database.file)) {
     throw notFound(`There is no database at ${place.database.file}. Name the data folder with --data-dir.`);
   }
@@ -48,7 +44,7 @@ export async function withData<T>(
       workspace: { id: 0, name: 'default' },
       artifactRoot: place.artifactRoot,
     };
-    return await work(ctx, ground);
+    return await work(ctx);
   } finally {
     await ground.close();
   }
