@@ -108,10 +108,7 @@ function localFolder(uri: string): string {
 }
 
 async function folderPlace(sources: ArtifactSources, folder: string): Promise<Place> {
-  const roots = sources.fileRoots;
-  if (roots === undefined) {
-    throw invalid('This artifact location is a folder on disk, and the server may read none. Its operator can name folders at the start.');
-  }
+  const roots = namedFolders(sources);
   return {
     list: async (directory) =>
       (await roots.list(folder, directory)).map((entry) => ({ ...entry, path: artifacts.joinPath(directory, entry.name) })),
@@ -130,4 +127,14 @@ async function folderPlace(sources: ArtifactSources, folder: string): Promise<Pl
       };
     },
   };
+}
+
+function namedFolders(sources: ArtifactSources): FileRoots {
+  if (sources.fileRoots !== undefined) return sources.fileRoots;
+  throw invalid('This artifact location is a folder on disk, and the server may use none. Its operator can name folders at the start.');
+}
+
+/** Into a folder that the operator named. */
+export async function writeOutside(sources: ArtifactSources, uri: string, path: string, bytes: Uint8Array): Promise<void> {
+  await namedFolders(sources).write(localFolder(uri), path, bytes);
 }

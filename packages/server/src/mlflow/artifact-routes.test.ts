@@ -228,7 +228,12 @@ describe("a run's files", () => {
     const list = await (await get('/api/2.0/mlflow/artifacts/list?run_id=local&path=dir')).json();
     expect(list).toMatchObject({ files: [{ path: 'dir/a.txt', is_dir: false, file_size: 7 }] });
     expect(await (await get('/get-artifact?run_id=local&path=dir/a.txt')).text()).toBe('outside');
+    const upload = await fetch(`${base}/ajax-api/2.0/mlflow/upload-artifact?run_uuid=local&path=up/b.txt`, { method: 'POST', body: 'hi' });
+    expect(upload.status).toBe(200);
+    expect(readFileSync(join(folder, 'outside', 'run', 'up', 'b.txt'), 'utf8')).toBe('hi');
     for (const id of ['secret', 'cloud']) {
+      const refused = await fetch(`${base}/ajax-api/2.0/mlflow/upload-artifact?run_uuid=${id}&path=b.txt`, { method: 'POST', body: 'hi' });
+      expect(refused.status).toBe(400);
       expect((await get(`/get-artifact?run_id=${id}&path=passwd`)).status).toBe(400);
       expect((await get(`/api/2.0/mlflow/artifacts/list?run_id=${id}`)).status).toBe(400);
     }

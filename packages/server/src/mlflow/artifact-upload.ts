@@ -5,7 +5,7 @@ import { invalid } from '@countersign/contract/problem.ts';
 import * as artifacts from '../features/artifacts/artifacts.ts';
 import type { Ctx } from '../platform/context.ts';
 import type { Exchange, Reply } from '../platform/http/exchange.ts';
-import type { ArtifactSources } from './artifact-places.ts';
+import { type ArtifactSources, writeOutside } from './artifact-places.ts';
 
 const BROWSER_UPLOAD_BYTES_MAX = 10 << 20;
 /** How long, and how much, of a refused upload is still read, so that its client gets to read the refusal. */
@@ -56,9 +56,9 @@ export async function uploadFromBrowser(
   const path = artifacts.parsePath(given);
   if (bytes.length > BROWSER_UPLOAD_BYTES_MAX) throw invalid('Artifact size is too large. Max size is 10MB.');
   if (bytes.length === 0) throw invalid('Request must specify data.');
-  const root = artifacts.storedPathOf(await sources.getRunArtifactUri(ctx, runId));
-  if (root === undefined)
-    throw invalid("The run's artifacts are outside this server. Upload with the MLflow client, which writes there itself.");
-  await artifacts.put(ctx, artifacts.joinPath(root, path), Readable.from([bytes]));
+  const uri = await sources.getRunArtifactUri(ctx, runId);
+  const root = artifacts.storedPathOf(uri);
+  if (root === undefined) await writeOutside(sources, uri, path, bytes);
+  else await artifacts.put(ctx, artifacts.joinPath(root, path), Readable.from([bytes]));
   return { type: 'text/plain', body: '' };
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -40,4 +40,18 @@ test('other folders are refused, also those whose name begins alike', async () =
 test('a folder that nobody wrote yet is empty', async () => {
   expect(await roots.list(join(root, 'later'), 'x')).toEqual([]);
   expect(await roots.find(join(root, 'later'), 'x')).toBeUndefined();
+});
+
+test('a file is written with the directories above it, never through a link', async () => {
+  await roots.write(join(root, 'new', 'run'), 'dir/c.txt', Buffer.from('written'));
+  const file = await roots.find(join(root, 'new', 'run'), 'dir/c.txt');
+  expect(file && (await text(roots.read(file)))).toBe('written');
+  await expect(roots.write(root, 'up/planted', Buffer.from('x'))).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' });
+  await expect(roots.write(root, 'up/made/planted', Buffer.from('x'))).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' });
+  await expect(roots.write(folder, 'planted', Buffer.from('x'))).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' });
+  await expect(roots.write(root, 'run/a.txt/below', Buffer.from('x'))).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' });
+  await expect(roots.write(root, 'run/dir', Buffer.from('x'))).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' });
+  await roots.write(root, 'run/link', Buffer.from('mine'));
+  expect(readFileSync(join(folder, 'secret'), 'utf8')).toBe('secret');
+  expect(readdirSync(folder).sort()).toEqual(['named', 'named-too', 'secret']);
 });

@@ -1,9 +1,9 @@
-/** Folders outside the blob store that the operator named: artifacts which clients wrote there themselves can be read and listed, nothing else. */
+/** Folders outside the blob store that the operator named: artifacts which clients wrote there themselves. */
 import { constants, createReadStream, type Stats } from 'node:fs';
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { mkdir, readdir, realpath, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
 import type { Readable } from 'node:stream';
-import { invalid } from '@countersign/contract/problem.ts';
+import { invalid, type Problem } from '@countersign/contract/problem.ts';
 import { type ByteRange, CHUNK_BYTES } from './blob-store.ts';
 
 /** More entries in one folder are refused, never cut. */
@@ -59,20 +59,40 @@ export class FileRoots {
     return createReadStream(file.path, { flags: flags as unknown as string, highWaterMark: CHUNK_BYTES, start: range?.start ?? 0, end });
   }
 
-  async #resolve(folder: string, relative: string): Promise<{ path: string; stats: Stats } | undefined> {
-    const whole = join(folder, relative);
-    if (!(await this.#isNamed(folder))) {
-      throw invalid('This artifact location is outside the folders that the server may read. Its operator can name more of them.');
+  /** Writes a small file, making the directories above it. INVALID_PARAMETER_VALUE outside the named folders, or where a file is in the way. */
+  async write(folder: string, relative: string, bytes: Uint8Array): Promise<void> {
+    const target = join(folder, relative);
+    await this.#requireNamed(folder);
+    // What exists above is resolved before anything is made: a link there must not lead outside.
+    let above = dirname(target);
+    while ((await realpath(above).catch(() => undefined)) === undefined && above !== dirname(above)) above = dirname(above);
+    if (!(await this.#inside(above)) && !this.#roots.some((root) => isBelow(root, above))) throw outside();
+    const temporary = join(dirname(target), `.${process.pid}-${Date.now()}.upload`);
+    try {
+      await mkdir(dirname(target), { recursive: true });
+      if (!(await this.#inside(dirname(target)))) throw outside();
+      await writeFile(temporary, bytes, { flag: 'wx' });
+      // Replaces a link instead of following it.
+      await rename(temporary, target);
+    } catch (error) {
+      await unlink(temporary).catch(() => {});
+      if (['ENOTDIR', 'EEXIST', 'EISDIR'].includes((error as { code?: string }).code ?? '')) {
+        throw invalid(`Invalid path '${relative}': a file or directory is in the way. Use another path.`);
+      }
+      throw error;
     }
-    return this.#inside(whole);
   }
 
-  /** By its name alone, so that what doesn't exist yet is empty, not refused. */
-  async #isNamed(path: string): Promise<boolean> {
-    const resolved = (await realpath(path).catch(() => undefined)) ?? path;
-    return (
-      (await this.#resolvedRoots()).some((root) => isBelow(resolved, root)) || this.#roots.some((root) => isBelow(join(resolved), root))
-    );
+  async #resolve(folder: string, relative: string): Promise<{ path: string; stats: Stats } | undefined> {
+    await this.#requireNamed(folder);
+    return this.#inside(join(folder, relative));
+  }
+
+  /** By its name alone where it doesn't exist yet: such a folder is empty, not refused. */
+  async #requireNamed(folder: string): Promise<void> {
+    const resolved = await realpath(folder).catch(() => undefined);
+    const roots = resolved === undefined ? this.#roots : await this.#resolvedRoots();
+    if (!roots.some((root) => isBelow(resolved ?? join(folder), root))) throw outside();
   }
 
   async #inside(path: string): Promise<{ path: string; stats: Stats } | undefined> {
@@ -87,6 +107,10 @@ export class FileRoots {
     const resolved = await Promise.all(this.#roots.map((root) => realpath(root).catch(() => undefined)));
     return resolved.filter((root) => root !== undefined);
   }
+}
+
+function outside(): Problem {
+  return invalid('This artifact location is outside the folders that the server may use. Its operator can name more of them.');
 }
 
 function isBelow(path: string, root: string): boolean {
