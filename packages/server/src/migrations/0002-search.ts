@@ -23,13 +23,16 @@ CREATE INDEX logged_model_params_by_value ON logged_model_params (key, substr(va
  * Content is kept elsewhere: each index holds trigrams and row ids only. An entry at each commit costs three times what entries by the
  * thousand do, so names of runs wait in `run_names_pending`, which searches read too, until a run with a round number comes.
  */
+// An outer upsert's conflict clause overrides INSERT OR IGNORE in a trigger, hence the NOT EXISTS.
 const SQLITE_TRIGRAMS = [
   "CREATE VIRTUAL TABLE run_names USING fts5(name, content='', contentless_delete=1, detail='none', tokenize='trigram case_sensitive 1')",
   'CREATE TABLE run_names_pending (run_pk INTEGER PRIMARY KEY)',
   `CREATE TRIGGER run_names_insert AFTER INSERT ON run_tags WHEN NEW.key = 'mlflow.runName' BEGIN
-    INSERT OR IGNORE INTO run_names_pending (run_pk) VALUES (NEW.run_pk); END`,
+    INSERT INTO run_names_pending (run_pk)
+      SELECT NEW.run_pk WHERE NOT EXISTS (SELECT 1 FROM run_names_pending WHERE run_pk = NEW.run_pk); END`,
   `CREATE TRIGGER run_names_update AFTER UPDATE ON run_tags WHEN NEW.key = 'mlflow.runName' AND NEW.value <> OLD.value BEGIN
-    INSERT OR IGNORE INTO run_names_pending (run_pk) VALUES (NEW.run_pk); END`,
+    INSERT INTO run_names_pending (run_pk)
+      SELECT NEW.run_pk WHERE NOT EXISTS (SELECT 1 FROM run_names_pending WHERE run_pk = NEW.run_pk); END`,
   `CREATE TRIGGER run_names_delete AFTER DELETE ON run_tags WHEN OLD.key = 'mlflow.runName' BEGIN
     DELETE FROM run_names_pending WHERE run_pk = OLD.run_pk;
     DELETE FROM run_names WHERE rowid = OLD.run_pk; END`,
