@@ -19,6 +19,7 @@ const ROOMS = [
   'models',
   'versions',
   'transitions',
+  'webhooks',
   'audit',
   'catalog',
 ] as const;

@@ -6,6 +6,7 @@ import { apiRoutes } from './api/api-routes.ts';
 import * as loggedModels from './features/logged-models/logged-models.ts';
 import * as runs from './features/runs/runs.ts';
 import * as versions from './features/versions/versions.ts';
+import type { WebhookMeans } from './features/webhooks/webhooks.ts';
 import { type ArtifactSources, artifactRoutes } from './mlflow/artifact-routes.ts';
 import { experimentRpcs } from './mlflow/experiment-rpcs.ts';
 import { loggedModelRpcs } from './mlflow/logged-model-rpcs.ts';
@@ -17,6 +18,7 @@ import { searchRpcs } from './mlflow/search-rpcs.ts';
 import { isArtifactProxy, servedOnly } from './mlflow/served-routes.ts';
 import { serverRoutes } from './mlflow/server-routes.ts';
 import { versionRpcs } from './mlflow/version-rpcs.ts';
+import { webhookRpcs } from './mlflow/webhook-rpcs.ts';
 import type { BlobStore } from './platform/blobs/blob-store.ts';
 import type { FileRoots } from './platform/blobs/file-roots.ts';
 import type { ServerConfig } from './platform/config/server-config.ts';
@@ -36,6 +38,7 @@ export interface AppParts {
   readonly artifactRoot: string;
   /** Folders of `file:` locations that the server may read. */
   readonly fileRoots: FileRoots;
+  readonly webhooks: WebhookMeans;
   readonly config: Pick<ServerConfig, 'guards' | 'staticPrefix' | 'serves'>;
   readonly log: Logger;
 }
@@ -72,6 +75,7 @@ export function createApp(parts: AppParts): Server {
         ...searchRpcs(parts),
         ...modelRpcs,
         ...versionRpcs,
+        ...webhookRpcs(parts.webhooks),
       ],
       contextOf,
     ),

@@ -5,14 +5,17 @@ import { Problem } from '@countersign/contract/problem.ts';
 import type { Logger } from 'pino';
 import { createApp, localContext } from './app.ts';
 import { ensureDefaultExperiment } from './features/experiments/experiments.ts';
+import { startDelivering } from './features/webhooks/webhooks.ts';
 import { type Ground, openGround } from './ground.ts';
 import { freeBytes, GRACE_MS } from './maintenance.ts';
 import { FileRoots } from './platform/blobs/file-roots.ts';
 import { ALL_OPTIONS } from './platform/config/options.ts';
 import { readServerConfig, type ServerConfig } from './platform/config/server-config.ts';
+import { systemClock } from './platform/context.ts';
 import { createSearches } from './platform/db/search-runner.ts';
 import { stopHttpServer } from './platform/http/server.ts';
 import { startJob } from './platform/jobs/background-job.ts';
+import { createSecretBox } from './platform/secrets/secret-box.ts';
 import { createLog } from './platform/telemetry/log.ts';
 
 /** Requests that take longer are cut when the server stops. */
@@ -43,7 +46,9 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
 async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Ground): Promise<RunningServer> {
   const { database, searchTimeoutMs, artifactRoot } = config;
   const searches = createSearches({ db, file: database.kind === 'sqlite' ? database.file : undefined, timeoutMs: searchTimeoutMs });
-  const parts = { db, searches, blobs, artifactRoot, fileRoots: new FileRoots(config.fileRoots), config, log };
+  const { keyFile, ...webhookRules } = config.webhooks;
+  const webhooks = { ...webhookRules, secrets: createSecretBox({ keyFile, randomBytes: systemClock.randomBytes }) };
+  const parts = { db, searches, blobs, artifactRoot, fileRoots: new FileRoots(config.fileRoots), webhooks, config, log };
   const ctx = localContext(parts);
   await ensureDefaultExperiment(ctx, artifactRoot);
   const server = createApp(parts);
@@ -58,10 +63,14 @@ async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Gr
     run: async () => log.info(await freeBytes(ctx, GRACE_MS), 'freed what nothing refers to'),
     onError: (error) => log.error({ err: error }, 'freeing what nothing refers to failed; it is tried again'),
   });
+  const deliverer = await startDelivering(ctx, webhooks, {
+    onError: (error) => log.error({ err: error }, 'calling webhooks failed; it is tried again'),
+    onFailure: (failure) => log.warn(failure, 'a webhook was not reached, and the call was given up'),
+  });
   return {
     url: `${urlOf(server.address() as AddressInfo)}${config.staticPrefix}`, // it listens on TCP
     stop: async () => {
-      await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop()]);
+      await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop(), deliverer.stop()]);
       await searches.close();
       await close();
     },

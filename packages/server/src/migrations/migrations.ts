@@ -1,6 +1,7 @@
 import type { Migration } from '../platform/db/migrate.ts';
 import { ground } from './0001-ground.ts';
 import { search } from './0002-search.ts';
+import { webhooks } from './0003-webhooks.ts';
 
 /** In order; never edited after a release. */
-export const migrations: readonly Migration[] = [ground, search];
+export const migrations: readonly Migration[] = [ground, search, webhooks];

@@ -26,7 +26,6 @@ const NOUNS: Readonly<Record<string, string>> = {
   jobs: `Jobs of the GenAI features are out of scope.`,
   demo: `MLflow's demo data is not served.`,
   'ui-telemetry': `Nothing is sent to anybody from here.`,
-  webhooks: `Webhooks are not there yet.`,
   workspaces: `Workspaces are not there yet: everything is in the workspace "default".`,
   users: `Accounts are not there yet.`,
 };

@@ -144,6 +144,40 @@ export const OPTIONS = [
     about: 'Put before the path of every route.',
   },
   {
+    name: 'webhook-allowed-schemes',
+    argument: 'LIST',
+    variables: ['COUNTERSIGN_WEBHOOK_ALLOWED_SCHEMES', 'MLFLOW_WEBHOOK_ALLOWED_SCHEMES'],
+    default: 'https',
+    about: 'Schemes that URLs of webhooks may have, by comma: https, http.',
+  },
+  {
+    name: 'webhook-allow-private-ips',
+    variables: ['COUNTERSIGN_WEBHOOK_ALLOW_PRIVATE_IPS', 'MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS'],
+    default: 'false',
+    about: 'Webhooks may call loopback and private addresses.',
+  },
+  {
+    name: 'webhook-retries-max',
+    argument: 'N',
+    variables: ['COUNTERSIGN_WEBHOOK_RETRIES_MAX', 'MLFLOW_WEBHOOK_REQUEST_MAX_RETRIES'],
+    default: '3',
+    about: 'How often a call is tried again, at growing intervals, before it is given up.',
+  },
+  {
+    name: 'webhook-timeout',
+    argument: 'S',
+    variables: ['COUNTERSIGN_WEBHOOK_TIMEOUT', 'MLFLOW_WEBHOOK_REQUEST_TIMEOUT'],
+    default: '30',
+    about: 'Seconds that a receiver of a webhook has to answer.',
+  },
+  {
+    name: 'webhook-key-file',
+    argument: 'FILE',
+    variables: ['COUNTERSIGN_WEBHOOK_KEY_FILE'],
+    about:
+      'Key under which secrets of webhooks are stored, the same for all replicas. Default: webhook.key in the data folder, made at need.',
+  },
+  {
     name: 'dev',
     variables: [],
     default: 'false',

@@ -23,6 +23,7 @@ export interface ServerConfig {
   readonly guards: GuardConfig;
   /** '' or '/…' without a slash at its end. */
   readonly staticPrefix: string;
+  readonly webhooks: WebhookConfig;
   readonly logLevel: LogLevel;
   readonly searchTimeoutMs: number;
   /** For the log: which settings are ignored, and why. */
@@ -37,6 +38,19 @@ export interface GuardConfig {
   readonly allowedOrigins: readonly string[];
   /** Undefined: the header is not sent. */
   readonly frameOptions: 'SAMEORIGIN' | 'DENY' | undefined;
+}
+
+export interface WebhookConfig {
+  readonly urls: {
+    /** Lower case. */
+    readonly schemes: readonly string[];
+    /** True: receivers may be at addresses that are not the public internet's. */
+    readonly allowPrivate: boolean;
+  };
+  readonly retriesMax: number;
+  readonly timeoutMs: number;
+  /** Holds the key under which secrets are stored. Absolute. */
+  readonly keyFile: string;
 }
 
 const LOG_LEVELS = { debug: 'debug', info: 'info', warning: 'warn', warn: 'warn', error: 'error', critical: 'error' } as const;
@@ -81,9 +95,24 @@ export function toServerConfig(settings: Settings): ServerConfig {
       frameOptions: readFrameOptions(settings.get('x-frame-options')),
     },
     staticPrefix: readPrefix(text('static-prefix')),
+    webhooks: readWebhooks(settings, dataDir),
     logLevel: isOn('dev') ? 'debug' : readLogLevel(settings.get('log-level')),
     searchTimeoutMs: wholeNumber(settings.get('search-timeout-ms'), 1, 3_600_000),
     notes,
+  };
+}
+
+function readWebhooks(settings: Settings, dataDir: string): WebhookConfig {
+  const setting = settings.get('webhook-allowed-schemes');
+  const schemes = list(setting?.value.toLowerCase() ?? '');
+  if (schemes.length === 0 || schemes.some((each) => each !== 'https' && each !== 'http')) {
+    throw invalid(`${setting?.spelling} must be https, http or both by comma, got '${setting?.value}'.`);
+  }
+  return {
+    urls: { schemes, allowPrivate: readSwitch(settings.get('webhook-allow-private-ips')) },
+    retriesMax: wholeNumber(settings.get('webhook-retries-max'), 0, 100),
+    timeoutMs: wholeNumber(settings.get('webhook-timeout'), 1, 300) * 1000,
+    keyFile: folder(settings.get('webhook-key-file')) ?? join(dataDir, 'webhook.key'),
   };
 }
 
