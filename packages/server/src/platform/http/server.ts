@@ -1,5 +1,6 @@
 /** The HTTP server: matches, guards, answers, translates a Problem once. Knows no model. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Problem } from '@countersign/contract/problem.ts';
 import createRouter, { type HTTPMethod } from 'find-my-way';
@@ -80,15 +81,21 @@ export function createHttpServer(options: HttpOptions): Server {
 /** Stops accepting, lets running requests end, cuts those that take longer than `limitMs`. Resolves when no connection is left. */
 export async function stopHttpServer(server: Server, limitMs: number): Promise<void> {
   stopping.add(server);
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  // A connection whose answer was begun before the stop is idle, not closed, when that answer ends.
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
+  // Not the HTTP server's own close, which cuts idle connections at once: a busy caller's next request may be on its way on one of them. For
+  // a moment each is answered and told to leave.
+  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
+  let idle: NodeJS.Timeout | undefined;
+  const farewell = setTimeout(() => {
+    idle = setInterval(() => server.closeIdleConnections(), IDLE_LOOK_MS);
+  }, FAREWELL_MS);
   const limit = setTimeout(() => server.closeAllConnections(), limitMs);
   await closed;
+  clearTimeout(farewell);
   clearInterval(idle);
   clearTimeout(limit);
 }
 
+const FAREWELL_MS = 150;
 const IDLE_LOOK_MS = 50;
 
 type Finder = (method: string | undefined, exchange: Exchange) => Route | undefined;
