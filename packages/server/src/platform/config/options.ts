@@ -25,7 +25,7 @@ export interface Option {
 const ONE_PROCESS = 'one process serves all requests';
 const NO_WORKSPACES = 'Workspaces are not there yet: leave it out, everything is in the workspace "default".';
 
-export const OPTIONS = [
+const OPTIONS = [
   {
     name: 'host',
     short: 'h',
