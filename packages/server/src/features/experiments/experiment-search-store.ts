@@ -10,6 +10,7 @@ import {
   FALSE,
   inIntegers,
   inTexts,
+  isNarrow,
   type KeyedTable,
   matchInteger,
   matchKeyedText,
@@ -50,7 +51,7 @@ export function planExperiments(dialect: Dialect, scope: ExperimentScope, filter
     filter: compiled.map(({ condition }) => condition),
     residuals: [],
     scope: sql`r.workspace_id = ${scope.workspaceId} AND ${inTexts(dialect, sql`r.lifecycle`, scope.lifecycles)}`,
-    drivers: compiled.flatMap(({ driver }) => (driver === undefined ? [] : [driver])),
+    drivers: compiled.flatMap(({ driver }, i) => (driver === undefined ? [] : [{ rows: driver, isNarrow: isNarrow(filter[i]) }])),
     clauses: filter.map((clause) => `${clause.entity}.${clause.key} ${clause.operator}`),
   };
 }

@@ -9,6 +9,7 @@ import {
   type Clause,
   driveKeyedText,
   inIntegers,
+  isNarrow,
   type KeyedTable,
   like,
   matchInteger,
@@ -71,7 +72,7 @@ export function planLoggedModels(
     ],
     residuals: compiled.flatMap(({ residual }) => (residual === undefined ? [] : [residual])),
     scope: sql`${inIntegers(dialect, sql`r.experiment_id`, scope.experimentIds)} AND r.lifecycle = 'active'`,
-    drivers: compiled.flatMap(({ driver }) => (driver === undefined ? [] : [driver])),
+    drivers: compiled.flatMap(({ driver }, i) => (driver === undefined ? [] : [{ rows: driver, isNarrow: isNarrow(filter[i]) }])),
     clauses: filter.map((clause) => `${clause.entity}s.${clause.key} ${clause.operator}`),
   };
 }

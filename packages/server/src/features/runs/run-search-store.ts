@@ -10,6 +10,7 @@ import {
   driveKeyedText,
   inIntegers,
   inTexts,
+  isNarrow,
   type KeyedTable,
   like,
   matchInteger,
@@ -43,7 +44,15 @@ export function planRuns(dialect: Dialect, scope: RunScope, filter: Filter, orde
   const keys = sortKeys(order);
   const compiled = filter.map((clause) => compileClause(dialect, clause, scope));
   const first = order[0];
-  const legs = first?.entity === 'metric' ? metricLegs(scope, first, keys, filter) : startTimeLegs(scope, keys, first);
+  const legs =
+    first?.entity === 'metric'
+      ? metricLegs(
+          scope,
+          first,
+          keys,
+          filter.filter((_clause, i) => compiled[i]?.condition !== undefined),
+        )
+      : startTimeLegs(scope, keys, first);
   return {
     what: 'runs',
     entity: sql`runs r`,
@@ -53,7 +62,7 @@ export function planRuns(dialect: Dialect, scope: RunScope, filter: Filter, orde
     filter: compiled.flatMap(({ condition }) => (condition === undefined ? [] : [condition])),
     residuals: compiled.flatMap(({ residual }) => (residual === undefined ? [] : [residual])),
     scope: sql`${inIntegers(dialect, sql`r.experiment_id`, scope.experimentIds)} AND ${inLifecycles(scope)}`,
-    drivers: compiled.flatMap(({ driver }) => (driver === undefined ? [] : [driver])),
+    drivers: compiled.flatMap(({ driver }, i) => (driver === undefined ? [] : [{ rows: driver, isNarrow: isNarrow(filter[i]) }])),
     clauses: filter.map((clause) => `${clause.entity}.${clause.key} ${clause.operator}`),
   };
 }
@@ -118,9 +127,11 @@ function startTimeLegs(scope: RunScope, keys: readonly SortKey[], first: Orderin
   return inOrder(legs);
 }
 
-/** Numbers by the index over values, then NaN, then the runs that lack the metric, newest first. */
+/** Numbers by the index over values, then NaN, then the runs that lack the metric, newest first. `filter` is what SQL decides. */
 function metricLegs(scope: RunScope, order: Ordering, keys: readonly SortKey[], filter: Filter): Leg[] {
-  const same = filter.filter((clause) => clause.entity === 'metric' && clause.key === order.key);
+  const isSame = (clause: Clause): boolean => clause.entity === 'metric' && clause.key === order.key;
+  const settled = filter.flatMap((clause, i) => (isSame(clause) ? [i] : []));
+  const same = filter.filter(isSame);
   const leg = (experimentId: number, isNan: 0 | 1): Leg => ({
     index: sql`latest_metrics d`,
     where: allOf([
@@ -131,6 +142,7 @@ function metricLegs(scope: RunScope, order: Ordering, keys: readonly SortKey[], 
     second: { column: sql`d.run_pk`, descending: isNan === 0 && order.descending },
     join: { from: sql`runs r`, where: sql`r.pk = d.run_pk AND ${inLifecycles(scope)}` },
     also: undefined,
+    settled,
     ranks: [isNan],
     isDriven: isNan === 0,
     isExact: false,

@@ -161,7 +161,7 @@ describe.each(searchDatabases())('run search on $dialect', ({ dialect, open }) =
       fc.asyncProperty(clause, async (each) => {
         const scope = { experimentIds: [1, 2], lifecycles: ['active', 'deleted'] as const };
         for (const driver of planRuns(dialect, scope, [each], []).drivers) {
-          const rows = await db.all<{ pk: number }>(driver.sql, ...(driver.values as string[]));
+          const rows = await db.all<{ pk: number }>(driver.rows.sql, ...(driver.rows.values as string[]));
           const driven = new Set(rows.map((row) => row.pk));
           expect(runs.filter((run) => matches(run, each) && !driven.has(run.pk))).toEqual([]);
         }

@@ -38,6 +38,8 @@ export interface Leg {
   readonly join: { readonly from: Sql; readonly where: Sql } | undefined;
   /** What the leg asks of a row besides its place in the index. */
   readonly also: Sql | undefined;
+  /** Which conditions of the plan's filter hold for all rows of the leg. */
+  readonly settled: readonly number[];
   /** The ranks of the first sort keys, where they are the same in the whole leg. */
   readonly ranks: readonly number[];
   /** `lead` is the value of the last of these keys, and those before it have none. */
@@ -69,14 +71,21 @@ export interface SearchPlan {
   readonly residuals: readonly Residual[];
   /** What every row must fulfil besides the filter; the legs have it in them. */
   readonly scope: Sql;
-  /** Subqueries `SELECT … AS pk`, each a superset of the answer. */
-  readonly drivers: readonly Sql[];
+  readonly drivers: readonly Driver[];
   readonly limit: number;
   /** Rows to leave out from the beginning, or from `after`. */
   readonly offset: number;
   readonly after: readonly KeyValue[] | undefined;
   /** The filter as it was asked, clause by clause, for the message of a search that takes too long. */
   readonly clauses: readonly string[];
+}
+
+/** Where a clause can lead to its rows by an index of its own. */
+export interface Driver {
+  /** `SELECT … AS pk`, a superset of the answer. */
+  readonly rows: Sql;
+  /** It compares by equality, so that few rows are likely: worth a look before the order's index. */
+  readonly isNarrow: boolean;
 }
 
 export interface FoundRow {
@@ -130,6 +139,7 @@ export function timeLegs(
     second: { column: sql`r.${raw(index.id)}`, descending: !descending },
     join: undefined,
     also: options.also,
+    settled: [],
     ranks: key === undefined ? ranks : [...ranks, hasTime ? 0 : 1],
     isDriven: key !== undefined && hasTime,
     isExact: isExact && hasTime && descending,

@@ -4,9 +4,9 @@
  */
 import { Worker } from 'node:worker_threads';
 import { invalid } from '@countersign/contract/problem.ts';
-import sql, { type Sql } from 'sql-template-tag';
+import sql from 'sql-template-tag';
 import type { Queries, SqlValue } from './database.ts';
-import type { FoundRow, SearchPlan } from './search-plan.ts';
+import type { Driver, FoundRow, SearchPlan } from './search-plan.ts';
 import { CHUNK_CANDIDATES, SearchScan } from './search-scan.ts';
 
 export interface Searches {
@@ -46,7 +46,8 @@ export function createSearches(options: SearchesOptions): Searches {
 
 /** Undefined where the answer would take more than the main thread may spend. */
 export async function findQuickly(db: Queries, plan: SearchPlan): Promise<FoundRow[] | undefined> {
-  const small = await findDriver(db, plan, SMALL_DRIVER);
+  const narrow = plan.drivers.filter((driver) => driver.isNarrow);
+  const small = await findDriver(db, narrow, SMALL_DRIVER);
   if (small !== undefined) return new SearchScan(db, plan).drive(small);
   const scan = new SearchScan(db, plan);
   let size = FIRST_CHUNK;
@@ -57,7 +58,7 @@ export async function findQuickly(db: Queries, plan: SearchPlan): Promise<FoundR
     if (chunk.done) return scan.rows;
     spent += chunk.value;
     if (size === FIRST_CHUNK && spent > FIRST_CHUNK + CHUNK_CANDIDATES) {
-      const driver = await findDriver(db, plan, CANDIDATES_MAX);
+      const driver = await findDriver(db, plan.drivers, CANDIDATES_MAX);
       if (driver !== undefined) return new SearchScan(db, plan).drive(driver);
       size = CHUNK;
     }
@@ -87,11 +88,11 @@ function tooSlow(plan: SearchPlan, timeoutMs: number): Error {
 }
 
 /** The driver with the fewest rows, if that is at most `most`. Looks at `most` index entries of each. */
-async function findDriver(db: Queries, plan: SearchPlan, most: number): Promise<Sql | undefined> {
-  let best: { driver: Sql; count: number } | undefined;
-  for (const driver of plan.drivers) {
+async function findDriver(db: Queries, drivers: readonly Driver[], most: number): Promise<Driver | undefined> {
+  let best: { driver: Driver; count: number } | undefined;
+  for (const driver of drivers) {
     const limit = best?.count ?? most + 1;
-    const query = sql`SELECT COUNT(*) AS count FROM (SELECT pk FROM (${driver}) driver LIMIT ${limit}) bounded`;
+    const query = sql`SELECT COUNT(*) AS count FROM (SELECT pk FROM (${driver.rows}) driver LIMIT ${limit}) bounded`;
     const row = await db.one<{ count: number }>(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
     if (row !== undefined && row.count < limit) best = { driver, count: row.count };
     if (best?.count === 0) break;

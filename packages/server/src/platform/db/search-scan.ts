@@ -18,19 +18,21 @@ import {
   readKeys,
   upTo,
 } from './search-order.ts';
-import { allOf, type FoundRow, type IndexColumn, type KeyValue, type Leg, type SearchPlan } from './search-plan.ts';
+import { allOf, type Driver, type FoundRow, type IndexColumn, type KeyValue, type Leg, type SearchPlan } from './search-plan.ts';
 import { likePattern } from './search-sql.ts';
 
 type Position = KeyValue['value'];
 
 interface Range {
   readonly where: Sql;
-  /** How many index entries it has; at least so many, where nothing but LIMIT bounds what is read. */
+  /** About how many index entries it has. */
   readonly candidates: number;
 }
 
 /** Offsets reach this far without a cursor; the server's own tokens carry one. */
 const KEPT_MAX = 250_000;
+/** Of the last chunk of a leg is known only that it isn't full: what share of a full one it is taken for. */
+const LAST_CHUNK = 1 / 8;
 /** What a chunk costs beside its candidates, in candidates. */
 export const CHUNK_CANDIDATES = 20;
 
@@ -66,11 +68,11 @@ export class SearchScan {
   }
 
   /** The rows of a subquery `SELECT … AS pk`, instead of walking. */
-  async drive(driver: Sql): Promise<FoundRow[]> {
+  async drive({ rows }: Driver): Promise<FoundRow[]> {
     const { pk, entity, scope, filter } = this.#plan;
     await this.#select(
       readKeys(this.#plan, undefined),
-      sql`(SELECT DISTINCT pk FROM (${driver}) driver) driven CROSS JOIN ${entity}${spaced(joinsOf(this.#plan, undefined))}`,
+      sql`(SELECT DISTINCT pk FROM (${rows}) driver) driven CROSS JOIN ${entity}${spaced(joinsOf(this.#plan, undefined))}`,
       [sql`${pk} = driven.pk`, scope, ...filter],
     );
     return this.rows;
@@ -121,8 +123,8 @@ export class SearchScan {
       if (this.#isBeyond(leg, from, undefined)) return;
       const on = from === undefined ? [] : [fromOn(lead.column, lead.descending, from)];
       const size = chunkSize();
-      const { count, bound } = await this.#measure(leg, lead, [...on, ...this.#until(leg)], size);
-      if (bound === undefined) return yield { where: allOf([...on, ...this.#until(leg)]), candidates: count };
+      const bound = await this.#probe(leg, lead, [...on, ...this.#until(leg)], size);
+      if (bound === undefined) return yield { where: allOf([...on, ...this.#until(leg)]), candidates: size * LAST_CHUNK };
       if (from === undefined || bound !== from) {
         yield { where: allOf([...on, beyond(lead.column, !lead.descending, bound)]), candidates: size };
         from = bound;
@@ -143,8 +145,8 @@ export class SearchScan {
       if (from !== undefined && this.#isBeyond(leg, at, from)) return;
       const on = from === undefined ? same : [...same, beyond(second.column, second.descending, from)];
       const size = chunkSize();
-      const { count, bound } = await this.#measure(leg, second, on, size);
-      if (bound === undefined) return yield { where: allOf(on), candidates: count };
+      const bound = await this.#probe(leg, second, on, size);
+      if (bound === undefined) return yield { where: allOf(on), candidates: size * LAST_CHUNK };
       yield { where: allOf([...on, upTo(second.column, second.descending, bound)]), candidates: size };
       from = bound;
     }
@@ -171,23 +173,16 @@ export class SearchScan {
     return [upTo(leg.lead.column, leg.lead.descending, worst.value)];
   }
 
-  /** How many entries there are, and, where they are more than `size`, the value at which that many are passed. */
-  async #measure(
-    leg: Leg,
-    column: IndexColumn,
-    conditions: readonly Sql[],
-    size: number,
-  ): Promise<{ count: number; bound: Position | undefined }> {
-    if (this.#isUnbounded(leg)) return { count: 0, bound: undefined };
-    const entries = sql`FROM ${leg.index} WHERE ${allOf([leg.where, ...conditions])}`;
-    const counted = await this.#one(sql`SELECT COUNT(*) AS at FROM (SELECT 1 ${entries} LIMIT ${size + 1}) bounded`);
-    const count = Number(counted?.at ?? 0);
-    if (count <= size) return { count, bound: undefined };
+  /** The value at which `size` entries are passed, where there are more. */
+  async #probe(leg: Leg, column: IndexColumn, conditions: readonly Sql[], size: number): Promise<Position | undefined> {
+    if (this.#isUnbounded(leg)) return undefined;
     const { lead, second } = leg;
     const order = lead === undefined ? [second] : [lead, second];
     const by = order.map((each) => sql`${each.column} ${direction(each.descending)}`).reduce((left, right) => sql`${left}, ${right}`);
-    const row = await this.#one(sql`SELECT ${column.column} AS at ${entries} ORDER BY ${by} LIMIT 1 OFFSET ${size}`);
-    return { count, bound: row?.at };
+    const row = await this.#one(
+      sql`SELECT ${column.column} AS at FROM ${leg.index} WHERE ${allOf([leg.where, ...conditions])} ORDER BY ${by} LIMIT 1 OFFSET ${size}`,
+    );
+    return row?.at;
   }
 
   async #next(leg: Leg, after: Position): Promise<Position | undefined> {
@@ -202,7 +197,8 @@ export class SearchScan {
   async #read(leg: Leg, keys: readonly ReadKey[], range: Sql): Promise<void> {
     const from = leg.join === undefined ? leg.index : sql`${leg.index} CROSS JOIN ${leg.join.from}`;
     const also = [leg.join?.where, leg.also].filter((condition) => condition !== undefined);
-    const where = [leg.where, range, ...also, ...this.#plan.filter];
+    const open = this.#plan.filter.filter((_condition, i) => !leg.settled.includes(i));
+    const where = [leg.where, range, ...also, ...open];
     await this.#select(keys, sql`${from}${spaced(joinsOf(this.#plan, leg))}`, where);
   }
 
@@ -211,10 +207,10 @@ export class SearchScan {
     const where = after === undefined ? conditions : [...conditions, afterRow(keys, after)];
     const columns = [
       sql`${pk} AS pk`,
-      ...keys.map(
-        ({ rank, value }, i) =>
-          sql`${typeof rank === 'number' || value === undefined ? sql`NULL` : rank} AS ${name('r', i)}, ${value ?? sql`NULL`} AS ${name('v', i)}`,
-      ),
+      ...keys.flatMap(({ rank, value }, i) => [
+        ...(typeof rank === 'number' ? [] : [sql`${rank} AS ${name('r', i)}`]),
+        ...(value === undefined ? [] : [sql`${value} AS ${name('v', i)}`]),
+      ]),
       ...residuals.map(({ texts }, i) => sql`${texts} AS ${name('x', i)}`),
     ].reduce((left, right) => sql`${left}, ${right}`);
     // What is left to decide here must not be cut off before.

@@ -136,6 +136,11 @@ export function driveKeyedText(dialect: Dialect, clause: Clause, table: KeyedTab
   return end === undefined ? sql`${rows} AND ${start} >= ${prefix}` : sql`${rows} AND ${start} >= ${prefix} AND ${start} < ${end}`;
 }
 
+/** A clause that few rows are likely to hold for. */
+export function isNarrow(clause: Clause | undefined): boolean {
+  return clause !== undefined && clause.value?.kind !== 'number' && (clause.operator === '=' || clause.operator === 'IN');
+}
+
 function indexedStart(text: string): string {
   return text.length <= INDEXED_CHARACTERS ? text : [...text].slice(0, INDEXED_CHARACTERS).join('');
 }
