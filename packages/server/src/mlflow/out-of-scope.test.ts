@@ -6,7 +6,6 @@ describe('paths without an endpoint', () => {
     ['/api/3.0/mlflow/traces/search', 'Tracing'],
     ['/ajax-api/3.0/mlflow/gateway/secrets/list', 'gateway'],
     ['/api/3.0/mlflow/datasets/search', 'Evaluation datasets'],
-    ['/api/2.0/mlflow/webhooks', 'not there yet'],
     ['/api/3.0/mlflow/workspaces', 'not there yet'],
     ['/graphql', 'GraphQL'],
     ['/v1/traces', 'Tracing'],
