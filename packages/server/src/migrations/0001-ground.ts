@@ -100,6 +100,7 @@ CREATE TABLE model_versions (
 );
 CREATE INDEX model_versions_by_stage ON model_versions (model_id, stage, version DESC) WHERE deleted_at IS NULL;
 CREATE INDEX model_versions_by_update ON model_versions (workspace_id, updated_at DESC) WHERE deleted_at IS NULL;
+CREATE INDEX model_versions_by_model_update ON model_versions (model_id, updated_at DESC, version DESC) WHERE deleted_at IS NULL;
 CREATE INDEX model_versions_by_run ON model_versions (run_id) WHERE deleted_at IS NULL;
 CREATE INDEX model_versions_by_logged_model ON model_versions (logged_model_id) WHERE logged_model_id IS NOT NULL;
 CREATE INDEX model_versions_by_tree ON model_versions (tree_id) WHERE tree_id IS NOT NULL;
