@@ -1,7 +1,7 @@
 /** For tests: random runs, and what a naive reading of the grammar finds among them. */
 import type { Comparison, Ordering } from '@countersign/contract/search.ts';
 import fc from 'fast-check';
-import type { Database } from '../../platform/db/database.ts';
+import type { Tx } from '../../platform/db/database.ts';
 import { fold, foldedColumn } from '../../platform/db/fold.ts';
 import { likePattern } from '../../platform/db/search-sql.ts';
 
@@ -91,50 +91,48 @@ export function fakeRuns(seed: number): FakeRun[] {
   }));
 }
 
-export async function store(db: Database, runs: readonly FakeRun[]): Promise<void> {
-  await db.write(async (tx) => {
-    for (const run of runs) {
+export async function store(tx: Tx, runs: readonly FakeRun[]): Promise<void> {
+  for (const run of runs) {
+    await tx.run(
+      'INSERT INTO runs (pk, run_id, experiment_id, name, user_id, status, start_time, end_time, artifact_uri, lifecycle, written_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)',
+      ...[
+        run.pk,
+        run.runId,
+        run.experimentId,
+        run.name,
+        run.userId,
+        run.status,
+        run.startTime,
+        run.endTime,
+        run.artifactUri,
+        run.lifecycle,
+      ],
+    );
+    for (const [key, value] of run.metrics) {
       await tx.run(
-        'INSERT INTO runs (pk, run_id, experiment_id, name, user_id, status, start_time, end_time, artifact_uri, lifecycle, written_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)',
-        ...[
-          run.pk,
-          run.runId,
-          run.experimentId,
-          run.name,
-          run.userId,
-          run.status,
-          run.startTime,
-          run.endTime,
-          run.artifactUri,
-          run.lifecycle,
-        ],
+        'INSERT INTO latest_metrics (run_pk, key, experiment_id, value, is_nan, timestamp, step, written_by) VALUES (?, ?, ?, ?, ?, 0, 0, 0)',
+        ...[run.pk, key, run.experimentId, Number.isNaN(value) ? 0 : value, Number.isNaN(value) ? 1 : 0],
       );
-      for (const [key, value] of run.metrics) {
+    }
+    for (const [table, pairs] of [
+      ['params', run.params],
+      ['run_tags', run.tags],
+    ] as const) {
+      for (const [key, value] of pairs) {
         await tx.run(
-          'INSERT INTO latest_metrics (run_pk, key, experiment_id, value, is_nan, timestamp, step, written_by) VALUES (?, ?, ?, ?, ?, 0, 0, 0)',
-          ...[run.pk, key, run.experimentId, Number.isNaN(value) ? 0 : value, Number.isNaN(value) ? 1 : 0],
+          `INSERT INTO ${table} (run_pk, key, value, folded, written_by) VALUES (?, ?, ?, ?, 0)`,
+          run.pk,
+          key,
+          value,
+          foldedColumn(value),
         );
       }
-      for (const [table, pairs] of [
-        ['params', run.params],
-        ['run_tags', run.tags],
-      ] as const) {
-        for (const [key, value] of pairs) {
-          await tx.run(
-            `INSERT INTO ${table} (run_pk, key, value, folded, written_by) VALUES (?, ?, ?, ?, 0)`,
-            run.pk,
-            key,
-            value,
-            foldedColumn(value),
-          );
-        }
-      }
-      for (const dataset of run.datasets) await storeDataset(tx, run, dataset);
     }
-  });
+    for (const dataset of run.datasets) await storeDataset(tx, run, dataset);
+  }
 }
 
-async function storeDataset(tx: Parameters<Parameters<Database['write']>[0]>[0], run: FakeRun, dataset: Dataset): Promise<void> {
+async function storeDataset(tx: Tx, run: FakeRun, dataset: Dataset): Promise<void> {
   await tx.run(
     "INSERT INTO datasets (experiment_id, name, digest, source_type, source, written_by) VALUES (?, ?, ?, '', '', 0) ON CONFLICT DO NOTHING",
     ...[run.experimentId, dataset.name, dataset.digest],

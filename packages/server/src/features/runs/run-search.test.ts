@@ -101,7 +101,7 @@ describe.each(searchDatabases())('run search on $dialect', ({ dialect, open }) =
   const runs = fakeRuns(20261124);
   beforeAll(async () => {
     db = await open();
-    await store(db, runs);
+    await db.write((tx) => store(tx, runs));
   });
   afterAll(() => db.close());
 

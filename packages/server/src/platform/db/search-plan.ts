@@ -84,7 +84,7 @@ export interface SearchPlan {
 export interface Driver {
   /** `SELECT … AS pk`, a superset of the answer. */
   readonly rows: Sql;
-  /** It compares by equality, so that few rows are likely: worth a look before the order's index. */
+  /** It looks for a text, so that few rows are likely: worth a short look before the order's index. */
   readonly isNarrow: boolean;
 }
 

@@ -50,20 +50,23 @@ export async function findQuickly(db: Queries, plan: SearchPlan): Promise<FoundR
   const small = await findDriver(db, narrow, SMALL_DRIVER);
   if (small !== undefined) return new SearchScan(db, plan).drive(small);
   const scan = new SearchScan(db, plan);
-  let size = FIRST_CHUNK;
+  const first = Math.min(CANDIDATES_MAX, Math.max(FIRST_CHUNK, 2 * (plan.offset + plan.limit)));
+  let size = first;
   let spent = 0;
+  let isDriverSought = false;
   const chunks = scan.chunks(() => size);
   for (;;) {
     const chunk = await chunks.next();
     if (chunk.done) return scan.rows;
     spent += chunk.value;
-    if (size === FIRST_CHUNK && spent > FIRST_CHUNK + CHUNK_CANDIDATES) {
+    if (!isDriverSought && spent > first + CHUNK_CANDIDATES) {
+      isDriverSought = true;
       const driver = await findDriver(db, plan.drivers, CANDIDATES_MAX);
       if (driver !== undefined) return new SearchScan(db, plan).drive(driver);
       size = CHUNK;
     }
     if (spent > CANDIDATES_MAX + CHUNK) return undefined;
-    if (size === CHUNK) await nextTurn();
+    if (isDriverSought) await nextTurn();
   }
 }
 

@@ -138,7 +138,7 @@ export function driveKeyedText(dialect: Dialect, clause: Clause, table: KeyedTab
 
 /** A clause that few rows are likely to hold for. */
 export function isNarrow(clause: Clause | undefined): boolean {
-  return clause !== undefined && clause.value?.kind !== 'number' && (clause.operator === '=' || clause.operator === 'IN');
+  return clause !== undefined && clause.value?.kind !== 'number' && ['=', 'IN', 'LIKE', 'ILIKE'].includes(clause.operator);
 }
 
 function indexedStart(text: string): string {

@@ -16,7 +16,7 @@ export interface PageStart {
   readonly after: readonly KeyValue[] | undefined;
 }
 
-export const FIRST_PAGE: PageStart = { offset: 0, after: undefined };
+const FIRST_PAGE: PageStart = { offset: 0, after: undefined };
 
 /** `order` names the order and scope in which the rows come; `also` is kept beside the offset. */
 export function writeToken(start: PageStart, order: string, also: object = {}): string {
