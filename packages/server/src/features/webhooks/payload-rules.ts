@@ -1,5 +1,5 @@
 /** Our events as upstream's webhooks say them (mlflow/webhooks/types.py). */
-import type { Subscription } from './webhook-rules.ts';
+import type { Action, Entity, Subscription } from './webhook-rules.ts';
 
 const PROMPT_TAG = 'mlflow.prompt.is_prompt';
 const PROMPT_TYPE_TAG = '_mlflow_prompt_type';
@@ -18,17 +18,22 @@ export interface ToldEvent {
   readonly versionNumber: number | undefined;
 }
 
-/** Event types that a webhook can be called for; others need not be looked at. */
-export const TOLD_TYPES: ReadonlySet<string> = new Set([
-  'registered-model.created',
-  'registered-model.tag-set',
-  'registered-model.tag-deleted',
-  'model-version.created',
-  'model-version.tag-set',
-  'model-version.tag-deleted',
-  'alias.set',
-  'alias.deleted',
-]);
+/** What an event of a type may be told as; other types need not be looked at. */
+const TOLD_AS: Readonly<Record<string, { readonly entities: readonly Entity[]; readonly action: Action }>> = {
+  'registered-model.created': { entities: ['registered_model', 'prompt'], action: 'created' },
+  'registered-model.tag-set': { entities: ['prompt_tag'], action: 'set' },
+  'registered-model.tag-deleted': { entities: ['prompt_tag'], action: 'deleted' },
+  'model-version.created': { entities: ['model_version', 'prompt_version'], action: 'created' },
+  'model-version.tag-set': { entities: ['model_version_tag', 'prompt_version_tag'], action: 'set' },
+  'model-version.tag-deleted': { entities: ['model_version_tag', 'prompt_version_tag'], action: 'deleted' },
+  'alias.set': { entities: ['model_version_alias', 'prompt_alias'], action: 'created' },
+  'alias.deleted': { entities: ['model_version_alias', 'prompt_alias'], action: 'deleted' },
+};
+
+export function mayConcern(type: string, subscriptions: readonly Subscription[]): boolean {
+  const told = Object.hasOwn(TOLD_AS, type) ? TOLD_AS[type] : undefined;
+  return told !== undefined && subscriptions.some((each) => each.action === told.action && told.entities.includes(each.entity));
+}
 
 /** Undefined: no webhook is called for it, or the model was purged and has no name any more. */
 export function payloadOf(event: ToldEvent): Payload | undefined {

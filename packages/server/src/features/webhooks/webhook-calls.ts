@@ -5,7 +5,7 @@ import * as events from '../events/events.ts';
 import * as models from '../models/models.ts';
 import * as versions from '../versions/versions.ts';
 import { deliveryId, isoTime, signature } from './delivery-rules.ts';
-import { type Payload, payloadOf, TOLD_TYPES } from './payload-rules.ts';
+import { mayConcern, type Payload, payloadOf } from './payload-rules.ts';
 import type { Letter } from './webhook-sender.ts';
 import * as store from './webhook-store.ts';
 
@@ -32,6 +32,7 @@ export async function nextCall(
   const page = await events.list(ctx.db, { workspaceId: webhook.workspaceId, afterSeq, limit: PAGE });
   const subscriptions = (await store.listSubscriptions(ctx.db, [webhook.id])).get(webhook.id) ?? [];
   for (const event of page) {
+    if (!mayConcern(event.type, subscriptions)) continue;
     const payload = await payloadFor(ctx, webhook, event);
     if (payload && isSubscribed(subscriptions, payload, event.seq)) return { call: event.seq, lookedTo: event.seq };
   }
@@ -45,7 +46,6 @@ function isSubscribed(subscriptions: readonly store.SubscriptionRow[], payload: 
 
 /** Names are those of now: a model that was renamed since is told under the name it can be found by. */
 async function payloadFor(ctx: Ctx, webhook: Served, event: events.RecordedEvent): Promise<Payload | undefined> {
-  if (!TOLD_TYPES.has(event.type)) return undefined;
   const there: Ctx = { ...ctx, workspace: { ...ctx.workspace, id: webhook.workspaceId } };
   const body = JSON.parse(event.body) as BodyOfEvent; // written by the events room
   const model = body.model_id === undefined ? undefined : await models.findById(there, body.model_id);

@@ -83,6 +83,7 @@ class Deliverer {
     const last = await book.lastSeq();
     if (last === this.#settledSeq && this.#serving.size === 0) return;
     const behind = await book.listBehind(last);
+    this.#forgetOthers(behind);
     let isSettled = this.#serving.size === 0;
     for (const webhook of behind) {
       if (Math.max(webhook.deliveredSeq, this.#lookedTo.get(webhook.id) ?? 0) >= last) continue;
@@ -99,6 +100,14 @@ class Deliverer {
     }
     // Another replica may die over what it took, so that a held one counts as behind.
     if (isSettled) this.#settledSeq = last;
+  }
+
+  /** Whoever is not behind is as far as the database says, or was deleted. */
+  #forgetOthers(behind: readonly ServedRow[]): void {
+    const ids = new Set(behind.map(({ id }) => id));
+    for (const known of [this.#lookedTo, this.#restUntil]) {
+      for (const id of known.keys()) if (!ids.has(id) && !this.#serving.has(id)) known.delete(id);
+    }
   }
 
   async idle(): Promise<void> {
