@@ -4,6 +4,7 @@ import { notFound } from '@countersign/contract/problem.ts';
 import * as artifacts from './features/artifacts/artifacts.ts';
 import * as models from './features/models/models.ts';
 import * as transitions from './features/transitions/transitions.ts';
+import * as versions from './features/versions/versions.ts';
 import { openGround } from './ground.ts';
 import type { ServerConfig } from './platform/config/server-config.ts';
 import { type Ctx, systemClock } from './platform/context.ts';
@@ -19,7 +20,7 @@ export interface Freed extends artifacts.Collected {
 /** One pass: marks what nothing refers to, and frees what was marked longer than the grace time ago. Safe beside requests. */
 export async function freeBytes(ctx: Ctx, graceMs: number): Promise<Freed> {
   const swept = await ctx.blobs.sweep(graceMs);
-  const collected = await artifacts.collectGarbage(ctx, { graceMs });
+  const collected = await artifacts.collectGarbage(ctx, { graceMs, referredTrees: versions.listReferredTrees });
   let cursor: string | undefined;
   do cursor = await artifacts.collectOrphans(ctx, cursor, graceMs);
   while (cursor !== undefined);

@@ -1,4 +1,4 @@
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 
 export function listSettings(db: Queries, workspaceId: number): Promise<{ name: string; value: string }[]> {
   return db.all('SELECT name, value FROM settings WHERE workspace_id = ? LIMIT 100', workspaceId);
@@ -22,7 +22,5 @@ export interface PrincipalRow {
 }
 
 export function listPrincipals(db: Queries, ids: readonly number[]): Promise<PrincipalRow[]> {
-  const wanted = db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])';
-  const list = db.dialect === 'sqlite' ? `[${ids.join(',')}]` : `{${ids.join(',')}}`;
-  return db.all(`SELECT id, kind, name FROM principals WHERE id IN (${wanted}) LIMIT 10000`, list);
+  return db.all(`SELECT id, kind, name FROM principals WHERE id IN (${idsOf(db)}) LIMIT 10000`, idList(db, ids));
 }

@@ -13,11 +13,11 @@ const DEPTH_MAX = 60;
 
 /** What can't be read is as if it were not there. */
 export async function readModelFile(text: string): Promise<ModelFacts> {
-  // Loaded at the first comparison: a start doesn't wait for it.
-  const { parse } = await import('yaml');
+  // Loaded at the first comparison: a start doesn't wait for it. Bundled, a CommonJS module has a default export only.
+  const { default: yaml } = await import('yaml');
   let document: unknown;
   try {
-    document = parse(text, { maxAliasCount: ALIASES_MAX, schema: 'core', logLevel: 'silent' });
+    document = yaml.parse(text, { maxAliasCount: ALIASES_MAX, schema: 'core', logLevel: 'silent' });
   } catch {
     return NO_FACTS;
   }

@@ -1,4 +1,4 @@
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 
 export interface Head {
   readonly server_id: string;
@@ -149,9 +149,10 @@ const TEXTS_MAX = 200_000;
 
 /** The texts beside a page of events, by event and field. */
 export function listTexts(db: Queries, seqs: readonly number[]): Promise<{ seq: number; field: string; text: string }[]> {
-  const wanted = db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])';
-  const list = db.dialect === 'sqlite' ? `[${seqs.join(',')}]` : `{${seqs.join(',')}}`;
-  return db.all(`SELECT seq, field, text FROM event_texts WHERE seq IN (${wanted}) ORDER BY seq, field LIMIT ${TEXTS_MAX}`, list);
+  return db.all(
+    `SELECT seq, field, text FROM event_texts WHERE seq IN (${idsOf(db)}) ORDER BY seq, field LIMIT ${TEXTS_MAX}`,
+    idList(db, seqs),
+  );
 }
 
 export function range(db: Queries, afterSeq: number, limit: number): Promise<ReadRow[]> {

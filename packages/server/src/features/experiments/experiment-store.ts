@@ -1,4 +1,4 @@
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 import { foldedColumn } from '../../platform/db/fold.ts';
 import { jsonRows, readJsonRows } from '../../platform/db/json-rows.ts';
 
@@ -64,11 +64,7 @@ export async function findByName(db: Queries, workspaceId: number, name: string)
 /** In the order of `ids`; those that don't exist are left out. */
 export async function listByIds(db: Queries, ids: readonly number[]): Promise<Experiment[]> {
   if (ids.length === 0) return [];
-  const sqlite = db.dialect === 'sqlite';
-  const rows = await db.all<ExperimentRow>(
-    `${select(db.dialect)} WHERE e.id IN (${sqlite ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])'})`,
-    sqlite ? `[${ids.join(',')}]` : `{${ids.join(',')}}`,
-  );
+  const rows = await db.all<ExperimentRow>(`${select(db.dialect)} WHERE e.id IN (${idsOf(db)})`, idList(db, ids));
   const byId = new Map(rows.map((row) => [row.id, fromRow(row)]));
   return ids.flatMap((id) => byId.get(id) ?? []);
 }

@@ -1,6 +1,6 @@
 /** Logged models as rows: one statement reads a whole model, its lists as JSON that the database builds. */
 import type { Int64 } from '@countersign/contract/mlflow/message.ts';
-import type { Queries, SqlValue } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries, type SqlValue } from '../../platform/db/database.ts';
 import { foldedColumn } from '../../platform/db/fold.ts';
 import { jsonRows } from '../../platform/db/json-rows.ts';
 import { parseExact } from '../../platform/http/json.ts';
@@ -131,11 +131,7 @@ export async function findById(db: Queries, workspaceId: number, modelId: string
 /** In the order of `pks`; those that don't exist are left out. */
 export async function listByPk(db: Queries, pks: readonly number[]): Promise<LoggedModel[]> {
   if (pks.length === 0) return [];
-  const sqlite = db.dialect === 'sqlite';
-  const rows = await db.all<Row>(
-    `${select(db.dialect)} WHERE m.pk IN (${sqlite ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])'})`,
-    sqlite ? `[${pks.join(',')}]` : `{${pks.join(',')}}`,
-  );
+  const rows = await db.all<Row>(`${select(db.dialect)} WHERE m.pk IN (${idsOf(db)})`, idList(db, pks));
   const byPk = new Map(rows.map((row) => [row.pk, fromRow(row)]));
   return pks.flatMap((pk) => byPk.get(pk) ?? []);
 }

@@ -1,4 +1,4 @@
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 import { foldedColumn } from '../../platform/db/fold.ts';
 import { jsonRows, readJsonRows } from '../../platform/db/json-rows.ts';
 
@@ -68,17 +68,9 @@ export async function findById(db: Queries, workspaceId: number, id: number): Pr
 /** In the order of the ids. */
 export async function listByIds(db: Queries, ids: readonly number[]): Promise<RegisteredModel[]> {
   if (ids.length === 0) return [];
-  const rows = await db.all<ModelRow>(
-    select(db, `m.id IN (${db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])'})`),
-    idList(db, ids),
-  );
+  const rows = await db.all<ModelRow>(select(db, `m.id IN (${idsOf(db)})`), idList(db, ids));
   const byId = new Map(rows.map((row) => [row.id, fromRow(row)]));
   return ids.flatMap((id) => byId.get(id) ?? []);
-}
-
-/** A list of integers as one bound value. */
-export function idList(db: Queries, ids: readonly number[]): string {
-  return db.dialect === 'sqlite' ? `[${ids.join(',')}]` : `{${ids.join(',')}}`;
 }
 
 const DELETED_PAGE = 1000;

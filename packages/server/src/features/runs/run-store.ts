@@ -1,6 +1,6 @@
 /** Runs as rows: one statement reads a whole run, its lists as JSON that the database builds. */
 import type { Int64 } from '@countersign/contract/mlflow/message.ts';
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 import { jsonRows } from '../../platform/db/json-rows.ts';
 import { parseExact } from '../../platform/http/json.ts';
 
@@ -167,11 +167,7 @@ export async function findRun(db: Queries, workspaceId: number, runId: string): 
 /** In the order of `pks`; those that don't exist are left out. */
 export async function listByPk(db: Queries, pks: readonly number[]): Promise<Run[]> {
   if (pks.length === 0) return [];
-  const sqlite = db.dialect === 'sqlite';
-  const rows = await db.all<RunRow>(
-    `SELECT ${columns(db.dialect)} FROM runs r WHERE r.pk IN (${sqlite ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])'})`,
-    sqlite ? `[${pks.join(',')}]` : `{${pks.join(',')}}`,
-  );
+  const rows = await db.all<RunRow>(`SELECT ${columns(db.dialect)} FROM runs r WHERE r.pk IN (${idsOf(db)})`, idList(db, pks));
   const byPk = new Map(rows.map((row) => [row.pk, fromRow(row)]));
   return pks.flatMap((pk) => byPk.get(pk) ?? []);
 }

@@ -1,5 +1,5 @@
 import { STAGES, type Stage } from '@countersign/contract/stages.ts';
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 import { foldedColumn } from '../../platform/db/fold.ts';
 import { jsonRows, readJsonRows } from '../../platform/db/json-rows.ts';
 import type { Tag } from '../models/models.ts';
@@ -88,11 +88,9 @@ export async function findById(db: Queries, workspaceId: number, id: number): Pr
 /** In the order of the ids. */
 export async function listByIds(db: Queries, ids: readonly number[]): Promise<ModelVersion[]> {
   if (ids.length === 0) return [];
-  const wanted = db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])';
-  const list = db.dialect === 'sqlite' ? `[${ids.join(',')}]` : `{${ids.join(',')}}`;
   const rows = await db.all<VersionRow>(
-    select(db, `model_versions v JOIN registered_models m ON m.id = v.model_id WHERE v.id IN (${wanted})`),
-    list,
+    select(db, `model_versions v JOIN registered_models m ON m.id = v.model_id WHERE v.id IN (${idsOf(db)})`),
+    idList(db, ids),
   );
   const byId = new Map(rows.map((row) => [row.id, fromRow(row)]));
   return ids.flatMap((id) => byId.get(id) ?? []);
@@ -277,4 +275,13 @@ export async function setPrompt(tx: Queries, id: number, isPrompt: boolean): Pro
 
 export async function removeTag(tx: Queries, id: number, key: string): Promise<boolean> {
   return (await tx.run('DELETE FROM model_version_tags WHERE version_id = ? AND key = ?', id, key)) > 0;
+}
+
+/** Which of these trees a version, deleted or not, is sealed over. */
+export async function listReferredTrees(db: Queries, treeIds: readonly number[]): Promise<number[]> {
+  const rows = await db.all<{ tree_id: number }>(
+    `SELECT DISTINCT tree_id FROM model_versions WHERE tree_id IN (${idsOf(db)})`,
+    idList(db, treeIds),
+  );
+  return rows.map((row) => row.tree_id);
 }

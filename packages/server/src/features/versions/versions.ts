@@ -379,6 +379,11 @@ export async function findSealedTree(ctx: Ctx, versionId: number): Promise<{ rea
   return version?.treeId ? { treeId: version.treeId } : undefined;
 }
 
+/** For the collection of trees: those that are still needed. */
+export function listReferredTrees(ctx: Ctx, treeIds: readonly number[]): Promise<number[]> {
+  return store.listReferredTrees(reading(ctx), treeIds);
+}
+
 /** A sealed file whose bytes are no longer what was sealed: shown from now on, told once. */
 export async function reportDamage(ctx: Ctx, versionId: number, path: string): Promise<void> {
   await transaction(ctx, async (inner) => {

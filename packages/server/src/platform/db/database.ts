@@ -35,3 +35,13 @@ export interface Database extends Queries {
   setCommitHook(hook: CommitHook): void;
   close(): Promise<void>;
 }
+
+/** The rows of a list of ids that is bound as one value, see `idList`. */
+export function idsOf(db: Pick<Queries, 'dialect'>): string {
+  return db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])';
+}
+
+/** A list of ids as one bound value. */
+export function idList(db: Pick<Queries, 'dialect'>, ids: readonly number[]): string {
+  return db.dialect === 'sqlite' ? `[${ids.join(',')}]` : `{${ids.join(',')}}`;
+}
