@@ -14,8 +14,8 @@ const PREVIEW = { preview: true } as const;
 const AT = '/mlflow/registered-models';
 
 async function whole(ctx: Ctx, model: RegisteredModel): Promise<object> {
-  const [latest, aliases] = await Promise.all([versions.listLatest(ctx, model), versions.listAliases(ctx, model)]);
-  return modelToWire(model, { latest, aliases });
+  const [parts] = await versions.listPlacedOfModels(ctx, [model]);
+  return modelToWire(model, parts ?? NO_PARTS);
 }
 
 async function search(
@@ -28,7 +28,8 @@ async function search(
     orderBy: input.order_by,
     pageToken: input.page_token,
   });
-  const wire = await Promise.all(page.items.map((model) => whole(ctx, model)));
+  const placed = await versions.listPlacedOfModels(ctx, page.items);
+  const wire = page.items.map((model, i) => modelToWire(model, placed[i] ?? NO_PARTS));
   return { registered_models: wire.length > 0 ? wire : undefined, next_page_token: page.nextPageToken };
 }
 

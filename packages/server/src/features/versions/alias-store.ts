@@ -1,23 +1,27 @@
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 
 export interface AliasRow {
+  readonly modelId: number;
   readonly alias: string;
   readonly version: number;
   readonly versionId: number;
 }
 
+const COLUMNS = 'a.model_id AS "modelId", a.alias, v.version, v.id AS "versionId"';
 const ALIASES_MAX = 10_000;
 
-export function listOfModel(db: Queries, modelId: number): Promise<AliasRow[]> {
+/** By model and alias. */
+export function listOfModels(db: Queries, modelIds: readonly number[]): Promise<AliasRow[]> {
   return db.all(
-    `SELECT a.alias, v.version, v.id AS "versionId" FROM model_aliases a JOIN model_versions v ON v.id = a.version_id WHERE a.model_id = ? ORDER BY a.alias LIMIT ${ALIASES_MAX}`,
-    modelId,
+    `SELECT ${COLUMNS} FROM model_aliases a JOIN model_versions v ON v.id = a.version_id WHERE a.model_id IN (${idsOf(db)}) ` +
+      `ORDER BY a.model_id, a.alias LIMIT ${ALIASES_MAX}`,
+    idList(db, modelIds),
   );
 }
 
 export function find(db: Queries, modelId: number, alias: string): Promise<AliasRow | undefined> {
   return db.one(
-    'SELECT a.alias, v.version, v.id AS "versionId" FROM model_aliases a JOIN model_versions v ON v.id = a.version_id WHERE a.model_id = ? AND a.alias = ?',
+    `SELECT ${COLUMNS} FROM model_aliases a JOIN model_versions v ON v.id = a.version_id WHERE a.model_id = ? AND a.alias = ?`,
     modelId,
     alias,
   );

@@ -113,17 +113,15 @@ export async function findNewest(db: Queries, workspaceId: number, name: string)
   return row && fromRow(row);
 }
 
-/** The newest version of each stage that the model has; asked of an index once per stage. */
-export async function listLatest(db: Queries, modelId: number, stages: readonly Stage[] = STAGES): Promise<ModelVersion[]> {
-  const newest = stages
-    .map(
-      (stage) =>
-        `SELECT (SELECT id FROM model_versions WHERE model_id = ? AND stage = '${stage}' AND deleted_at IS NULL ORDER BY version DESC LIMIT 1)`,
-    )
-    .join(' UNION ALL ');
-  const from = `registered_models m JOIN model_versions v ON v.model_id = m.id WHERE m.id = ? AND v.id IN (${newest}) ORDER BY v.version`;
-  const rows = await db.all<VersionRow>(select(db, from), modelId, ...stages.map(() => modelId));
-  return rows.map(fromRow);
+/** The newest version of each stage that each model has, by model and number; asked of an index once per model and stage. */
+export async function listLatest(db: Queries, modelIds: readonly number[], stages: readonly Stage[] = STAGES): Promise<ModelVersion[]> {
+  const models = db.dialect === 'sqlite' ? 'json_each(?) w' : 'unnest(?::bigint[]) AS w (value)';
+  const asked = stages.map((stage) => `SELECT '${stage}' AS stage`).join(' UNION ALL ');
+  const from =
+    `${models} CROSS JOIN (${asked}) s JOIN model_versions v ON v.id = (SELECT id FROM model_versions ` +
+    'WHERE model_id = w.value AND stage = s.stage AND deleted_at IS NULL ORDER BY version DESC LIMIT 1) ' +
+    'JOIN registered_models m ON m.id = v.model_id ORDER BY v.model_id, v.version';
+  return (await db.all<VersionRow>(select(db, from), idList(db, modelIds))).map(fromRow);
 }
 
 const STAGE_OCCUPANTS_MAX = 10_000;

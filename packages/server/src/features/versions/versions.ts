@@ -159,7 +159,7 @@ export async function search(ctx: Ctx, query: models.SearchQuery): Promise<model
 
 /** The newest of each stage; all stages where none are named. */
 export function listLatest(ctx: Ctx, model: RegisteredModel, stages?: readonly Stage[]): Promise<ModelVersion[]> {
-  return store.listLatest(reading(ctx), model.id, stages);
+  return store.listLatest(reading(ctx), [model.id], stages);
 }
 
 /** A page of a model's versions, newest first: those below a number, or from the newest. */
@@ -171,12 +171,28 @@ export function listOfModel(
   return store.listOfModel(reading(ctx), model.id, page.belowVersion ?? Number.MAX_SAFE_INTEGER, page.limit);
 }
 
+export interface Placed {
+  /** The newest version of each stage, by number. */
+  readonly latest: readonly ModelVersion[];
+  readonly aliases: readonly aliasStore.AliasRow[];
+}
+
+/** What a registered model shows of its versions, for a page of models in two statements; in the order of the models. */
+export async function listPlacedOfModels(ctx: Ctx, pageOfModels: readonly RegisteredModel[]): Promise<Placed[]> {
+  const ids = pageOfModels.map((model) => model.id);
+  const db = reading(ctx);
+  const [latest, aliases] = await Promise.all([store.listLatest(db, ids), aliasStore.listOfModels(db, ids)]);
+  const latestOf = Map.groupBy(latest, (version) => version.modelId);
+  const aliasesOf = Map.groupBy(aliases, (alias) => alias.modelId);
+  return ids.map((id) => ({ latest: latestOf.get(id) ?? [], aliases: aliasesOf.get(id) ?? [] }));
+}
+
 export function listInStage(ctx: Ctx, model: RegisteredModel, stage: Stage): Promise<ModelVersion[]> {
   return store.listInStage(reading(ctx), model.id, stage);
 }
 
 export function listAliases(ctx: Ctx, model: RegisteredModel): Promise<aliasStore.AliasRow[]> {
-  return aliasStore.listOfModel(reading(ctx), model.id);
+  return aliasStore.listOfModels(reading(ctx), [model.id]);
 }
 
 export async function findAlias(ctx: Ctx, model: RegisteredModel, alias: string): Promise<aliasStore.AliasRow | undefined> {
@@ -265,7 +281,7 @@ async function listPlaced(ctx: TxCtx, model: RegisteredModel): Promise<ModelVers
   for (const stage of ['Staging', 'Production', 'Archived'] as const) {
     for (const version of await store.listInStage(ctx.tx, model.id, stage)) placed.set(version.id, version);
   }
-  const aliased = await aliasStore.listOfModel(ctx.tx, model.id);
+  const aliased = await aliasStore.listOfModels(ctx.tx, [model.id]);
   for (const version of await store.listByIds(ctx.tx, [...new Set(aliased.map((each) => each.versionId))])) placed.set(version.id, version);
   return [...placed.values()];
 }
