@@ -1,4 +1,4 @@
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 import type { Action, Entity, Subscription } from './webhook-rules.ts';
 
 export type WebhookStatus = 'ACTIVE' | 'DISABLED';
@@ -86,11 +86,10 @@ const SUBSCRIPTIONS_MAX = 50_000;
 
 /** Of several webhooks, by entity and action. */
 export async function listSubscriptions(db: Queries, ids: readonly number[]): Promise<ReadonlyMap<number, SubscriptionRow[]>> {
-  const wanted = db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::bigint[])';
   const rows = await db.all<{ pk: number; entity: Entity; action: Action; sinceSeq: number }>(
-    `SELECT webhook_pk AS pk, entity, action, since_seq AS "sinceSeq" FROM webhook_events WHERE webhook_pk IN (${wanted}) ` +
+    `SELECT webhook_pk AS pk, entity, action, since_seq AS "sinceSeq" FROM webhook_events WHERE webhook_pk IN (${idsOf(db)}) ` +
       `ORDER BY webhook_pk, entity, action LIMIT ${SUBSCRIPTIONS_MAX}`,
-    db.dialect === 'sqlite' ? `[${ids.join(',')}]` : `{${ids.join(',')}}`,
+    idList(db, ids),
   );
   const found = new Map<number, SubscriptionRow[]>(ids.map((id) => [id, []]));
   for (const { pk, ...row } of rows) found.get(pk)?.push(row);
