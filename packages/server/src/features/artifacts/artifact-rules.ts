@@ -27,7 +27,8 @@ export function parsePath(given: string): string {
   if (path.startsWith('/') || /^[a-z]:\//i.test(path)) throw refused(given, 'it is absolute; give a path relative to the artifact root');
   if (hasControlCharacter(path) || !path.isWellFormed()) throw refused(given, 'it holds a control character or no valid Unicode');
   const segments = path.split('/').filter((segment) => segment !== '' && segment !== '.');
-  if (segments.includes('..')) throw refused(given, "it holds a '..' segment");
+  // Upstream's two words: its clients compare the whole message for this case.
+  if (segments.includes('..')) throw invalid('Invalid path');
   if (segments.length > DEPTH_MAX) throw refused(given, `it is deeper than ${DEPTH_MAX} folders`);
   const parsed = segments.join('/');
   if (Buffer.byteLength(parsed) > PATH_BYTES_MAX) throw refused(given, `it is longer than ${PATH_BYTES_MAX} bytes`);

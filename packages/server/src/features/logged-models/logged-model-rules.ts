@@ -48,5 +48,13 @@ export function withVersion(tag: string | undefined, name: string, version: numb
   } catch {
     listed = [];
   }
-  return JSON.stringify([...(Array.isArray(listed) ? listed : []), { name, version }]);
+  return spaced([...(Array.isArray(listed) ? listed : []), { name, version }]);
+}
+
+/** JSON as upstream's server writes it into this tag, a space after each comma and colon: tools compare the text. */
+function spaced(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(spaced).join(', ')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}: ${spaced(member)}`);
+  return `{${members.join(', ')}}`;
 }

@@ -39,7 +39,9 @@ export class Exchange {
   jsonBytes: Buffer | undefined;
 
   constructor(req: IncomingMessage, res: ServerResponse, requestId: string) {
-    const url = req.url ?? '/';
+    const given = req.url ?? '/';
+    // A base URL with a slash at its end, joined with a path.
+    const url = given.startsWith('//') ? given.replace(/^\/+/, '/') : given;
     const mark = url.indexOf('?');
     this.req = req;
     this.res = res;
