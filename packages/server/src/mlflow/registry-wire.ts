@@ -12,7 +12,8 @@ export function versionToWire(version: ModelVersion, options: { readonly withAli
     description: version.description ?? '',
     source: version.source,
     run_id: version.runId,
-    status: 'READY',
+    // Clients wait for the other state only where the workspace asks for it.
+    status: version.sealState === 'sealing' ? 'PENDING_REGISTRATION' : 'READY',
     tags: listOrNothing(version.tags),
     run_link: version.runLink,
     aliases: options.withAliases ? listOrNothing(version.aliases) : undefined,

@@ -251,7 +251,7 @@ export async function listDeleted(db: Queries, modelId: number): Promise<ModelVe
 
 export async function listWaitingForLoggedModel(db: Queries, loggedModelId: string): Promise<ModelVersion[]> {
   const from =
-    "model_versions v JOIN registered_models m ON m.id = v.model_id WHERE v.logged_model_id = ? AND v.seal_state = 'unsealed' AND v.deleted_at IS NULL ORDER BY v.id LIMIT 1000";
+    "model_versions v JOIN registered_models m ON m.id = v.model_id WHERE v.logged_model_id = ? AND v.seal_state IN ('unsealed', 'sealing') AND v.deleted_at IS NULL ORDER BY v.id LIMIT 1000";
   return (await db.all<VersionRow>(select(db, from), loggedModelId)).map(fromRow);
 }
 

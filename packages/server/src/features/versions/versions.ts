@@ -35,7 +35,7 @@ export async function create(ctx: TxCtx, _permit: Permit, model: RegisteredModel
   const resolved = isPrompt
     ? await resolvePrompt(ctx, input)
     : await resolveSource(ctx, { ...input, loggedModelId: input.loggedModelId ?? null });
-  if (resolved.seal.state !== 'sealed' && (await getSettings(ctx)).refuse_unsealed) throw refusedUnsealed(resolved);
+  const sealState = resolved.seal.state === 'sealed' ? 'sealed' : await stateOfUnsealed(ctx, resolved);
   const at = ctx.clock.now();
   const number = await models.takeNextVersion(ctx, model, at);
   const row: store.NewVersionRow = {
@@ -50,7 +50,7 @@ export async function create(ctx: TxCtx, _permit: Permit, model: RegisteredModel
     loggedModelId: resolved.loggedModelId,
     isPrompt,
     lineage: resolved.lineage,
-    sealState: resolved.seal.state,
+    sealState,
     sealReason: resolved.seal.reason,
     treeId: resolved.seal.treeId,
     at,
@@ -68,7 +68,7 @@ export async function create(ctx: TxCtx, _permit: Permit, model: RegisteredModel
       source: resolved.source,
       run_id: resolved.runId,
       lineage: resolved.lineage,
-      seal: { state: resolved.seal.state, reason: resolved.seal.reason, digest: resolved.seal.digest },
+      seal: { state: sealState, reason: resolved.seal.reason, digest: resolved.seal.digest },
       tags: input.tags.map((tag) => tag.key),
     },
     texts: { ...(input.description ? { description: input.description } : {}), ...models.tagTexts(input.tags) },
@@ -86,6 +86,14 @@ export async function create(ctx: TxCtx, _permit: Permit, model: RegisteredModel
     tags: input.tags,
     aliases: [],
   };
+}
+
+/** What the workspace says of a version that can't be sealed yet: refused, waited for, or taken as it is. */
+async function stateOfUnsealed(ctx: TxCtx, resolved: Resolved): Promise<store.SealState> {
+  const settings = await getSettings(ctx);
+  if (settings.refuse_unsealed) throw refusedUnsealed(resolved);
+  // Files outside of the server are sealed by an explicit call only: nothing to wait for.
+  return settings.pending_registration && resolved.seal.reason === 'incomplete' ? 'sealing' : resolved.seal.state;
 }
 
 async function resolvePrompt(ctx: TxCtx, input: NewVersion): Promise<Resolved> {
