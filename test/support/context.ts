@@ -1,4 +1,4 @@
-/** A context for tests of rooms: an in-memory database with the real schema, a blob folder, a clock that moves by itself. */
+/** Contexts for tests of rooms: the real schema, real bytes, a clock that the test holds. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,10 +7,37 @@ import * as artifacts from '@countersign/server/features/artifacts/artifacts.ts'
 import { openChain } from '@countersign/server/features/events/events.ts';
 import * as experiments from '@countersign/server/features/experiments/experiments.ts';
 import { migrations } from '@countersign/server/migrations/migrations.ts';
+import type { BlobStore } from '@countersign/server/platform/blobs/blob-store.ts';
 import { LocalBlobStore } from '@countersign/server/platform/blobs/local-blob-store.ts';
 import { type Clock, type Ctx, systemClock } from '@countersign/server/platform/context.ts';
+import type { Database } from '@countersign/server/platform/db/database.ts';
 import { migrate } from '@countersign/server/platform/db/migrate.ts';
 import { SqliteDatabase } from '@countersign/server/platform/db/sqlite.ts';
+
+export interface ContextParts {
+  readonly db?: Database;
+  readonly blobs?: BlobStore;
+  readonly clock?: Clock;
+}
+
+/** The real schema in memory, or in the database that is given; without blobs of its own, for what touches no byte. */
+export async function openContext(parts: ContextParts = {}): Promise<Ctx> {
+  const db = parts.db ?? new SqliteDatabase(':memory:');
+  const clock = parts.clock ?? systemClock;
+  await migrate(db, migrations, () => {});
+  await openChain(db, clock);
+  const ctx: Ctx = {
+    db,
+    tx: undefined,
+    blobs: parts.blobs ?? ({} as BlobStore), // a test that touches bytes gives them
+    clock,
+    principal: { id: 0, kind: 'local', name: 'local' },
+    workspace: { id: 0, name: 'default' },
+    artifactRoot: 'mlflow-artifacts:/',
+  };
+  await experiments.ensureDefaultExperiment(ctx, ctx.artifactRoot);
+  return ctx;
+}
 
 export interface TestContext {
   readonly ctx: Ctx;
@@ -18,28 +45,16 @@ export interface TestContext {
   close(): Promise<void>;
 }
 
+/** With a blob folder and a clock that moves by itself. */
 export async function openTestContext(): Promise<TestContext> {
   const folder = mkdtempSync(join(tmpdir(), 'countersign-room-'));
   let now = 1_700_000_000_000;
-  const clock: Clock = { ...systemClock, now: () => now++ };
-  const db = new SqliteDatabase(':memory:');
-  await migrate(db, migrations, () => {});
-  await openChain(db, clock);
-  const ctx: Ctx = {
-    db,
-    tx: undefined,
-    blobs: new LocalBlobStore(join(folder, 'blobs')),
-    clock,
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
-    artifactRoot: 'mlflow-artifacts:/',
-  };
-  await experiments.ensureDefaultExperiment(ctx, ctx.artifactRoot);
+  const ctx = await openContext({ blobs: new LocalBlobStore(join(folder, 'blobs')), clock: { ...systemClock, now: () => now++ } });
   return {
     ctx,
     upload: (path, text) => artifacts.put(ctx, path, Readable.from([Buffer.from(text)])),
     close: async () => {
-      await db.close();
+      await ctx.db.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

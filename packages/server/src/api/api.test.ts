@@ -6,15 +6,11 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { endpoints } from '@countersign/contract/native-api.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openContext } from '../../../../test/support/context.ts';
 import * as artifacts from '../features/artifacts/artifacts.ts';
-import { openChain } from '../features/events/events.ts';
-import { ensureDefaultExperiment } from '../features/experiments/experiments.ts';
 import * as runs from '../features/runs/runs.ts';
-import { migrations } from '../migrations/migrations.ts';
 import { LocalBlobStore } from '../platform/blobs/local-blob-store.ts';
 import { type Ctx, systemClock } from '../platform/context.ts';
-import { migrate } from '../platform/db/migrate.ts';
-import { SqliteDatabase } from '../platform/db/sqlite.ts';
 import { createHttpServer } from '../platform/http/server.ts';
 import { apiRoutes } from './api-routes.ts';
 
@@ -26,20 +22,8 @@ let server: Server;
 let base: string;
 
 beforeAll(async () => {
-  const db = new SqliteDatabase(':memory:');
-  await migrate(db, migrations, () => {});
   const clock = { now: () => now, randomBytes: systemClock.randomBytes };
-  await openChain(db, clock);
-  ctx = {
-    db,
-    tx: undefined,
-    blobs: new LocalBlobStore(folder),
-    clock,
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
-    artifactRoot: 'mlflow-artifacts:/',
-  };
-  await ensureDefaultExperiment(ctx, ctx.artifactRoot);
+  ctx = await openContext({ blobs: new LocalBlobStore(folder), clock });
   server = createHttpServer({
     routes: apiRoutes(() => ctx, { checkAnswers: true }),
     guards: [],

@@ -5,13 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { notFound } from '@countersign/contract/problem.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openContext } from '../../../../test/support/context.ts';
 import * as artifacts from '../features/artifacts/artifacts.ts';
-import { migrations } from '../migrations/migrations.ts';
 import { FileRoots } from '../platform/blobs/file-roots.ts';
 import { LocalBlobStore } from '../platform/blobs/local-blob-store.ts';
-import { type Ctx, systemClock } from '../platform/context.ts';
-import { migrate } from '../platform/db/migrate.ts';
-import { SqliteDatabase } from '../platform/db/sqlite.ts';
+import type { Ctx } from '../platform/context.ts';
 import { createHttpServer } from '../platform/http/server.ts';
 import { artifactRoutes } from './artifact-routes.ts';
 
@@ -37,17 +35,7 @@ const uriOf = async (_ctx: Ctx, id: string): Promise<string> => {
 };
 
 beforeAll(async () => {
-  const db = new SqliteDatabase(':memory:');
-  await migrate(db, migrations, () => {});
-  ctx = {
-    db,
-    tx: undefined,
-    blobs: new LocalBlobStore(blobFolder),
-    clock: systemClock,
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
-    artifactRoot: 'mlflow-artifacts:/',
-  };
+  ctx = await openContext({ blobs: new LocalBlobStore(blobFolder) });
   mkdirSync(join(folder, 'outside', 'run', 'dir'), { recursive: true });
   writeFileSync(join(folder, 'outside', 'run', 'dir', 'a.txt'), 'outside');
   const routes = artifactRoutes(() => ctx, {

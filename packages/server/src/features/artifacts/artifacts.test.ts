@@ -6,12 +6,10 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { migrations } from '../../migrations/migrations.ts';
+import { openContext } from '../../../../../test/support/context.ts';
 import { CHUNK_BYTES } from '../../platform/blobs/blob-store.ts';
 import { LocalBlobStore } from '../../platform/blobs/local-blob-store.ts';
 import { type Ctx, systemClock } from '../../platform/context.ts';
-import { migrate } from '../../platform/db/migrate.ts';
-import { SqliteDatabase } from '../../platform/db/sqlite.ts';
 import * as artifacts from './artifacts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'artifacts-'));
@@ -29,19 +27,12 @@ interface Bed {
 }
 
 async function makeBed(blobs?: LocalBlobStore): Promise<Bed> {
-  const db = new SqliteDatabase(':memory:');
-  await migrate(db, migrations, () => {});
   const root = join(folder, String(++count));
   let ahead = 0;
-  const ctx: Ctx = {
-    db,
-    tx: undefined,
+  const ctx: Ctx = await openContext({
     blobs: blobs ?? new LocalBlobStore(root),
     clock: { now: () => Date.now() + ahead, randomBytes: systemClock.randomBytes },
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
-    artifactRoot: 'mlflow-artifacts:/',
-  };
+  });
   return {
     ctx,
     wait: (ms) => {

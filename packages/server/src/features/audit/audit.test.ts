@@ -1,12 +1,8 @@
 import { STAGES, type Stage } from '@countersign/contract/stages.ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { migrations } from '../../migrations/migrations.ts';
-import type { BlobStore } from '../../platform/blobs/blob-store.ts';
+import { openContext } from '../../../../../test/support/context.ts';
 import { type Ctx, systemClock } from '../../platform/context.ts';
-import { migrate } from '../../platform/db/migrate.ts';
-import { SqliteDatabase } from '../../platform/db/sqlite.ts';
-import { openChain } from '../events/events.ts';
 import * as models from '../models/models.ts';
 import * as transitions from '../transitions/transitions.ts';
 import * as versions from '../versions/versions.ts';
@@ -22,20 +18,9 @@ interface Bed {
 }
 
 async function makeBed(): Promise<Bed> {
-  const db = new SqliteDatabase(':memory:');
-  await migrate(db, migrations, () => {});
   let now = 1_000_000;
   const clock = { now: () => now, randomBytes: systemClock.randomBytes };
-  await openChain(db, clock);
-  const ctx: Ctx = {
-    db,
-    tx: undefined,
-    blobs: {} as BlobStore, // sources lie outside of the server, so no byte is touched
-    clock,
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
-    artifactRoot: 'mlflow-artifacts:/',
-  };
+  const ctx: Ctx = await openContext({ clock });
   return {
     ctx,
     wait: (ms) => {

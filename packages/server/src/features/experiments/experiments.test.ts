@@ -1,10 +1,7 @@
 import { Problem } from '@countersign/contract/problem.ts';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { migrations } from '../../migrations/migrations.ts';
-import type { BlobStore } from '../../platform/blobs/blob-store.ts';
-import { type Ctx, systemClock } from '../../platform/context.ts';
-import { migrate } from '../../platform/db/migrate.ts';
-import { SqliteDatabase } from '../../platform/db/sqlite.ts';
+import { openContext } from '../../../../../test/support/context.ts';
+import type { Ctx } from '../../platform/context.ts';
 import * as events from '../events/events.ts';
 import { resolveLocation } from './experiment-rules.ts';
 import * as experiments from './experiments.ts';
@@ -12,19 +9,7 @@ import * as experiments from './experiments.ts';
 let ctx: Ctx;
 
 beforeEach(async () => {
-  const db = new SqliteDatabase(':memory:');
-  await migrate(db, migrations, () => {});
-  await events.openChain(db, systemClock);
-  ctx = {
-    db,
-    tx: undefined,
-    blobs: {} as BlobStore, // no byte is touched here
-    clock: systemClock,
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
-    artifactRoot: 'mlflow-artifacts:/',
-  };
-  await experiments.ensureDefaultExperiment(ctx, ctx.artifactRoot);
+  ctx = await openContext();
 });
 
 function create(name: string, artifactLocation?: string): Promise<number> {

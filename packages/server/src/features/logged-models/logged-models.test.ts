@@ -1,11 +1,10 @@
 import { Problem } from '@countersign/contract/problem.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { BlobStore } from '../../platform/blobs/blob-store.ts';
+import { openContext } from '../../../../../test/support/context.ts';
 import { type Ctx, systemClock, transaction } from '../../platform/context.ts';
 import type { Database } from '../../platform/db/database.ts';
 import { searchDatabases } from '../../platform/db/search-databases.ts';
 import { createSearches, type Searches } from '../../platform/db/search-runner.ts';
-import { openChain } from '../events/events.ts';
 import * as experiments from '../experiments/experiments.ts';
 import * as loggedModels from './logged-models.ts';
 
@@ -17,19 +16,8 @@ describe.each(searchDatabases())('logged models on $dialect', ({ open }) => {
 
   beforeEach(async () => {
     db = await open();
-    await openChain(db, systemClock);
-    ctx = {
-      db,
-      tx: undefined,
-      // No file is touched here.
-      blobs: undefined as unknown as BlobStore,
-      clock: { ...systemClock, now: () => now++ },
-      principal: { id: 0, kind: 'local', name: 'local' },
-      workspace: { id: 0, name: 'default' },
-      artifactRoot: 'mlflow-artifacts:/',
-    };
+    ctx = await openContext({ db, clock: { ...systemClock, now: () => now++ } });
     searches = createSearches({ db, file: undefined, timeoutMs: 60_000 });
-    await experiments.ensureDefaultExperiment(ctx, ctx.artifactRoot);
   });
   afterEach(() => db.close());
 

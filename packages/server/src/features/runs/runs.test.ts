@@ -1,10 +1,7 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { migrations } from '../../migrations/migrations.ts';
-import type { BlobStore } from '../../platform/blobs/blob-store.ts';
-import { type Ctx, systemClock } from '../../platform/context.ts';
-import { migrate } from '../../platform/db/migrate.ts';
-import { SqliteDatabase } from '../../platform/db/sqlite.ts';
+import { openContext } from '../../../../../test/support/context.ts';
+import type { Ctx } from '../../platform/context.ts';
 import * as events from '../events/events.ts';
 import * as experiments from '../experiments/experiments.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
@@ -14,19 +11,7 @@ import * as runs from './runs.ts';
 let ctx: Ctx;
 
 beforeEach(async () => {
-  const db = new SqliteDatabase(':memory:');
-  await migrate(db, migrations, () => {});
-  await events.openChain(db, systemClock);
-  ctx = {
-    db,
-    tx: undefined,
-    blobs: {} as BlobStore, // no byte is touched here
-    clock: systemClock,
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
-    artifactRoot: 'mlflow-artifacts:/',
-  };
-  await experiments.ensureDefaultExperiment(ctx, ctx.artifactRoot);
+  ctx = await openContext();
 });
 
 async function start(name?: string): Promise<string> {

@@ -5,10 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { migrations } from '../../migrations/migrations.ts';
-import type { BlobStore } from '../../platform/blobs/blob-store.ts';
+import { openContext } from '../../../../../test/support/context.ts';
 import { type Ctx, systemClock } from '../../platform/context.ts';
-import { migrate } from '../../platform/db/migrate.ts';
 import { SqliteDatabase } from '../../platform/db/sqlite.ts';
 import type { BackgroundJob } from '../../platform/jobs/background-job.ts';
 import { createSecretBox } from '../../platform/secrets/secret-box.ts';
@@ -60,17 +58,7 @@ afterEach(async () => {
 
 async function open(): Promise<void> {
   const db = new SqliteDatabase(join(folder, 'test.db'));
-  await migrate(db, migrations, () => {});
-  await events.openChain(db, systemClock);
-  ctx = {
-    db,
-    tx: undefined,
-    blobs: {} as BlobStore, // sources lie outside of the server, so no byte is touched
-    clock: systemClock,
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
-    artifactRoot: 'mlflow-artifacts:/',
-  };
+  ctx = await openContext({ db });
   means = {
     secrets: createSecretBox({ keyFile: join(folder, 'webhook.key'), randomBytes: systemClock.randomBytes }),
     urls: { schemes: ['http'], allowPrivate: true },
