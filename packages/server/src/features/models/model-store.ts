@@ -126,6 +126,25 @@ export async function setName(tx: Queries, id: number, name: string, at: number,
   );
 }
 
+/**
+ * Until the commit nobody else changes the model, or what stands in its stages and aliases. SQLite has one writer; on PostgreSQL a replica
+ * that waited here sees what the other committed.
+ */
+export async function lockByName(tx: Queries, workspaceId: number, name: string): Promise<void> {
+  if (tx.dialect === 'sqlite') return;
+  await tx.all(
+    'SELECT id FROM registered_models WHERE workspace_id = ? AND name = ? AND deleted_at IS NULL FOR NO KEY UPDATE',
+    workspaceId,
+    name,
+  );
+}
+
+/** The same for a model that may be deleted. */
+export async function lockById(tx: Queries, workspaceId: number, id: number): Promise<void> {
+  if (tx.dialect === 'sqlite') return;
+  await tx.all('SELECT id FROM registered_models WHERE id = ? AND workspace_id = ? FOR UPDATE', id, workspaceId);
+}
+
 export async function touch(tx: Queries, id: number, at: number): Promise<void> {
   await tx.run('UPDATE registered_models SET updated_at = ? WHERE id = ?', at, id);
 }

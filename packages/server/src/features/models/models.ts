@@ -105,6 +105,16 @@ export async function get(ctx: Ctx, name: string): Promise<RegisteredModel> {
   return model;
 }
 
+/** Keeps other replicas from changing the model, its versions' places and its aliases until the commit; what is read after this is so. */
+export function hold(ctx: TxCtx, name: string): Promise<void> {
+  return store.lockByName(ctx.tx, ctx.workspace.id, name);
+}
+
+/** The same for a model that may be deleted. */
+export function holdById(ctx: TxCtx, id: number): Promise<void> {
+  return store.lockById(ctx.tx, ctx.workspace.id, id);
+}
+
 /** Active or deleted. */
 export function findById(ctx: Ctx, id: number): Promise<RegisteredModel | undefined> {
   return store.findById(reading(ctx), ctx.workspace.id, id);

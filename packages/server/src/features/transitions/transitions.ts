@@ -17,9 +17,17 @@ function permit(...targets: GovernedTarget[]): Permit {
   return { targets, policy: undefined } as unknown as Permit; // the mark exists in types only; this function is the mint
 }
 
+/** A transaction that decides by what stands in a model: nobody else changes that until the commit. */
+function changing<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>): Promise<T> {
+  return transaction(ctx, async (inner) => {
+    await models.hold(inner, name);
+    return work(inner);
+  });
+}
+
 /** Registers a version: entry into a model. */
 export function registerVersion(ctx: Ctx, input: NewVersion): Promise<ModelVersion> {
-  return transaction(ctx, async (inner) => {
+  return changing(ctx, input.name, async (inner) => {
     const model = await models.get(inner, input.name);
     return versions.create(inner, permit({ kind: 'entry' }, ...input.tags.map((tag) => tagTarget(tag.key))), model, input);
   });
@@ -42,7 +50,7 @@ export function moveStage(ctx: Ctx, move: StageMove): Promise<ModelVersion> {
       `Model version transition cannot archive existing model versions because '${stage}' is not an Active stage. Valid stages are Staging, Production.`,
     );
   }
-  return transaction(ctx, async (inner) => {
+  return changing(ctx, move.name, async (inner) => {
     const version = await versions.get(inner, move.name, move.version);
     const model = await models.get(inner, move.name);
     const at = inner.clock.now();
@@ -68,13 +76,13 @@ async function archiveOthers(
 
 export function setAlias(ctx: Ctx, name: string, alias: string, version: number): Promise<void> {
   checkAlias(alias);
-  return transaction(ctx, async (inner) =>
+  return changing(ctx, name, async (inner) =>
     versions.setAlias(inner, permit({ kind: 'alias', alias }), await models.get(inner, name), alias, version),
   );
 }
 
 export function deleteAlias(ctx: Ctx, name: string, alias: string): Promise<void> {
-  return transaction(ctx, async (inner) =>
+  return changing(ctx, name, async (inner) =>
     versions.deleteAlias(inner, permit({ kind: 'alias', alias }), await models.get(inner, name), alias),
   );
 }
@@ -82,7 +90,7 @@ export function deleteAlias(ctx: Ctx, name: string, alias: string): Promise<void
 /** Its name may bring it under another policy. */
 export function renameModel(ctx: Ctx, name: string, newName: string): Promise<RegisteredModel> {
   checkModelName(newName);
-  return transaction(ctx, async (inner) => {
+  return changing(ctx, name, async (inner) => {
     const renamed = await models.rename(inner, permit({ kind: 'entry' }), await models.get(inner, name), newName);
     await versions.touchAll(inner, renamed, renamed.updatedAt);
     return renamed;
@@ -90,7 +98,7 @@ export function renameModel(ctx: Ctx, name: string, newName: string): Promise<Re
 }
 
 export function deleteModel(ctx: Ctx, name: string): Promise<void> {
-  return transaction(ctx, async (inner) => {
+  return changing(ctx, name, async (inner) => {
     const model = await models.get(inner, name);
     const at = inner.clock.now();
     const allowed = permit({ kind: 'entry' });
@@ -102,6 +110,7 @@ export function deleteModel(ctx: Ctx, name: string): Promise<void> {
 /** Its versions and tags come back; no stage, no alias. */
 export function restoreModel(ctx: Ctx, id: number, newName: string | undefined): Promise<RegisteredModel> {
   return transaction(ctx, async (inner) => {
+    await models.holdById(inner, id);
     const model = await models.getDeleted(inner, id);
     const allowed = permit({ kind: 'entry' });
     const restored = await models.restore(inner, allowed, model, newName);
@@ -113,6 +122,7 @@ export function restoreModel(ctx: Ctx, id: number, newName: string | undefined):
 /** For ever: rows and, when nothing else refers to them, bytes. */
 export function purgeModel(ctx: Ctx, id: number): Promise<void> {
   return transaction(ctx, async (inner) => {
+    await models.holdById(inner, id);
     const model = await models.getDeleted(inner, id);
     await versions.eraseAll(inner, model.id);
     await models.erase(inner, model);
@@ -120,14 +130,14 @@ export function purgeModel(ctx: Ctx, id: number): Promise<void> {
 }
 
 export function deleteVersion(ctx: Ctx, name: string, number: number): Promise<void> {
-  return transaction(ctx, async (inner) => {
+  return changing(ctx, name, async (inner) => {
     const version = await versions.get(inner, name, number);
     await versions.remove(inner, permit({ kind: 'entry' }, stageTarget(version.stage)), await models.get(inner, name), version);
   });
 }
 
 export function restoreVersion(ctx: Ctx, name: string, number: number): Promise<ModelVersion> {
-  return transaction(ctx, async (inner) => versions.restore(inner, permit({ kind: 'entry' }), await models.get(inner, name), number));
+  return changing(ctx, name, async (inner) => versions.restore(inner, permit({ kind: 'entry' }), await models.get(inner, name), number));
 }
 
 export function setModelTag(ctx: Ctx, name: string, key: string, value: string): Promise<void> {
@@ -150,7 +160,7 @@ export function deleteVersionTag(ctx: Ctx, name: string, number: number, key: st
 }
 
 export function sealVersion(ctx: Ctx, name: string, number: number): Promise<ModelVersion> {
-  return transaction(ctx, async (inner) => versions.seal(inner, await versions.get(inner, name, number)));
+  return changing(ctx, name, async (inner) => versions.seal(inner, await versions.get(inner, name, number)));
 }
 
 function stageTarget(stage: string): GovernedTarget {

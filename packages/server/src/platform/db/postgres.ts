@@ -138,8 +138,9 @@ function connectionOf(writers: pg.Pool): WriteConnection {
         if (ends) session = undefined;
       }
     },
-    // 40001 serialization_failure, 40P01 deadlock_detected (postgresql.org/docs/current/errcodes-appendix.html).
-    isConflict: (error) => ['40001', '40P01'].includes((error as { code?: string }).code ?? ''),
+    // 40001 serialization_failure, 40P01 deadlock_detected (postgresql.org/docs/current/errcodes-appendix.html). Also 23503
+    // foreign_key_violation and 23505 unique_violation: another process committed what a closure had looked for, and sees it when it looks again.
+    isConflict: (error) => ['40001', '40P01', '23503', '23505'].includes((error as { code?: string }).code ?? ''),
     explain: (error) =>
       (error as { code?: string }).code === '53100'
         ? new Problem('STORAGE_FULL', "The database server's disk is full; nothing was changed. Free some space and send this again.", {
