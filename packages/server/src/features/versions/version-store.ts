@@ -267,10 +267,6 @@ export async function upsertTag(tx: Queries, id: number, key: string, value: str
   );
 }
 
-export async function setPrompt(tx: Queries, id: number, isPrompt: boolean): Promise<void> {
-  await tx.run('UPDATE model_versions SET is_prompt = ? WHERE id = ?', isPrompt ? 1 : 0, id);
-}
-
 export async function removeTag(tx: Queries, id: number, key: string): Promise<boolean> {
   return (await tx.run('DELETE FROM model_version_tags WHERE version_id = ? AND key = ?', id, key)) > 0;
 }

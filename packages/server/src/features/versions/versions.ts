@@ -356,13 +356,14 @@ export async function touchAll(ctx: TxCtx, model: RegisteredModel, at: number): 
 export async function setTag(ctx: TxCtx, _permit: Permit, version: ModelVersion, key: string, value: string): Promise<void> {
   checkRegistryTag(key, value);
   refuseSealedPromptTag(version, key);
+  if (key === models.PROMPT_TAG) refuseOtherKind(version, value.toLowerCase() === 'true');
   await store.upsertTag(ctx.tx, version.id, key, value, ctx.principal.id);
-  if (key === models.PROMPT_TAG) await store.setPrompt(ctx.tx, version.id, value.toLowerCase() === 'true');
   record(ctx, { type: 'model-version.tag-set', modelId: version.modelId, versionId: version.id, data: { key }, texts: { value } });
 }
 
 export async function deleteTag(ctx: TxCtx, _permit: Permit, version: ModelVersion, key: string): Promise<void> {
   refuseSealedPromptTag(version, key);
+  if (key === models.PROMPT_TAG) refuseOtherKind(version, false);
   if (!(await store.removeTag(ctx.tx, version.id, key))) return;
   record(ctx, { type: 'model-version.tag-deleted', modelId: version.modelId, versionId: version.id, data: { key } });
 }
@@ -374,6 +375,16 @@ function refuseSealedPromptTag(version: ModelVersion, key: string): void {
       `Tag '${key}' is part of the sealed content of prompt '${version.name}' version ${version.version}. Register a new version instead.`,
     );
   }
+}
+
+/** A prompt is sealed over its texts, any other version over its files: a tag that said otherwise would lead readers around the seal. */
+function refuseOtherKind(version: ModelVersion, isPrompt: boolean): void {
+  if (version.isPrompt === isPrompt) return;
+  throw new Problem(
+    'INVALID_STATE',
+    `Version ${version.version} of '${version.name}' ${isPrompt ? 'was not registered as a prompt' : 'was registered as a prompt'}, which its tag ` +
+      `'${models.PROMPT_TAG}' can't change. Register a new version instead.`,
+  );
 }
 
 /** Seals a version whose files were not there, or not complete, when it was registered. Answers it as it is then. */
