@@ -61,7 +61,12 @@ async function sendHead(
     res.end();
     return;
   }
-  await sendChunks(res, open());
+  try {
+    await sendChunks(res, open());
+  } catch (error) {
+    await flushHead(res);
+    throw error;
+  }
 }
 
 /** One piece ahead: the next is read, and checked, while the one before is on its way out. */
@@ -84,7 +89,12 @@ async function sendChunks(res: ServerResponse, chunks: AsyncIterable<Buffer>): P
 async function cutShort(exchange: Exchange, status: number, headers: Record<string, string>, length: number): Promise<undefined> {
   const { res } = exchange;
   res.writeHead(status, { ...headers, 'Content-Length': length, 'X-Request-Id': exchange.requestId });
+  await flushHead(res);
+  res.destroy();
+}
+
+/** A client that got no head sends its request again and again. */
+async function flushHead(res: ServerResponse): Promise<void> {
   res.flushHeaders();
   await new Promise((resume) => setImmediate(resume));
-  res.destroy();
 }
