@@ -28,8 +28,9 @@ export type CommitHook = (tx: Queries, items: readonly unknown[]) => Promise<() 
 
 export interface Database extends Queries {
   /**
-   * Runs a closure in a transaction and resolves after the commit is durable. Concurrent closures share one commit, a savepoint each,
-   * run one after another; a closure that throws is undone alone. It may run twice (after a deadlock), so it changes nothing outside `tx`.
+   * Runs a closure in a transaction and resolves after the commit is durable. Concurrent closures share one commit, run one
+   * after another; a closure that throws is undone alone. It may run twice (after a deadlock, or beside one that failed), so it changes nothing
+   * outside `tx`.
    */
   write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
   setCommitHook(hook: CommitHook): void;

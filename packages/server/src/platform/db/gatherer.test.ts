@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Problem } from '@countersign/contract/problem.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteDatabase } from './sqlite.ts';
 
@@ -48,6 +49,32 @@ describe('gathered writes', () => {
     expect(results.map((each) => each.status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'fulfilled']);
     expect(await db.all('SELECT id FROM notes ORDER BY id')).toMatchObject([{ id: 1 }, { id: 3 }]);
     expect(seen).toEqual(['kept']);
+  });
+
+  it('a refusal before anything was written leaves the others alone, which run once', async () => {
+    let runs = 0;
+    const refusing = db.write(async (tx) => {
+      await tx.one('SELECT id FROM notes WHERE id = 7');
+      tx.defer('lost');
+      throw new Problem('RESOURCE_DOES_NOT_EXIST', 'there is no note 7');
+    });
+    const counting = db.write(async (tx) => {
+      runs += 1;
+      await tx.run('INSERT INTO notes (id, text) VALUES (?, ?)', 1, 'x');
+    });
+    await expect(refusing).rejects.toThrow('there is no note 7');
+    await counting;
+    expect(runs).toBe(1);
+    expect(await db.all('SELECT id FROM notes')).toMatchObject([{ id: 1 }]);
+  });
+
+  it('a closure that fails alone is undone', async () => {
+    const failing = db.write(async (tx) => {
+      await tx.one('INSERT INTO notes (id, text) VALUES (3, ?) RETURNING id', 'lost');
+      throw new Problem('INVALID_STATE', 'no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    expect(await db.all('SELECT id FROM notes')).toEqual([]);
   });
 
   it('nothing is written when the commit hook fails', async () => {
