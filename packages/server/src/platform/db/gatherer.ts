@@ -109,8 +109,13 @@ export class Gatherer {
     } catch (error) {
       if (this.#connection.isConflict(error)) throw error;
       tx.deferred.length = before;
-      await this.#connection.exec('ROLLBACK TO closure');
-      await this.#connection.exec('RELEASE closure');
+      try {
+        await this.#connection.exec('ROLLBACK TO closure');
+        await this.#connection.exec('RELEASE closure');
+      } catch {
+        // The database gave up the whole transaction (SQLite does on a full disk): why is in the first error.
+        throw error;
+      }
       const reason = this.#connection.explain(error);
       return () => job.reject(reason);
     }
