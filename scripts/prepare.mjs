@@ -4,7 +4,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,6 +15,8 @@ const lock = join(root, '.cache/prepare.lock');
 const wantsDev = process.argv.includes('--dev');
 const LOCK_WAIT_MS = 15 * 60_000;
 const LOCK_ASK_MS = 100;
+/** npm finishes what it is writing. */
+const NPM_STOP_MS = 5_000;
 
 /** Something that the user can mend; said without a stack. */
 class Refusal extends Error {}
@@ -24,6 +26,7 @@ const pause = (ms) => new Promise((resume) => setTimeout(resume, ms));
 
 /** A process's number is used again after it died; its number and its start aren't. */
 function identityOf(pid) {
+  if (!(pid > 0)) return undefined;
   try {
     process.kill(pid, 0);
   } catch (error) {
@@ -82,11 +85,12 @@ async function takeLock() {
   while (!tryLock()) {
     const owner = readOwner(lock);
     if (owner === undefined) continue;
-    const pid = Number(owner.split(' ')[0]);
-    if (!(pid > 0) || identityOf(pid) !== owner) {
+    const alive = owner.split('\n').find((identity) => identityOf(Number(identity.split(' ')[0])) === identity);
+    if (alive === undefined) {
       removeLockOf(owner);
       continue;
     }
+    const [pid] = alive.split(' ');
     if (!isTold) say(`waiting for another start (process ${pid}) to install and build`);
     isTold = true;
     if (Date.now() > until) throw new Refusal(`process ${pid} has been installing for too long. End it, and start again.`);
@@ -124,18 +128,24 @@ async function install() {
 function npm(args) {
   const isWindows = process.platform === 'win32';
   const child = spawn(isWindows ? 'npm.cmd' : 'npm', args, { cwd: root, stdio: ['ignore', 2, 2], shell: isWindows });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.once(signal, () => {
-      child.kill('SIGTERM');
-      process.exit(143);
-    });
-  }
+  // npm may outlive a killed owner: then it holds the lock by itself.
+  appendFileSync(lock, `\n${identityOf(child.pid)}`);
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+  let isStopped = false;
+  const stop = () => {
+    isStopped = true;
+    child.kill('SIGTERM');
+    setTimeout(() => child.kill('SIGKILL'), NPM_STOP_MS).unref();
+  };
+  for (const signal of signals) process.on(signal, stop);
   return new Promise((resolve, reject) => {
     child.on('error', (error) =>
       reject(new Refusal(`npm can't be started (${error.message}). It comes with Node: install Node 18 or newer.`)),
     );
     child.on('exit', (code) => {
-      if (code === 0) resolve();
+      for (const signal of signals) process.off(signal, stop);
+      if (isStopped) reject(new Refusal('stopped while installing; the next start does it again.'));
+      else if (code === 0) resolve();
       else reject(new Refusal(`npm ci failed (exit ${code}). Check that npm's registry can be reached, and start again.`));
     });
   });
