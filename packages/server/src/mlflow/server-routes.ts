@@ -23,6 +23,8 @@ export function serverRoutes(): Route[] {
   return [
     { method: 'GET', path: '/health', permission: 'public', handle: () => ({ type: TEXT, body: 'OK' }) },
     { method: 'GET', path: '/version', permission: 'public', handle: () => ({ type: TEXT, body: MLFLOW_VERSION }) },
+    // databricks-sdk asks before its first call, and warns in the user's terminal where it isn't there.
+    { method: 'GET', path: '/.well-known/databricks-config', permission: 'public', handle: () => ({ body: '{}' }) },
     info('/api/3.0/mlflow/server-info'),
     info('/ajax-api/3.0/mlflow/server-info'),
     {

@@ -52,6 +52,8 @@ describe('paths', () => {
     ['a..b/..c', 'a..b/..c'],
     ['ü/日本.txt', 'ü/日本.txt'],
     ['%C3%BC', 'ü'],
+    ['a%25step%253%25timestamp%251795519558123%25rf.png', 'a%step%3%timestamp%1795519558123%rf.png'],
+    ['a%step%99%C3%BC%17', 'a%step%99ü%17'],
     ['a:b', 'a:b'],
   ])('%j is %j', (given, path) => {
     expect(parsePath(given)).toBe(path);

@@ -60,16 +60,25 @@ function refused(given: string, reason: string): Problem {
 function decodeFully(given: string): string {
   let path = given;
   for (let i = 0; i < DECODINGS_MAX; i++) {
-    const decoded = path.replace(/(?:%[0-9a-f]{2})+/gi, (run) => decodeRun(run, given));
+    const decoded = path.replace(ENCODED, (one) => (KEPT.test(one) ? one : decodeOne(one, given)));
     if (decoded === path) return path;
     path = decoded;
   }
   throw refused(given, `it is percent-encoded more than ${DECODINGS_MAX} times`);
 }
 
-function decodeRun(run: string, given: string): string {
+/** One character in UTF-8, or a byte that is none. */
+const ENCODED = /%[cd][0-9a-f]%[89ab][0-9a-f]|%e[0-9a-f](?:%[89ab][0-9a-f]){2}|%f[0-4](?:%[89ab][0-9a-f]){3}|%[0-9a-f]{2}/gi;
+
+/**
+ * Clients of 2.x and early 3.x name pictures `loss%step%12%timestamp%1795519558123%…` (mlflow.log_image with a key). What would be a control
+ * character or a stray byte there is a number: it stays as it is written, as upstream puts it back.
+ */
+const KEPT = /^%[189]\d$/;
+
+function decodeOne(one: string, given: string): string {
   try {
-    return decodeURIComponent(run);
+    return decodeURIComponent(one);
   } catch {
     throw refused(given, 'its percent-encoding is no valid UTF-8');
   }
