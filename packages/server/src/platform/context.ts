@@ -22,7 +22,21 @@ export interface Clock {
   randomBytes(size: number): Buffer;
 }
 
-export const systemClock: Clock = { now: () => Date.now(), randomBytes };
+export const systemClock: Clock = { now: () => Date.now(), randomBytes: drawRandomBytes };
+
+/** A call for a few bytes costs as much as one for thousands, so ids and salts are cut from a larger draw, each byte given out once. */
+const DRAW_BYTES = 4096;
+/** Keys are longer, and drawn by themselves. */
+const CUT_BYTES_MAX = 16;
+let drawn = Buffer.alloc(0);
+
+function drawRandomBytes(size: number): Buffer {
+  if (size > CUT_BYTES_MAX) return randomBytes(size);
+  if (size > drawn.length) drawn = randomBytes(DRAW_BYTES);
+  const cut = drawn.subarray(0, size);
+  drawn = drawn.subarray(size);
+  return cut;
+}
 
 export interface Ctx {
   readonly db: Database;

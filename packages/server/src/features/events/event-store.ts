@@ -1,4 +1,5 @@
-import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries, type SqlValue } from '../../platform/db/database.ts';
+import { manyRows, runManyRows } from '../../platform/db/many-rows.ts';
 
 export interface Head {
   readonly server_id: string;
@@ -68,27 +69,43 @@ export async function moveHead(tx: Queries, seq: number, hash: Uint8Array, recor
   await tx.run('UPDATE chain_head SET seq = ?, hash = ?, recorded_at = ? WHERE id = 1', seq, hash, recordedAt);
 }
 
+const ROWS_PER_STATEMENT = 8;
+const INSERT_EVENTS = 'INSERT INTO events (seq, recorded_at, workspace_id, type, version, model_id, version_id, target, body, hash)';
+const INSERT_TEXTS = 'INSERT INTO event_texts (seq, field, salt, text)';
+const EVENT_ROWS = manyRows(10, ROWS_PER_STATEMENT, (values) => `${INSERT_EVENTS} VALUES ${values}`);
+const TEXT_ROWS = manyRows(4, ROWS_PER_STATEMENT, (values) => `${INSERT_TEXTS} VALUES ${values}`);
+const POSTGRES_EVENTS =
+  `${INSERT_EVENTS} SELECT seq, "recordedAt", "workspaceId", type, version, "modelId", "versionId", target, body, decode(hash, 'hex') ` +
+  'FROM json_to_recordset(?::json) AS e (seq bigint, "recordedAt" bigint, "workspaceId" bigint, type text, version bigint, ' +
+  '"modelId" bigint, "versionId" bigint, target text, body text, hash text)';
+const POSTGRES_TEXTS = `${INSERT_TEXTS} SELECT seq, field, decode(salt, 'hex'), text FROM json_to_recordset(?::json) AS t (seq bigint, field text, salt text, text text)`;
+
 export async function insertEvents(tx: Queries, rows: readonly EventRow[]): Promise<void> {
-  for (const row of rows) {
-    await tx.run(
-      'INSERT INTO events (seq, recorded_at, workspace_id, type, version, model_id, version_id, target, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)',
-      row.seq,
-      row.recordedAt,
-      row.workspaceId,
-      row.type,
-      row.version,
-      row.modelId ?? null,
-      row.versionId ?? null,
-      row.target ?? null,
-      row.body,
-      row.hash,
-    );
+  if (tx.dialect === 'postgres') {
+    // One round trip for all of a commit.
+    await tx.run(POSTGRES_EVENTS, JSON.stringify(rows.map((row) => ({ ...row, hash: hex(row.hash) }))));
+    return;
   }
+  const cells: SqlValue[] = [];
+  for (const row of rows) {
+    cells.push(row.seq, row.recordedAt, row.workspaceId, row.type, row.version);
+    cells.push(row.modelId ?? null, row.versionId ?? null, row.target ?? null, row.body, row.hash);
+  }
+  await runManyRows(tx, EVENT_ROWS, cells);
 }
 
 export async function insertTexts(tx: Queries, rows: readonly TextRow[]): Promise<void> {
-  for (const row of rows)
-    await tx.run('INSERT INTO event_texts (seq, field, salt, text) VALUES (?, ?, ?, ?)', row.seq, row.field, row.salt, row.text);
+  if (tx.dialect === 'postgres') {
+    await tx.run(POSTGRES_TEXTS, JSON.stringify(rows.map((row) => ({ ...row, salt: hex(row.salt) }))));
+    return;
+  }
+  const cells: SqlValue[] = [];
+  for (const { seq, field, salt, text } of rows) cells.push(seq, field, salt, text);
+  await runManyRows(tx, TEXT_ROWS, cells);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
 export function list(
