@@ -18,6 +18,9 @@ export interface RegisteredModel {
   readonly tags: readonly Tag[];
 }
 
+/** What a change of a model or of its versions asks first. */
+export type ModelIdentity = Pick<RegisteredModel, 'id' | 'name' | 'isPrompt'>;
+
 interface ModelRow {
   readonly id: number;
   readonly name: string;
@@ -58,6 +61,15 @@ function fromRow(row: ModelRow): RegisteredModel {
 export async function findByName(db: Queries, workspaceId: number, name: string): Promise<RegisteredModel | undefined> {
   const row = await db.one<ModelRow>(select(db, 'm.workspace_id = ? AND m.name = ? AND m.deleted_at IS NULL'), workspaceId, name);
   return row && fromRow(row);
+}
+
+export async function findIdentity(db: Queries, workspaceId: number, name: string): Promise<ModelIdentity | undefined> {
+  const row = await db.one<Pick<ModelRow, 'id' | 'name' | 'is_prompt'>>(
+    'SELECT id, name, is_prompt FROM registered_models WHERE workspace_id = ? AND name = ? AND deleted_at IS NULL',
+    workspaceId,
+    name,
+  );
+  return row && { id: row.id, name: row.name, isPrompt: row.is_prompt === 1 };
 }
 
 export async function findById(db: Queries, workspaceId: number, id: number): Promise<RegisteredModel | undefined> {

@@ -8,10 +8,10 @@ import { decodeOffset, encodeOffset } from '../../platform/db/page-token.ts';
 import { parseRegisteredModelFilter, parseRegisteredModelOrderBy } from '../../platform/search/registered-model-search-grammar.ts';
 import { record } from '../events/events.ts';
 import { searchIds, splitPromptClauses as split } from './model-search.ts';
-import type { RegisteredModel, Tag } from './model-store.ts';
+import type { ModelIdentity, RegisteredModel, Tag } from './model-store.ts';
 import * as store from './model-store.ts';
 
-export type { RegisteredModel, Tag } from './model-store.ts';
+export type { ModelIdentity, RegisteredModel, Tag } from './model-store.ts';
 
 /** The tag that makes a registered model or a version a prompt (mlflow.prompt.constants IS_PROMPT_TAG_KEY). */
 export const PROMPT_TAG = 'mlflow.prompt.is_prompt';
@@ -97,12 +97,17 @@ export async function find(ctx: Ctx, name: string): Promise<RegisteredModel | un
 
 /** Throws RESOURCE_DOES_NOT_EXIST. */
 export async function get(ctx: Ctx, name: string): Promise<RegisteredModel> {
-  const model = await find(ctx, name);
-  if (!model) {
-    checkModelName(name);
-    throw notFound(`Registered Model with name=${name} not found`);
-  }
-  return model;
+  return (await find(ctx, name)) ?? refuseUnknown(name);
+}
+
+/** As `get`, without what a change doesn't ask: a third of its cost. */
+export async function getIdentity(ctx: Ctx, name: string): Promise<ModelIdentity> {
+  return (await store.findIdentity(reading(ctx), ctx.workspace.id, name)) ?? refuseUnknown(name);
+}
+
+function refuseUnknown(name: string): never {
+  checkModelName(name);
+  throw notFound(`Registered Model with name=${name} not found`);
 }
 
 /** Keeps other replicas from changing the model, its versions' places and its aliases until the commit; what is read after this is so. */
@@ -232,23 +237,23 @@ export async function erase(ctx: TxCtx, model: RegisteredModel): Promise<void> {
   record(ctx, { type: 'registered-model.purged', modelId: model.id, data: { name: model.name } });
 }
 
-export async function setTag(ctx: TxCtx, _permit: Permit, model: RegisteredModel, key: string, value: string): Promise<void> {
+export async function setTag(ctx: TxCtx, _permit: Permit, model: ModelIdentity, key: string, value: string): Promise<void> {
   await store.upsertTag(ctx.tx, model.id, key, value, ctx.principal.id);
   if (key === PROMPT_TAG) await store.setPrompt(ctx.tx, model.id, value.toLowerCase() === 'true');
   record(ctx, { type: 'registered-model.tag-set', modelId: model.id, data: { key }, texts: { value } });
 }
 
-export async function deleteTag(ctx: TxCtx, _permit: Permit, model: RegisteredModel, key: string): Promise<void> {
+export async function deleteTag(ctx: TxCtx, _permit: Permit, model: ModelIdentity, key: string): Promise<void> {
   if (!(await store.removeTag(ctx.tx, model.id, key))) return;
   if (key === PROMPT_TAG) await store.setPrompt(ctx.tx, model.id, false);
   record(ctx, { type: 'registered-model.tag-deleted', modelId: model.id, data: { key } });
 }
 
 /** The next version number; numbers have no gaps, since it is given back when the transaction fails. */
-export function takeNextVersion(ctx: TxCtx, model: RegisteredModel, at: number): Promise<number> {
+export function takeNextVersion(ctx: TxCtx, model: ModelIdentity, at: number): Promise<number> {
   return store.takeNextVersion(ctx.tx, model.id, at);
 }
 
-export async function touch(ctx: TxCtx, model: RegisteredModel, at: number): Promise<void> {
-  await store.touch(ctx.tx, model.id, at);
+export async function touch(ctx: TxCtx, modelId: number, at: number): Promise<void> {
+  await store.touch(ctx.tx, modelId, at);
 }

@@ -28,7 +28,7 @@ function changing<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>)
 /** Registers a version: entry into a model. */
 export function registerVersion(ctx: Ctx, input: NewVersion): Promise<ModelVersion> {
   return changing(ctx, input.name, async (inner) => {
-    const model = await models.get(inner, input.name);
+    const model = await models.getIdentity(inner, input.name);
     return versions.create(inner, permit({ kind: 'entry' }, ...input.tags.map((tag) => tagTarget(tag.key))), model, input);
   });
 }
@@ -52,23 +52,16 @@ export function moveStage(ctx: Ctx, move: StageMove): Promise<ModelVersion> {
   }
   return changing(ctx, move.name, async (inner) => {
     const version = await versions.get(inner, move.name, move.version);
-    const model = await models.get(inner, move.name);
     const at = inner.clock.now();
-    if (move.archiveExisting) await archiveOthers(inner, model, version, stage, at);
+    if (move.archiveExisting) await archiveOthers(inner, version, stage, at);
     const moved = await versions.setStage(inner, permit(stageTarget(version.stage), stageTarget(stage)), version, stage, at);
-    await models.touch(inner, model, at);
+    await models.touch(inner, version.modelId, at);
     return moved;
   });
 }
 
-async function archiveOthers(
-  ctx: TxCtx,
-  model: RegisteredModel,
-  keep: ModelVersion,
-  stage: ModelVersion['stage'],
-  at: number,
-): Promise<void> {
-  for (const other of await versions.listInStage(ctx, model, stage)) {
+async function archiveOthers(ctx: TxCtx, keep: ModelVersion, stage: ModelVersion['stage'], at: number): Promise<void> {
+  for (const other of await versions.listInStage(ctx, { id: keep.modelId }, stage)) {
     if (other.id === keep.id) continue;
     await versions.setStage(ctx, permit(stageTarget(stage), stageTarget('Archived')), other, 'Archived', at);
   }
@@ -77,13 +70,13 @@ async function archiveOthers(
 export function setAlias(ctx: Ctx, name: string, alias: string, version: number): Promise<void> {
   checkAlias(alias);
   return changing(ctx, name, async (inner) =>
-    versions.setAlias(inner, permit({ kind: 'alias', alias }), await models.get(inner, name), alias, version),
+    versions.setAlias(inner, permit({ kind: 'alias', alias }), await models.getIdentity(inner, name), alias, version),
   );
 }
 
 export function deleteAlias(ctx: Ctx, name: string, alias: string): Promise<void> {
   return changing(ctx, name, async (inner) =>
-    versions.deleteAlias(inner, permit({ kind: 'alias', alias }), await models.get(inner, name), alias),
+    versions.deleteAlias(inner, permit({ kind: 'alias', alias }), await models.getIdentity(inner, name), alias),
   );
 }
 
@@ -142,21 +135,23 @@ export function restoreVersion(ctx: Ctx, name: string, number: number): Promise<
 
 export function setModelTag(ctx: Ctx, name: string, key: string, value: string): Promise<void> {
   checkRegistryTag(key, value);
-  return transaction(ctx, async (inner) => models.setTag(inner, permit(tagTarget(key)), await models.get(inner, name), key, value));
+  return transaction(ctx, async (inner) => models.setTag(inner, permit(tagTarget(key)), await models.getIdentity(inner, name), key, value));
 }
 
 export function deleteModelTag(ctx: Ctx, name: string, key: string): Promise<void> {
-  return transaction(ctx, async (inner) => models.deleteTag(inner, permit(tagTarget(key)), await models.get(inner, name), key));
+  return transaction(ctx, async (inner) => models.deleteTag(inner, permit(tagTarget(key)), await models.getIdentity(inner, name), key));
 }
 
 export function setVersionTag(ctx: Ctx, name: string, number: number, key: string, value: string): Promise<void> {
   return transaction(ctx, async (inner) =>
-    versions.setTag(inner, permit(tagTarget(key)), await versions.get(inner, name, number), key, value),
+    versions.setTag(inner, permit(tagTarget(key)), await versions.getIdentity(inner, name, number), key, value),
   );
 }
 
 export function deleteVersionTag(ctx: Ctx, name: string, number: number, key: string): Promise<void> {
-  return transaction(ctx, async (inner) => versions.deleteTag(inner, permit(tagTarget(key)), await versions.get(inner, name, number), key));
+  return transaction(ctx, async (inner) =>
+    versions.deleteTag(inner, permit(tagTarget(key)), await versions.getIdentity(inner, name, number), key),
+  );
 }
 
 export function sealVersion(ctx: Ctx, name: string, number: number): Promise<ModelVersion> {

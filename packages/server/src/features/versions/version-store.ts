@@ -35,6 +35,9 @@ export interface ModelVersion {
   readonly aliases: readonly string[];
 }
 
+/** What a change of a version's tags or aliases asks first. */
+export type VersionIdentity = Pick<ModelVersion, 'id' | 'modelId' | 'name' | 'version' | 'isPrompt'>;
+
 type VersionRow = Omit<ModelVersion, 'tags' | 'aliases' | 'isPrompt'> & {
   readonly tags: string;
   readonly aliases: string;
@@ -77,6 +80,16 @@ const BY_NAME =
 export async function find(db: Queries, workspaceId: number, name: string, version: number): Promise<ModelVersion | undefined> {
   const row = await db.one<VersionRow>(select(db, `${BY_NAME} AND v.version = ? AND v.deleted_at IS NULL`), workspaceId, name, version);
   return row && fromRow(row);
+}
+
+export async function findIdentity(db: Queries, workspaceId: number, name: string, version: number): Promise<VersionIdentity | undefined> {
+  const row = await db.one<Omit<VersionIdentity, 'isPrompt'> & { isPrompt: number }>(
+    `SELECT v.id, v.model_id AS "modelId", m.name, v.version, v.is_prompt AS "isPrompt" FROM ${BY_NAME} AND v.version = ? AND v.deleted_at IS NULL`,
+    workspaceId,
+    name,
+    version,
+  );
+  return row && { ...row, isPrompt: row.isPrompt === 1 };
 }
 
 export async function findById(db: Queries, workspaceId: number, id: number): Promise<ModelVersion | undefined> {
