@@ -146,8 +146,9 @@ function reader(field: Field): (raw: unknown, at: string) => unknown {
       const byNumber = new Map(Object.entries(values).map(([label, number]) => [number, label]));
       return (raw, at) => {
         if (typeof raw === 'string' && Object.hasOwn(values, raw)) return raw;
-        const label = byNumber.get(Number(raw));
-        if (label !== undefined && raw !== '') return label;
+        const isNumber = typeof raw === 'number' || (typeof raw === 'string' && /^\d+$/.test(raw));
+        const label = isNumber ? byNumber.get(Number(raw)) : undefined;
+        if (label !== undefined) return label;
         throw invalid(`Invalid value ${quote(raw)} for parameter '${at}' supplied: it must be one of ${Object.keys(values).join(', ')}.`);
       };
     }

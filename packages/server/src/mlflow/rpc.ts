@@ -1,6 +1,6 @@
 /** How an upstream RPC is served: message → door call → wire JSON, under every prefix that clients use. */
 import type { Fields, MessageOf, MessageType } from '@countersign/contract/mlflow/message.ts';
-import { Problem } from '@countersign/contract/problem.ts';
+import { invalid, Problem } from '@countersign/contract/problem.ts';
 import type { Ctx } from '../platform/context.ts';
 import type { Exchange, Method, Reply, Route } from '../platform/http/exchange.ts';
 
@@ -95,8 +95,10 @@ async function readFields(exchange: Exchange, message: MessageType<Fields>, body
   return { ...asRecord(fields), ...exchange.params };
 }
 
+/** Throws as the message would for a body that is no object: its members are about to be spread. */
 function asRecord(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>; // narrowed by the test
+  throw invalid('The request body must be a JSON object.');
 }
 
 function queryFields(exchange: Exchange, message: MessageType<Fields>): Record<string, unknown> {

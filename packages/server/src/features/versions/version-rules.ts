@@ -19,7 +19,8 @@ const HOST_ADDRESSED = new Set(['http', 'https', 'ftp', 'sftp', 'hdfs', 'viewfs'
 /** Reads a source URI. Throws INVALID_PARAMETER_VALUE for what can't be a source. */
 export function parseSource(source: string): Source {
   const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(source)?.[1]?.toLowerCase();
-  if (scheme === undefined || scheme === 'file') return parseLocal(source);
+  // One letter is a drive of Windows.
+  if (scheme === undefined || scheme === 'file' || scheme.length === 1) return parseLocal(source);
   if (scheme === 'models') return parseModelsUri(source);
   refuseTraversal(source);
   if (scheme === 'runs') {
