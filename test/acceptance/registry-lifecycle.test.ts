@@ -174,7 +174,7 @@ onBothDatabases('the life of a version', (databaseUrl) => {
     const script = 'import mlflow, sys; mlflow.pyfunc.load_model("models:/Missing/1")';
     const loaded = await runPython(newestPython ?? '', ['-c', script], { MLFLOW_TRACKING_URI: server.url });
     expect(loaded.code).not.toBe(0);
-    expect(loaded.stderr).toMatch(/No such artifact|Could not find an "MLmodel"|nothing/);
+    expect(loaded.stderr).toMatch(/No such artifact|Could not find an "MLmodel"/);
   });
 
   test('the same bytes are stored once, and a copy shares the tree of its source', async () => {
