@@ -7,7 +7,7 @@
  * in a bundle `./workers/NAME.worker.js`, since all chunks lie in the `dist` folder itself.
  */
 import { mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -91,7 +91,5 @@ async function bundle(esbuild, name, workers) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const startedAt = Date.now();
   const isNew = await build();
-  process.stderr.write(
-    `${relative(process.cwd(), root) || '.'}: ${isNew ? `built in ${Date.now() - startedAt} ms` : 'nothing changed since the last build'}\n`,
-  );
+  process.stderr.write(`countersign: ${isNew ? `built in ${Date.now() - startedAt} ms` : 'nothing changed since the last build'}\n`);
 }
