@@ -80,6 +80,8 @@ function codePoints(text: string): number {
 
 /** POSIX path normalisation as Python's posixpath.normpath does it. */
 function normalised(path: string): string {
+  // Almost every key; a batch has a hundred of them.
+  if (path !== '' && !path.includes('/')) return path;
   const root = path.startsWith('/') ? '/' : '';
   const kept: string[] = [];
   for (const segment of path.split('/')) {

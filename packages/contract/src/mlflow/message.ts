@@ -32,7 +32,9 @@ export interface MessageType<F extends Fields> {
   readonly name: string;
   readonly fields: F;
   /** Reads a JSON object. Unknown fields are ignored, as upstream does. Throws INVALID_PARAMETER_VALUE. */
-  readonly decode: (json: unknown, path?: string) => { readonly [K in keyof F]: ValueOf<F[K]> };
+  readonly decode: (json: unknown) => { readonly [K in keyof F]: ValueOf<F[K]> };
+  /** As `decode`, inside of another message at a path; its refusals say no paths where that is undefined. */
+  readonly read: (json: unknown, path: string | undefined) => Readonly<Record<string, unknown>>;
 }
 
 export const string = { kind: 'string', presence: 'optional' } as Field<string, 'optional'>;
@@ -63,21 +65,30 @@ export function list<T>(field: Field<T, 'optional'>): Field<T, 'list'> {
 
 const EMPTY_LIST: readonly never[] = Object.freeze([]);
 
+/**
+ * Paths (`metrics[3].key`) are for refusals only, and building them costs as much as reading. So a message is read without them, and what is
+ * refused is read once more with them.
+ */
+type Path = string | undefined;
+
 export function message<F extends Fields>(name: string, fields: F): MessageType<F> {
   const entries = Object.entries(fields).map(([snake, field]) => ({ snake, camel: toCamel(snake), field, read: reader(field) }));
-  const decode = (json: unknown, path = ''): Record<string, unknown> => {
+  const inherited = entries.find(({ snake, camel }) => snake in Object.prototype || camel in Object.prototype);
+  // Members are read without asking whose they are.
+  if (inherited) throw new TypeError(`${inherited.snake} can't be a field: every object has a member of that name`);
+  const read = (json: unknown, path: Path): Record<string, unknown> => {
     const source = asObject(json, path || name);
     const out: Record<string, unknown> = {};
     for (const { snake, camel, field, read } of entries) {
-      let raw = own(source, snake);
+      let raw = source[snake];
       if (camel !== snake) {
-        const other = own(source, camel);
+        const other = source[camel];
         if (other !== undefined) {
           if (raw !== undefined) throw invalid(`Field '${snake}' is given twice, as '${snake}' and '${camel}'. Send it once.`);
           raw = other;
         }
       }
-      const at = path === '' ? snake : `${path}.${snake}`;
+      const at = path === undefined ? undefined : path === '' ? snake : `${path}.${snake}`;
       if (raw === undefined || raw === null || (raw === '' && field.presence === 'required')) {
         out[snake] = absent(field, at);
       } else if (field.presence === 'list') {
@@ -88,11 +99,14 @@ export function message<F extends Fields>(name: string, fields: F): MessageType<
     }
     return out;
   };
-  return { name, fields, decode: decode as MessageType<F>['decode'] };
-}
-
-function own(source: Record<string, unknown>, key: string): unknown {
-  return Object.hasOwn(source, key) ? source[key] : undefined;
+  const decode = (json: unknown): Record<string, unknown> => {
+    try {
+      return read(json, undefined);
+    } catch {
+      return read(json, '');
+    }
+  };
+  return { name, fields, decode: decode as MessageType<F>['decode'], read };
 }
 
 function asObject(json: unknown, what: string): Record<string, unknown> {
@@ -100,10 +114,10 @@ function asObject(json: unknown, what: string): Record<string, unknown> {
   throw invalid(`Invalid value for '${what}' supplied: expected a JSON object, got ${describe(json)}.`);
 }
 
-function absent(field: Field, at: string): unknown {
+function absent(field: Field, at: Path): unknown {
   if (field.presence === 'list') return EMPTY_LIST;
   if (field.presence === 'default') return field.fallback;
-  if (field.presence === 'required') throw missing(at);
+  if (field.presence === 'required') throw missing(at ?? '');
   return undefined;
 }
 
@@ -111,12 +125,12 @@ export function missing(parameter: string): Error {
   return invalid(`Missing value for required parameter '${parameter}'. See the API docs for more information about request parameters.`);
 }
 
-function readList(raw: unknown, read: (raw: unknown, at: string) => unknown, at: string): unknown[] {
+function readList(raw: unknown, read: (raw: unknown, at: Path) => unknown, at: Path): unknown[] {
   if (!Array.isArray(raw)) throw wrong(raw, at, 'a list');
-  return raw.map((item, i) => read(item, `${at}[${i}]`));
+  return raw.map((item, i) => read(item, at === undefined ? undefined : `${at}[${i}]`));
 }
 
-function reader(field: Field): (raw: unknown, at: string) => unknown {
+function reader(field: Field): (raw: unknown, at: Path) => unknown {
   switch (field.kind) {
     case 'string':
       return (raw, at) => {
@@ -155,13 +169,13 @@ function reader(field: Field): (raw: unknown, at: string) => unknown {
     case 'message': {
       const type = field.message;
       if (!type) throw new TypeError('a message field needs its type');
-      return (raw, at) => type.decode(raw, at);
+      return (raw, at) => type.read(raw, at);
     }
   }
 }
 
 /** NUL can't be stored by PostgreSQL and a lone surrogate has no UTF-8 form: both databases refuse both, here. */
-export function checkText(text: string, at: string): void {
+export function checkText(text: string, at: string | undefined): void {
   if (text.includes('\0') || !text.isWellFormed()) {
     throw invalid(
       `Invalid value for parameter '${at}' supplied: it holds a NUL character or an unpaired surrogate, which can't be stored.`,
@@ -172,7 +186,7 @@ export function checkText(text: string, at: string): void {
 const INT64_MAX = 9223372036854775807n;
 const INT64_MIN = -9223372036854775808n;
 
-function readInt64(raw: unknown, at: string): Int64 {
+function readInt64(raw: unknown, at: Path): Int64 {
   if (typeof raw === 'number') {
     if (Number.isSafeInteger(raw)) return raw;
     throw wrong(raw, at, 'a 64-bit integer');
@@ -184,7 +198,7 @@ function readInt64(raw: unknown, at: string): Int64 {
   return Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
-function readDouble(raw: unknown, at: string): number {
+function readDouble(raw: unknown, at: Path): number {
   if (typeof raw === 'number') return raw;
   if (typeof raw === 'bigint') return Number(raw);
   if (typeof raw === 'boolean') return raw ? 1 : 0;
@@ -197,7 +211,7 @@ function readDouble(raw: unknown, at: string): number {
 }
 
 /** MLflow's sentence for a wrong type (mlflow/server/handlers.py _validate_param_against_schema). */
-function wrong(raw: unknown, at: string, expected: string): Error {
+function wrong(raw: unknown, at: Path, expected: string): Error {
   return invalid(
     `Invalid value ${quote(raw)} for parameter '${at}' supplied:  Hint: Value was of type '${pythonType(raw)}', expected ${expected}. ` +
       'See the API docs for more information about request parameters.',

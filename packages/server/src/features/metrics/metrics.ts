@@ -29,12 +29,10 @@ export interface PointsOwner {
 /** Adds checked points to a run that may be written. Exact duplicates are dropped. */
 export async function record(ctx: TxCtx, run: PointsOwner, points: readonly RunPoint[]): Promise<void> {
   if (points.length === 0) return;
-  const stored: StoredPoint[] = points.map((point) => ({
-    key: point.key,
-    timestamp: point.timestamp,
-    step: point.step,
-    ...toStored(point.value),
-  }));
+  const stored: StoredPoint[] = points.map(({ key, timestamp, step, value: given }) => {
+    const { value, isNan } = toStored(given);
+    return { key, timestamp, step, value, isNan };
+  });
   await store.insertPoints(ctx.tx, { runPk: run.pk, experimentId: run.experimentId, by: ctx.principal.id }, stored, latestOf(stored));
   await recordOnModels(ctx, run.runId, points);
 }
