@@ -13,7 +13,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { storedBlobs, temporaryFiles } from '../drills/blob-folder.ts';
 import { onBothDatabases } from '../support/databases.ts';
 import { call, mlflow, type RunningServer, startServer } from '../support/server.ts';
-import { BROKEN_BODIES, type Existing, type Hostile, hostileRequests, JSON_TYPE, post } from './hostile-requests.ts';
+import { BROKEN_BODIES } from './hostile-inputs.ts';
+import { type Existing, type Hostile, hostileRequests, JSON_TYPE, post } from './hostile-requests.ts';
 import { createModel, makeModelRun, native, register } from './logged-files.ts';
 
 const BODY_BYTES_MAX = 16 << 20;

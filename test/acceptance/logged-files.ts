@@ -53,6 +53,15 @@ export async function createModel(server: Address, name: string): Promise<void> 
   await mlflow(server, 'POST', 'registered-models/create', { name });
 }
 
+export async function move(server: Address, name: string, version: number, stage: string, archive = false): Promise<void> {
+  const change = { name, version: String(version), stage, archive_existing_versions: archive };
+  await mlflow(server, 'POST', 'model-versions/transition-stage', change);
+}
+
+export async function setAlias(server: Address, name: string, alias: string, version: number): Promise<void> {
+  await mlflow(server, 'POST', 'registered-models/alias', { name, alias, version: String(version) });
+}
+
 /** A call of the native API; throws unless it is answered. */
 // biome-ignore lint/suspicious/noExplicitAny: black-box tests look into whatever came back
 export async function native(server: Address, method: string, path: string, body?: unknown): Promise<any> {

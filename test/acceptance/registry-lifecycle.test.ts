@@ -1,4 +1,4 @@
-/** What a registered version is bound to, how it goes and comes back, and what its past shows. */
+/** What a registered version is bound to, and how it goes and comes back. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,20 @@ import { storedBlobs } from '../drills/blob-folder.ts';
 import { onBothDatabases } from '../support/databases.ts';
 import { newestPython, runPython } from '../support/python.ts';
 import { call, mlflow, type RunningServer, startServer, upload } from '../support/server.ts';
-import { createModel, download, downloadRoot, downloadText, makeModelRun, makeRun, native, noise, put, register } from './logged-files.ts';
+import {
+  createModel,
+  download,
+  downloadRoot,
+  downloadText,
+  makeModelRun,
+  makeRun,
+  move,
+  native,
+  noise,
+  put,
+  register,
+  setAlias,
+} from './logged-files.ts';
 
 const COMMAND = resolve(import.meta.dirname, '../../packages/cli/dist/main.js');
 const CHUNK_BYTES = 1 << 20;
@@ -46,10 +59,6 @@ onBothDatabases('the life of a version', (databaseUrl) => {
 
   const version = (name: string, number: number): ReturnType<typeof native> => native(server, 'GET', `models/${name}/versions/${number}`);
   const blobCount = (): number => storedBlobs(dataDir).length;
-  const move = (name: string, number: number, stage: string, archive = false): ReturnType<typeof mlflow> =>
-    mlflow(server, 'POST', 'model-versions/transition-stage', { name, version: String(number), stage, archive_existing_versions: archive });
-  const setAlias = (name: string, alias: string, number: number): ReturnType<typeof mlflow> =>
-    mlflow(server, 'POST', 'registered-models/alias', { name, alias, version: String(number) });
   const remove = (path: string, body: object): ReturnType<typeof call> => call(server, 'DELETE', `/api/2.0/mlflow/${path}`, body);
 
   async function change(settings: object): Promise<void> {
@@ -211,8 +220,8 @@ onBothDatabases('the life of a version', (databaseUrl) => {
     const run = await makeModelRun(server, { 'w.txt': 'weights' });
     await register(server, 'Back', run, [{ key: 'team', value: 'risk' }]);
     await register(server, 'Back', run);
-    await move('Back', 1, 'Production');
-    await setAlias('Back', 'champion', 1);
+    await move(server, 'Back', 1, 'Production');
+    await setAlias(server, 'Back', 'champion', 1);
     const before = await version('Back', 1);
 
     expect((await remove('model-versions/delete', { name: 'Back', version: '1' })).status).toBe(200);
@@ -248,7 +257,7 @@ onBothDatabases('the life of a version', (databaseUrl) => {
     const bytes = noise(CHUNK_BYTES + 3);
     const run = await makeModelRun(server, { 'only.bin': bytes });
     await register(server, 'Purged', run, [{ key: 'team', value: 'risk' }]);
-    await move('Purged', 1, 'Staging');
+    await move(server, 'Purged', 1, 'Staging');
     const { id } = await native(server, 'GET', 'models/Purged');
     expect((await remove('registered-models/delete', { name: 'Purged' })).status).toBe(200);
     expect((await native(server, 'GET', 'deleted-models?name=Purged')).models).toMatchObject([{ id, description: 'kept' }]);
@@ -284,8 +293,8 @@ onBothDatabases('the life of a version', (databaseUrl) => {
   test('protected stages and aliases: deleting is refused, with what to do first', async () => {
     await createModel(server, 'Guarded');
     for (let n = 0; n < 3; n++) await register(server, 'Guarded', await makeModelRun(server));
-    await move('Guarded', 1, 'Production');
-    await setAlias('Guarded', 'champion', 2);
+    await move(server, 'Guarded', 1, 'Production');
+    await setAlias(server, 'Guarded', 'champion', 2);
     await change({ protected_stages: ['Production'], protect_aliased: true });
     try {
       for (const number of ['1', '2']) {
@@ -303,7 +312,7 @@ onBothDatabases('the life of a version', (databaseUrl) => {
         body: { error_code: 'INVALID_STATE' },
       });
       expect((await remove('model-versions/delete', { name: 'Guarded', version: '3' })).status).toBe(200);
-      await move('Guarded', 1, 'Archived');
+      await move(server, 'Guarded', 1, 'Archived');
       expect((await remove('model-versions/delete', { name: 'Guarded', version: '1' })).status).toBe(200);
       await remove('registered-models/alias', { name: 'Guarded', alias: 'champion' });
       expect((await remove('registered-models/delete', { name: 'Guarded' })).status).toBe(200);
@@ -327,105 +336,5 @@ onBothDatabases('the life of a version', (databaseUrl) => {
     expect(await native(server, 'POST', `deleted-models/${old.id}/restore`, { name: 'Again before' })).toMatchObject({ id: old.id });
     expect((await native(server, 'GET', 'models/Again%20before/versions')).versions).toHaveLength(2);
     expect((await native(server, 'GET', 'models/Again/versions')).versions).toHaveLength(1);
-  });
-
-  test('what stood in a stage, and what an alias pointed at, can be asked for any time', async () => {
-    await createModel(server, 'Past');
-    for (let n = 0; n < 3; n++) await register(server, 'Past', await makeModelRun(server));
-    const times: number[] = [];
-    const pause = (): Promise<void> => new Promise((resume) => setTimeout(resume, 15));
-    const mark = async (): Promise<void> => {
-      await pause();
-      times.push(Date.now());
-      await pause();
-    };
-    await mark();
-    await move('Past', 1, 'Production');
-    await setAlias('Past', 'champion', 1);
-    await mark();
-    await move('Past', 2, 'Production', true);
-    await setAlias('Past', 'champion', 2);
-    await mark();
-    await move('Past', 1, 'Production', true);
-    await remove('registered-models/alias', { name: 'Past', alias: 'champion' });
-    await mark();
-    await remove('model-versions/delete', { name: 'Past', version: '1' });
-    await mark();
-
-    const inStage = async (stage: string, at: number | string): Promise<number[]> =>
-      (await native(server, 'GET', `models/Past/stages/${stage}?as_of=${encodeURIComponent(at)}`)).versions.map(
-        (each: { version: number }) => each.version,
-      );
-    const aliased = async (at: number): Promise<number | undefined> =>
-      (await native(server, 'GET', `models/Past/aliases/champion?as_of=${at}`)).holder?.version;
-    const stages = [];
-    const aliases = [];
-    for (const at of times) {
-      stages.push([await inStage('Production', at), await inStage('archived', at)]);
-      aliases.push(await aliased(at));
-    }
-    expect(stages).toEqual([
-      [[], []],
-      [[1], []],
-      [[2], [1]],
-      [[1], [2]],
-      [[], [2]],
-    ]);
-    expect(aliases).toEqual([undefined, 1, 2, undefined, undefined]);
-    expect(await inStage('Production', new Date(times[2] ?? 0).toISOString())).toEqual([2]);
-
-    const { id } = await native(server, 'GET', 'models/Past');
-    await mlflow(server, 'POST', 'registered-models/rename', { name: 'Past', new_name: 'Past renamed' });
-    const byId = await native(server, 'GET', `models/by-id/${id}/stages/Production?as_of=${times[1]}`);
-    expect(byId).toMatchObject({ name: 'Past renamed', versions: [{ version: 1 }] });
-    expect(await call(server, 'GET', '/api/v1/models/Past%20renamed/stages/Production?as_of=yesterday')).toMatchObject({ status: 400 });
-  });
-
-  test('two versions are compared by params, metrics, signature, requirements, tags and files', async () => {
-    const modelFile = (type: string): string =>
-      `flavors:\n  sklearn: {sklearn_version: 1.5.0}\nsignature:\n  inputs: '[{"type": "${type}", "name": "x"}]'\n`;
-    await createModel(server, 'Compared');
-    for (const [type, pandas, depth, auc] of [
-      ['double', '2.1.0', '3', 0.8],
-      ['long', '2.2.0', '5', 0.9],
-    ] as const) {
-      const run = await makeModelRun(server, {
-        MLmodel: modelFile(type),
-        'requirements.txt': `pandas==${pandas}\nmlflow\n`,
-        'same.txt': 'same',
-      });
-      await mlflow(server, 'POST', 'runs/log-batch', {
-        run_id: run.runId,
-        params: [
-          { key: 'depth', value: depth },
-          { key: 'seed', value: '7' },
-        ],
-        metrics: [
-          { key: 'auc', value: auc, timestamp: 1, step: 0 },
-          { key: 'loss', value: 'NaN', timestamp: 1, step: 0 },
-        ],
-      });
-      await register(server, 'Compared', run, [{ key: 'kind', value: type }]);
-    }
-    const comparison = await native(server, 'GET', 'models/Compared/versions/1/comparison?with=2');
-    expect(comparison).toMatchObject({
-      same_bytes: false,
-      params: [
-        { name: 'depth', change: 'changed', from: '3', to: '5' },
-        { name: 'seed', change: 'same' },
-      ],
-      tags: [{ name: 'kind', change: 'changed', from: 'double', to: 'long' }],
-      signature: { inputs: { change: 'changed' } },
-      files: { same_count: 1, added: [], removed: [] },
-    });
-    expect(comparison.metrics).toMatchObject([
-      { name: 'auc', change: 'changed', from: 0.8, to: 0.9, delta: expect.closeTo(0.1) },
-      { name: 'loss', change: 'same', from: 'NaN', to: 'NaN', delta: null },
-    ]);
-    expect(comparison.requirements).toContainEqual(
-      expect.objectContaining({ name: 'pandas', change: 'changed', from: expect.stringContaining('2.1.0') }),
-    );
-    expect(comparison.files.changed.map((file: { path: string }) => file.path)).toEqual(['MLmodel', 'requirements.txt']);
-    expect((await native(server, 'GET', 'models/Compared/versions/1/comparison?with=1')).same_bytes).toBe(true);
   });
 });
