@@ -6,6 +6,8 @@ import { pythons, runPython } from '../support/python.ts';
 import { call, type RunningServer, startServer } from '../support/server.ts';
 
 const EXAMPLES = resolve(import.meta.dirname, '../../examples');
+/** Aliases came with 2.3, copies with 2.8. */
+const withoutAliases = ['mlflow-1.30'];
 const clients = Object.entries(pythons).filter(([name]) => name.startsWith('mlflow-'));
 
 onBothDatabases('the examples', (databaseUrl) => {
@@ -28,7 +30,7 @@ onBothDatabases('the examples', (databaseUrl) => {
           DEV_MODEL_NAME: `dev.${name}`,
           PROD_MODEL_NAME: `prod.${name}`,
         };
-        for (const script of ['stages.py', 'aliases.py']) {
+        for (const script of withoutAliases.includes(name) ? ['stages.py'] : ['stages.py', 'aliases.py']) {
           const result = await runPython(python, [resolve(EXAMPLES, script)], env);
           expect(result.code, result.stderr.slice(-3000)).toBe(0);
         }
