@@ -33,7 +33,11 @@ export function checkRegistryTag(key: string, value: string): void {
   checkLength(value, TAG_VALUE_MAX, 'value');
 }
 
+/** Longer ones don't fit an index entry of PostgreSQL. */
+const MODEL_NAME_MAX = 500;
+
 export function checkModelName(name: string): void {
+  checkLength(name, MODEL_NAME_MAX, 'name');
   if (name.trim() === '') throw invalid('Registered model name cannot be empty.');
   if (/[/:]/.test(name)) throw invalid(`Invalid model name '${clip(name)}'. Names cannot contain '/' or ':'.`);
   if (normalised(name) !== name || name === '.' || name.startsWith('..')) {

@@ -1,4 +1,5 @@
 /** Model versions as upstream asks for them (model_registry.proto, 3.17.2). */
+import { clip } from '@countersign/contract/mlflow/message.ts';
 import * as messages from '@countersign/contract/mlflow/registry-messages.ts';
 import { parseVersionNumber } from '@countersign/contract/names.ts';
 import { invalid } from '@countersign/contract/problem.ts';
@@ -12,10 +13,24 @@ import { type Rpc, rpc } from './rpc.ts';
 const PREVIEW = { preview: true } as const;
 const AT = '/mlflow/model-versions';
 
-/** An operator's own rule for sources, as MLflow reads it. */
+const OPERATOR_RULE = 'MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX';
+/** Read once, so that a server whose rule can't be read doesn't start. */
+const operatorRule = readSourceRule(process.env[OPERATOR_RULE]);
+
+/** An operator's own rule for sources, as MLflow reads it. Throws INVALID_PARAMETER_VALUE for what is no regular expression. */
+export function readSourceRule(pattern: string | undefined): RegExp | undefined {
+  if (!pattern) return undefined;
+  try {
+    return new RegExp(pattern);
+  } catch (error) {
+    throw invalid(
+      `${OPERATOR_RULE} is no regular expression that this server reads (${(error as Error).message}). Correct it, or leave it out.`,
+    );
+  }
+}
+
 function checkOperatorRule(source: string): void {
-  const pattern = process.env.MLFLOW_CREATE_MODEL_VERSION_SOURCE_VALIDATION_REGEX;
-  if (pattern && !new RegExp(pattern).test(source)) throw invalid(`Invalid model version source: '${source}'.`);
+  if (operatorRule && !operatorRule.test(source)) throw invalid(`Invalid model version source: '${clip(source)}'.`);
 }
 
 export const versionRpcs: readonly Rpc[] = [

@@ -118,4 +118,11 @@ describe('two replicas that change the same model at once', () => {
     expect(moved).toBeInstanceOf(Problem);
     expect(moved).toMatchObject({ code: 'BAD_REQUEST' });
   });
+
+  it('refuse in a sentence what an index can not hold', async () => {
+    // Random, since PostgreSQL packs what repeats.
+    const long = Array.from({ length: 3000 }, () => String.fromCodePoint(0x4e00 + Math.floor(Math.random() * 0x5000))).join('');
+    const write = one.db.write((tx) => tx.run('UPDATE registered_models SET name = ? WHERE name = ?', long, name));
+    await expect(write).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' });
+  });
 });

@@ -1,5 +1,5 @@
 /** Model versions: numbered, immutable, sealed over their files; with stages and aliases. Every move demands a Permit. */
-import { checkAlias, checkRegistryTag } from '@countersign/contract/names.ts';
+import { checkAlias, checkLength, checkRegistryTag } from '@countersign/contract/names.ts';
 import type { Permit } from '@countersign/contract/permit.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
@@ -29,8 +29,14 @@ export interface NewVersion {
   readonly tags: readonly Tag[];
 }
 
+/** Both stand in events or in an index: neither may be of any size. */
+const SOURCE_MAX = 8000;
+const RUN_ID_MAX = 500;
+
 /** Registers a version and seals what the server holds of it, in one transaction. */
 export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, input: NewVersion): Promise<ModelVersion> {
+  checkLength(input.source, SOURCE_MAX, 'source');
+  checkLength(input.runId, RUN_ID_MAX, 'run_id');
   const isPrompt = model.isPrompt && models.isPromptTagged(input.tags);
   const resolved = isPrompt
     ? await resolvePrompt(ctx, input)

@@ -141,11 +141,26 @@ function connectionOf(writers: pg.Pool): WriteConnection {
     // 40001 serialization_failure, 40P01 deadlock_detected (postgresql.org/docs/current/errcodes-appendix.html). Also 23503
     // foreign_key_violation and 23505 unique_violation: another process committed what a closure had looked for, and sees it when it looks again.
     isConflict: (error) => ['40001', '40P01', '23503', '23505'].includes((error as { code?: string }).code ?? ''),
-    explain: (error) =>
-      (error as { code?: string }).code === '53100'
-        ? new Problem('STORAGE_FULL', "The database server's disk is full; nothing was changed. Free some space and send this again.", {
-            cause: error,
-          })
-        : error,
+    explain,
   };
+}
+
+/** 53100 disk_full; 54000 program_limit_exceeded: a value is larger than an entry of its index may be. */
+function explain(error: unknown): unknown {
+  switch ((error as { code?: string }).code) {
+    case '53100':
+      return new Problem('STORAGE_FULL', "The database server's disk is full; nothing was changed. Free some space and send this again.", {
+        cause: error,
+      });
+    case '54000':
+      return new Problem(
+        'INVALID_PARAMETER_VALUE',
+        'A name or id in the request is too long to be stored; nothing was changed. Shorten it.',
+        {
+          cause: error,
+        },
+      );
+    default:
+      return error;
+  }
 }
