@@ -9,6 +9,7 @@ import { EXIT } from './exit-codes.ts';
 import { addGc } from './gc.ts';
 import { addModel } from './model.ts';
 import { fail, say } from './output.ts';
+import { withoutPasswords } from './process-title.ts';
 import { addServer, helpForBareH } from './server.ts';
 
 function createProgram(): Command {
@@ -65,4 +66,7 @@ async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
+// Whoever lists this machine's processes sees no password that was given in a URL.
+const shown = withoutPasswords(process.argv);
+if (shown !== undefined) process.title = shown;
 await main(process.argv.slice(2));
