@@ -19,7 +19,7 @@ import {
   sortByPath,
 } from './artifact-rules.ts';
 import * as store from './artifact-store.ts';
-import { verifiedChunks } from './verified-chunks.ts';
+import { missingUnlessBusy, verifiedChunks } from './verified-chunks.ts';
 
 export { type Collected, type CollectOptions, collectGarbage, collectOrphans } from './artifact-gc.ts';
 export { joinPath, type ManifestEntry, parsePath, parseWritablePath, SEALED_ROOT, storedPathOf } from './artifact-rules.ts';
@@ -209,8 +209,9 @@ export async function readVerifiedWhole(
   file: ArtifactFile,
   onDamage: () => Promise<void>,
 ): Promise<Buffer | undefined> {
-  const bytes = await ctx.blobs.readWhole(file).catch(() => undefined);
+  const bytes = await ctx.blobs.readWhole(file).catch(missingUnlessBusy);
   if (bytes !== undefined && hash('sha256', bytes) === file.sha256) return bytes;
+  await ctx.blobs.distrust(file);
   await onDamage();
   return undefined;
 }
@@ -226,7 +227,10 @@ export function readVerifiedChunks(
   onDamage: () => Promise<void>,
 ): AsyncGenerator<Buffer> {
   const digests = (): Promise<Uint8Array> => store.getChunkDigests(reading(ctx), file.blobId);
-  return verifiedChunks(ctx.blobs, file, range, digests, onDamage);
+  return verifiedChunks(ctx.blobs, file, range, digests, async () => {
+    await ctx.blobs.distrust(file);
+    await onDamage();
+  });
 }
 
 /** The same as a stream, whose pieces are the reader's own. */

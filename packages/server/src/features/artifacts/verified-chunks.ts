@@ -51,12 +51,20 @@ async function digestsOf(blob: BlobName, chunkDigests: () => Promise<Uint8Array>
   return blob.sizeBytes <= CHUNK_BYTES ? Buffer.from(blob.sha256, 'hex') : chunkDigests();
 }
 
-/** A file that is gone or can't be read is damage as much as a changed one. */
 async function nextOrNothing(chunks: AsyncGenerator<Buffer>): Promise<Buffer | undefined> {
   try {
     const { value, done } = await chunks.next();
     return done ? undefined : value;
-  } catch {
-    return undefined;
+  } catch (error) {
+    return missingUnlessBusy(error);
   }
+}
+
+/** errno(3): no more descriptors or memory. They say nothing about the file. */
+const BUSY: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'];
+
+/** A file that is gone or can't be read is damage as much as a changed one; a machine at its limits is none. */
+export function missingUnlessBusy(error: unknown): undefined {
+  if (BUSY.includes((error as { code?: unknown }).code)) throw error;
+  return undefined;
 }

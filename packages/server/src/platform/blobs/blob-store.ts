@@ -50,6 +50,8 @@ export interface BlobStore {
    * So bytes that an upload has just found in place don't vanish under it.
    */
   remove(blob: BlobName, putBefore: number): Promise<boolean>;
+  /** Its bytes were found changed: the next `put` of the right ones stores them anew instead of relying on what is there. Never fails. */
+  distrust(blob: BlobName): Promise<void>;
   /** Removes temporary files that no living upload owns (left by a crash), answers how many. */
   sweep(olderThanMs: number): Promise<number>;
   /** A page of what is stored, in no order; `cursor` comes from the page before. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -43,4 +43,19 @@ test('a blob whose file was cut is written anew by the next upload of its bytes'
   writeFileSync(join(root, 'server', blob.sha256.slice(0, 2), blob.sha256), 'cut');
   await store.put('server', Readable.from([bytes]));
   expect((await store.readWhole(blob)).equals(bytes)).toBe(true);
+});
+
+test('a blob whose bytes were found changed is written anew by the next upload of them, small or large', async () => {
+  for (const size of [1000, (1 << 20) + 1]) {
+    const root = newRoot();
+    const store = new LocalBlobStore(root);
+    const bytes = randomBytes(size);
+    const blob = { domain: 'server', ...(await store.put('server', Readable.from([bytes]))) };
+    const file = join(root, 'server', blob.sha256.slice(0, 2), blob.sha256);
+    writeFileSync(file, randomBytes(size));
+    await store.distrust(blob);
+    await store.put('server', Readable.from([bytes]));
+    expect(readFileSync(file).equals(bytes)).toBe(true);
+    await store.distrust({ ...blob, sha256: '0'.repeat(64) });
+  }
 });

@@ -4,7 +4,7 @@
  */
 import { createHash, hash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
-import { mkdir, readdir, stat, unlink } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
@@ -30,6 +30,9 @@ const TEMPORARY_FOLDER = 'tmp';
 const REMOVED_PREFIX = 'removed.';
 const UPLOAD_PREFIX = 'upload.';
 const READ_BUFFER_BYTES = CHUNK_BYTES;
+const OWNER_WRITES = 0o200;
+/** Nobody writes to a stored file; one that even its owner may not write to is not relied on. */
+const DISTRUSTED_MODE = 0o440;
 /** One for each first byte of a digest. */
 const FOLDERS = 256;
 
@@ -170,7 +173,8 @@ export class LocalBlobStore implements BlobStore {
   async #renew(blob: BlobName): Promise<boolean> {
     const path = this.#pathOf(blob);
     // Most uploads are new, so this mostly finds nothing; a look into the folder's cached entries is cheaper than a way through the pool.
-    if (statSync(path, { throwIfNoEntry: false })?.size !== blob.sizeBytes) return false;
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found?.size !== blob.sizeBytes || (found.mode & OWNER_WRITES) === 0) return false;
     try {
       const now = Date.now() / 1000;
       await utimes(path, now, now);
@@ -248,6 +252,11 @@ export class LocalBlobStore implements BlobStore {
       if (codeOf(error) === 'ENOENT') return false;
       throw error;
     }
+  }
+
+  /** The mark is the file's mode: its time belongs to `remove`. */
+  async distrust(blob: BlobName): Promise<void> {
+    await chmod(this.#pathOf(blob), DISTRUSTED_MODE).catch(() => {});
   }
 
   async sweep(olderThanMs: number): Promise<number> {
