@@ -4,10 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import canonicalize from 'canonicalize';
 import type { Clock, TxCtx } from '../../platform/context.ts';
 import type { CommitHook, Database, Queries } from '../../platform/db/database.ts';
-import { chainHash, commitment, type EventFacts, firstPrevious } from './event-rules.ts';
+import { chainHash, commitment, type EventFacts, firstPrevious, inOrder } from './event-rules.ts';
 import * as store from './event-store.ts';
 
 export interface NewEvent {
@@ -95,21 +94,20 @@ function bodyOf(event: PendingEvent, serverId: string, recordedAt: number, seq: 
     commitments[field] = commitment(salt, text);
     texts.push({ seq, field, salt, text });
   }
-  const body = canonicalize({
-    server: serverId,
+  // Canonical JSON (RFC 8785): the members stand in order.
+  return JSON.stringify({
+    commitments: event.texts && inOrder(commitments),
+    data: inOrder(event.data),
+    model_id: event.modelId,
+    principal_id: event.principalId,
     recorded_at: recordedAt,
+    server: serverId,
+    target: event.target,
     type: event.type,
     version: event.version ?? 1,
+    version_id: event.versionId,
     workspace_id: event.workspaceId,
-    principal_id: event.principalId,
-    ...(event.modelId === undefined ? {} : { model_id: event.modelId }),
-    ...(event.versionId === undefined ? {} : { version_id: event.versionId }),
-    ...(event.target === undefined ? {} : { target: event.target }),
-    data: event.data,
-    ...(event.texts === undefined ? {} : { commitments }),
   });
-  if (body === undefined) throw new TypeError(`event ${event.type} has no JSON form`);
-  return body;
 }
 
 export interface RecordedEvent {
