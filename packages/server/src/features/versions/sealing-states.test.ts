@@ -50,4 +50,27 @@ describe('versions whose files are not complete', () => {
     await test.ctx.db.write((tx) => versions.sealWaiting({ ...test.ctx, tx }, modelId));
     expect(await versions.get(test.ctx, 'M', 1)).toMatchObject({ sealState: 'sealed', sealReason: null });
   });
+
+  it('are sealed with their copies, each told with its digest', async () => {
+    const { ctx } = test;
+    await register();
+    await models.create(ctx, { name: 'Copy', tags: [] });
+    await transitions.registerVersion(ctx, {
+      name: 'Copy',
+      source: 'models:/M/1',
+      runId: '',
+      loggedModelId: undefined,
+      runLink: '',
+      description: undefined,
+      tags: [],
+    });
+    expect((await transitions.sealVersion(ctx, 'Copy', 1)).sealReason).toBe('incomplete');
+    const model = await loggedModels.getLoggedModel(ctx, modelId);
+    await test.upload(`${model.artifactUri.replace('mlflow-artifacts:/', '')}/MLmodel`, 'flavors: {}');
+    await loggedModels.finalize(ctx, modelId, 2);
+    await ctx.db.write((tx) => versions.sealWaiting({ ...ctx, tx }, modelId));
+    const told = await ctx.db.all<{ body: string }>("SELECT body FROM events WHERE type = 'model-version.sealed' ORDER BY seq");
+    const digests = told.map(({ body }) => JSON.parse(body).data.digest);
+    expect(digests).toEqual([expect.stringMatching(/^[0-9a-f]{64}$/), digests[0]]);
+  });
 });

@@ -245,7 +245,12 @@ export async function sealNow(ctx: TxCtx, version: store.ModelVersion): Promise<
   if (source.kind === 'held') return sealHeld(ctx, source.path);
   if (source.kind === 'version') {
     const origin = source.version === undefined ? undefined : await store.find(reading(ctx), ctx.workspace.id, source.name, source.version);
-    if (origin?.treeId) return { state: origin.sealState, reason: origin.sealReason, treeId: origin.treeId, digest: null };
+    if (origin?.treeId) {
+      const tree = await artifacts.findTree(ctx, origin.treeId);
+      return { state: origin.sealState, reason: origin.sealReason, treeId: origin.treeId, digest: tree?.digest ?? null };
+    }
+    // Copied as it is: it waits for what its origin waits for.
+    if (version.sealReason === 'incomplete' || version.sealReason === 'missing') return unsealed(version.sealReason);
   }
   return unsealed('external');
 }
