@@ -183,9 +183,19 @@ async function prepare() {
   if (await build()) say('built');
 }
 
+/** For a folder that somebody else installed into, or none can. */
+function sentenceFor({ code, path }) {
+  if (code === 'ENOSPC') return 'the disk is full. Free some space, and start again.';
+  if (!['EACCES', 'EPERM', 'EROFS'].includes(code)) return undefined;
+  return (
+    `this copy of Countersign is not installed and built yet, or its sources changed, and this user can't write to it (${code}: ${path}). ` +
+    'Start it once as the user that owns its folder; then everybody can.'
+  );
+}
+
 try {
   await prepare();
 } catch (error) {
-  say(error instanceof Refusal ? error.message : error.stack);
+  say(error instanceof Refusal ? error.message : (sentenceFor(error) ?? error.stack));
   process.exitCode = 1;
 }
