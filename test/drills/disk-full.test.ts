@@ -112,10 +112,8 @@ describe.skipIf(disk === undefined)('a full disk', { timeout: 120_000 }, () => {
     for (let n = 0; !refused.at(-1)?.startsWith('last'); n++) await create(`last-${n}`);
     expect(refused.length).toBeGreaterThanOrEqual(WRITERS);
     expect(taken.length).toBeGreaterThan(0);
-    const run = await call(server, 'POST', '/api/2.0/mlflow/runs/create', {
-      experiment_id: '0',
-      tags: [{ key: 'long', value: 'x'.repeat(5000) }],
-    });
+    const tags = Array.from({ length: 60 }, (_each, n) => ({ key: `t${n}`, value: 'x'.repeat(5000) }));
+    const run = await call(server, 'POST', '/api/2.0/mlflow/runs/create', { experiment_id: '0', tags });
     expect(run.status).toBe(507);
     const file = await upload(server, 'late/file.bin', noise(100_000));
     expect(file.status).toBe(507);
