@@ -181,8 +181,15 @@ export function findTreeByDigest(db: Queries, domain: string, digest: string): P
 }
 
 export function findTree(db: Queries, treeId: number): Promise<TreeRow | undefined> {
-  return db.one<TreeRow>('SELECT id, digest, signing_root, file_count, size FROM trees WHERE id = ?', treeId);
+  return db.one<TreeRow>(TREE_BY_ID, treeId);
 }
+
+/** Kept from being collected until the transaction ends. */
+export function holdTree(tx: Queries, treeId: number): Promise<TreeRow | undefined> {
+  return tx.one<TreeRow>(tx.dialect === 'postgres' ? `${TREE_BY_ID} FOR SHARE` : TREE_BY_ID, treeId);
+}
+
+const TREE_BY_ID = 'SELECT id, digest, signing_root, file_count, size FROM trees WHERE id = ?';
 
 /** Undefined if another process has just inserted the same. */
 export async function insertTree(

@@ -182,6 +182,12 @@ function toTree(row: store.TreeRow): Tree {
   return { id: row.id, digest: row.digest, signingRoot: row.signing_root, fileCount: row.file_count, sizeBytes: row.size };
 }
 
+/** For who is about to refer to it: it can't be collected before the transaction ends. */
+export async function holdTree(ctx: TxCtx, treeId: number): Promise<Tree | undefined> {
+  const row = await store.holdTree(ctx.tx, treeId);
+  return row && toTree(row);
+}
+
 export async function findTree(ctx: ReadCtx, treeId: number): Promise<Tree | undefined> {
   const row = await store.findTree(reading(ctx), treeId);
   return row && toTree(row);

@@ -75,7 +75,7 @@ async function resolveCopy(ctx: TxCtx, claim: Claim, source: Extract<Source, { k
     throw invalid(`Invalid model version source: '${clip(claim.source)}'. A prompt can't be the source of a model version.`);
   if (claim.runId !== '' && claim.runId !== origin.runId) throw otherThanSource('run_id', claim.source);
   if (claim.loggedModelId !== null && claim.loggedModelId !== origin.loggedModelId) throw otherThanSource('model_id', claim.source);
-  const tree = origin.treeId === null ? undefined : await artifacts.findTree(ctx, origin.treeId);
+  const tree = origin.treeId === null ? undefined : await artifacts.holdTree(ctx, origin.treeId);
   return {
     source: `models:/${origin.name}/${origin.version}`,
     storageLocation: origin.storageLocation,

@@ -137,14 +137,19 @@ export async function listLatest(db: Queries, modelIds: readonly number[], stage
   return (await db.all<VersionRow>(select(db, from), idList(db, modelIds))).map(fromRow);
 }
 
-const STAGE_OCCUPANTS_MAX = 10_000;
+const STAGE_PAGE = 1000;
 
-/** Every version that is in a stage now, oldest first. */
+/** Every version that is in a stage now, oldest first; read by pages. */
 export async function listInStage(db: Queries, modelId: number, stage: Stage): Promise<ModelVersion[]> {
   const from =
     'registered_models m JOIN model_versions v ON v.model_id = m.id WHERE m.id = ? AND v.stage = ? AND v.deleted_at IS NULL ' +
-    `ORDER BY v.version LIMIT ${STAGE_OCCUPANTS_MAX}`;
-  return (await db.all<VersionRow>(select(db, from), modelId, stage)).map(fromRow);
+    `AND v.version > ? ORDER BY v.version LIMIT ${STAGE_PAGE}`;
+  const found: ModelVersion[] = [];
+  for (;;) {
+    const page = await db.all<VersionRow>(select(db, from), modelId, stage, found.at(-1)?.version ?? 0);
+    found.push(...page.map(fromRow));
+    if (page.length < STAGE_PAGE) return found;
+  }
 }
 
 /** Newest first, those below a number. */

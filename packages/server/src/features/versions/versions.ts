@@ -71,13 +71,13 @@ export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, 
     versionId: id,
     data: {
       number,
-      source: resolved.source,
       run_id: resolved.runId,
       lineage: resolved.lineage,
       seal: { state: sealState, reason: resolved.seal.reason, digest: resolved.seal.digest },
       tags: input.tags.map((tag) => tag.key),
     },
-    texts: { ...(input.description ? { description: input.description } : {}), ...models.tagTexts(input.tags) },
+    // A source may hold a prompt's words, or credentials of a storage: beside the chain, not in it.
+    texts: { source: resolved.source, ...(input.description ? { description: input.description } : {}), ...models.tagTexts(input.tags) },
   });
   return {
     ...row,

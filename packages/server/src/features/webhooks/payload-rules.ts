@@ -90,7 +90,7 @@ function versionCreated({ data, texts }: ToldEvent, name: string, version: strin
   return {
     entity: 'model_version',
     action: 'created',
-    data: { name, version, source: data.source, run_id: data.run_id || null, tags, description },
+    data: { name, version, source: texts.get('source') ?? '', run_id: data.run_id || null, tags, description },
   };
 }
 

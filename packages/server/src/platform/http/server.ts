@@ -28,6 +28,8 @@ export interface HttpOptions {
 
 const KEEP_ALIVE_MS = 75_000;
 const HEADERS_MS = 30_000;
+/** A connection on which nothing moves for so long is cut: a body that never ends, a reader that stopped reading. Searches may take less. */
+const SILENCE_MS = 180_000;
 const HEADER_BYTES_MAX = 64 << 10;
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 /** Ids of callers that are taken over; others get one of the server's. */
@@ -74,6 +76,7 @@ export function createHttpServer(options: HttpOptions): Server {
     { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0, maxHeaderSize: HEADER_BYTES_MAX },
     (req, res) => void answer(req, res),
   );
+  server.setTimeout(SILENCE_MS);
   server.on('clientError', refuseUnreadable);
   return server;
 }
