@@ -18,6 +18,9 @@ declare module 'vitest' {
   }
 }
 
+// The package ends a process that has nothing left to do with 0, whatever the tests came to.
+process.prependListener('beforeExit', () => process.exit());
+
 const LOGIN = { host: '127.0.0.1', user: 'postgres', password: 'test' };
 
 interface Cluster {
