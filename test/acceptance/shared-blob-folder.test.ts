@@ -8,6 +8,7 @@ import { LocalBlobStore } from '@countersign/server/platform/blobs/local-blob-st
 import { type Ctx, systemClock } from '@countersign/server/platform/context.ts';
 import { migrate } from '@countersign/server/platform/db/migrate.ts';
 import { PostgresDatabase } from '@countersign/server/platform/db/postgres.ts';
+import { createSearches, SEARCH_TIMEOUT_MS } from '@countersign/server/platform/db/search-runner.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type PostgresCluster, startPostgres } from '../support/postgres.ts';
 
@@ -35,6 +36,7 @@ async function replica(): Promise<Ctx> {
     db,
     tx: undefined,
     blobs: new LocalBlobStore(folder),
+    searches: createSearches({ db, file: undefined, timeoutMs: SEARCH_TIMEOUT_MS }),
     clock: systemClock,
     principal: { id: 0, kind: 'local', name: 'local' },
     workspace: { id: 0, name: 'default' },

@@ -11,6 +11,7 @@ import { LocalBlobStore } from '@countersign/server/platform/blobs/local-blob-st
 import { type Ctx, systemClock } from '@countersign/server/platform/context.ts';
 import { migrate } from '@countersign/server/platform/db/migrate.ts';
 import { PostgresDatabase } from '@countersign/server/platform/db/postgres.ts';
+import { createSearches, SEARCH_TIMEOUT_MS } from '@countersign/server/platform/db/search-runner.ts';
 import { createSecretBox } from '@countersign/server/platform/secrets/secret-box.ts';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startPostgres } from '../support/postgres.ts';
@@ -80,6 +81,7 @@ test('of two replicas on PostgreSQL one tells each event, and the other goes on 
       db,
       tx: undefined,
       blobs: new LocalBlobStore(folder),
+      searches: createSearches({ db, file: undefined, timeoutMs: SEARCH_TIMEOUT_MS }),
       clock: systemClock,
       principal,
       workspace: { id: 0, name: 'default' },

@@ -12,6 +12,7 @@ import { LocalBlobStore } from '@countersign/server/platform/blobs/local-blob-st
 import { type Clock, type Ctx, systemClock } from '@countersign/server/platform/context.ts';
 import type { Database } from '@countersign/server/platform/db/database.ts';
 import { migrate } from '@countersign/server/platform/db/migrate.ts';
+import { createSearches, SEARCH_TIMEOUT_MS } from '@countersign/server/platform/db/search-runner.ts';
 import { SqliteDatabase } from '@countersign/server/platform/db/sqlite.ts';
 
 export interface ContextParts {
@@ -30,6 +31,7 @@ export async function openContext(parts: ContextParts = {}): Promise<Ctx> {
     db,
     tx: undefined,
     blobs: parts.blobs ?? ({} as BlobStore), // a test that touches bytes gives them
+    searches: createSearches({ db, file: undefined, timeoutMs: SEARCH_TIMEOUT_MS }),
     clock,
     principal: { id: 0, kind: 'local', name: 'local' },
     workspace: { id: 0, name: 'default' },

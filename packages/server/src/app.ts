@@ -44,11 +44,12 @@ export interface AppParts {
 }
 
 /** Who acts where nobody asked: at the start, and on a server without accounts. */
-export function localContext(parts: Pick<AppParts, 'db' | 'blobs' | 'artifactRoot'>): Ctx {
+export function localContext(parts: Pick<AppParts, 'db' | 'blobs' | 'searches' | 'artifactRoot'>): Ctx {
   return {
     db: parts.db,
     tx: undefined,
     blobs: parts.blobs,
+    searches: parts.searches,
     clock: systemClock,
     principal: { id: 0, kind: 'local', name: 'local' },
     workspace: { id: 0, name: 'default' },

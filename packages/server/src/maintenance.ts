@@ -1,4 +1,5 @@
 /** Work on the data that no request asks for: freeing bytes in the background, and commands that run without a server. */
+
 import { existsSync } from 'node:fs';
 import { notFound } from '@countersign/contract/problem.ts';
 import * as artifacts from './features/artifacts/artifacts.ts';
@@ -8,6 +9,7 @@ import * as versions from './features/versions/versions.ts';
 import { openGround } from './ground.ts';
 import type { ServerConfig } from './platform/config/server-config.ts';
 import { type Ctx, systemClock } from './platform/context.ts';
+import { createSearches, SEARCH_TIMEOUT_MS } from './platform/db/search-runner.ts';
 
 /** Longer than any upload takes from its last byte to its commit, and than clocks of several hosts differ. */
 export const GRACE_MS = 24 * 3_600_000;
@@ -40,6 +42,7 @@ export async function withData<T>(place: DataPlace, progress: (sentence: string)
       db: ground.db,
       tx: undefined,
       blobs: ground.blobs,
+      searches: createSearches({ db: ground.db, file: undefined, timeoutMs: SEARCH_TIMEOUT_MS }),
       clock: systemClock,
       principal: { id: 0, kind: 'local', name: 'local' },
       workspace: { id: 0, name: 'default' },

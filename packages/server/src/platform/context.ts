@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { Database, Queries, Tx } from './db/database.ts';
+import type { Searches } from './db/search-runner.ts';
 
 /** The authenticated principal; never what a client claims about itself. */
 export interface Principal {
@@ -43,6 +44,7 @@ export interface Ctx {
   /** The transaction to join, if the caller already has one. */
   readonly tx: Tx | undefined;
   readonly blobs: BlobStore;
+  readonly searches: Searches;
   readonly clock: Clock;
   readonly principal: Principal;
   readonly workspace: WorkspaceRef;

@@ -151,7 +151,7 @@ export async function search(ctx: Ctx, query: SearchQuery): Promise<Page<Registe
     (offset) => {
       const filter = parseRegisteredModelFilter(query.filter);
       const orderBy = parseRegisteredModelOrderBy(query.orderBy);
-      return searchIds(db, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
+      return searchIds(db, ctx.searches, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
     },
     (ids) => store.listByIds(db, ids),
   );
