@@ -15,7 +15,7 @@ const PRAGMAS = [
   'PRAGMA temp_store = MEMORY',
   // LIKE compares as MLflow's does; ILIKE compares folded columns.
   'PRAGMA case_sensitive_like = ON',
-  'PRAGMA cache_size = -32000',
+  'PRAGMA cache_size = -16000',
   // Mapped pages count as resident memory.
   'PRAGMA mmap_size = 67108864',
   // Pages that change again and again are written back once: 32 MB of log, which a restart reads in well under a second.
