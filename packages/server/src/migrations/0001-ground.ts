@@ -21,7 +21,6 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_model ON events (model_id, seq) WHERE model_id IS NOT NULL;
 CREATE INDEX events_by_target ON events (model_id, target, seq) WHERE target IS NOT NULL;
-CREATE INDEX events_by_time ON events (recorded_at, seq);
 CREATE TABLE event_texts (seq {int} NOT NULL, field {text} NOT NULL, salt {blob} NOT NULL, text {text} NOT NULL, PRIMARY KEY (seq, field)) {clustered};
 
 CREATE TABLE experiments (

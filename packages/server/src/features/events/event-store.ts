@@ -141,13 +141,27 @@ export function lastOnTarget(db: Queries, modelId: number, target: string, asOf:
   );
 }
 
-/** The last event recorded at or before a time; 0 where there is none. */
+const NEAREST = 'SELECT seq, recorded_at FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT 1';
+
+/**
+ * The last event recorded at or before a time; 0 where there is none. Times never go back along the chain, so it is found by halving, in some
+ * twenty looks at the key: an index on times would be written with each event for the sake of this rare question.
+ */
 export async function lastSeqAt(db: Queries, asOf: number): Promise<number> {
-  const row = await db.one<{ seq: number }>(
-    'SELECT seq FROM events WHERE recorded_at <= ? ORDER BY recorded_at DESC, seq DESC LIMIT 1',
-    asOf,
-  );
-  return row?.seq ?? 0;
+  let low = 0;
+  let high = (await getHead(db)).seq;
+  let found = 0;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    const row = await db.one<{ seq: number; recorded_at: number }>(NEAREST, middle);
+    if (row !== undefined && row.recorded_at > asOf) {
+      high = row.seq - 1;
+    } else {
+      found = row?.seq ?? found;
+      low = middle;
+    }
+  }
+  return found;
 }
 
 /** A model's events on a target, or all of them, oldest first. */
