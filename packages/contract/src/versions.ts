@@ -174,7 +174,8 @@ export const versionEndpoints = [
     path: '/api/v1/models/{name}/versions/{version}/seal',
     permission: 'model-versions.edit',
     summary: 'Seal a version whose files were not complete when it was registered.',
-    description: 'Answers the version as it is then; `seal.reason` says why where it is still unsealed. A sealed version stays as it is.',
+    description:
+      'Answers the version as it is then; `seal.reason` says why where it is still unsealed. A sealed version stays as it is. Files in a folder that the operator named are copied in first.',
     params: ByVersion,
     output: VersionSchema,
   }),

@@ -82,7 +82,7 @@ export function createApp(parts: AppParts): Server {
     ),
     ...artifactRoutes(contextOf, { ...artifactSources, fileRoots: parts.fileRoots }),
     ...serverRoutes(),
-    ...apiRoutes(contextOf),
+    ...apiRoutes(contextOf, { fileRoots: parts.fileRoots }),
   ];
   const { config } = parts;
   const telemetry = createTelemetry(parts.log);

@@ -2,6 +2,7 @@
 import type { Endpoint } from '@countersign/contract/endpoint.ts';
 import { endpoints } from '@countersign/contract/native-api.ts';
 import type { TSchema } from 'typebox';
+import type { FileRoots } from '../platform/blobs/file-roots.ts';
 import type { Ctx } from '../platform/context.ts';
 import type { Exchange, Reply, Route } from '../platform/http/exchange.ts';
 import { comparisonHandlers } from './comparison-handlers.ts';
@@ -15,27 +16,35 @@ import { transitionHandlers } from './transition-handlers.ts';
 import { validatorOf } from './validators.ts';
 import { versionHandlers } from './version-handlers.ts';
 
-const handlers: Handlers = {
+const handlersWith = (fileRoots?: FileRoots): Handlers => ({
   ...modelHandlers,
-  ...versionHandlers,
+  ...versionHandlers(fileRoots),
   ...transitionHandlers,
   ...comparisonHandlers,
   ...eventHandlers,
   ...settingsHandlers,
-};
+});
 
 export interface ApiOptions {
   /** Every answer is held against its schema, and the request fails where it differs. For tests. */
   readonly checkAnswers?: boolean;
+  /** Folders from which versions may be sealed; none without it. */
+  readonly fileRoots?: FileRoots;
 }
 
 export function apiRoutes(contextOf: (exchange: Exchange) => Ctx, options: ApiOptions = {}): Route[] {
-  return [...endpoints.map((endpoint) => routeOf(endpoint, contextOf, options)), ...documentationRoutes()];
+  const handlers = handlersWith(options.fileRoots);
+  return [...endpoints.map((endpoint) => routeOf(endpoint, handlers, contextOf, options)), ...documentationRoutes()];
 }
 
 type AnyHandler = (ctx: Ctx, input: RawInput) => Promise<unknown>;
 
-function routeOf(endpoint: Endpoint & { readonly id: keyof Handlers }, contextOf: (exchange: Exchange) => Ctx, options: ApiOptions): Route {
+function routeOf(
+  endpoint: Endpoint & { readonly id: keyof Handlers },
+  handlers: Handlers,
+  contextOf: (exchange: Exchange) => Ctx,
+  options: ApiOptions,
+): Route {
   const handle = handlers[endpoint.id] as AnyHandler; // `readInput` has checked the input against the schemas that type it
   return {
     method: endpoint.method,

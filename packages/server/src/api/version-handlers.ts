@@ -4,11 +4,12 @@ import * as catalog from '../features/catalog/catalog.ts';
 import * as models from '../features/models/models.ts';
 import * as transitions from '../features/transitions/transitions.ts';
 import * as versions from '../features/versions/versions.ts';
+import type { FileRoots } from '../platform/blobs/file-roots.ts';
 import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
 import { answerVersion, answerVersions, done } from './answers.ts';
 import type { Handlers } from './handlers.ts';
 
-export const versionHandlers: Handlers<(typeof versionEndpoints)[number]['id']> = {
+export const versionHandlers = (fileRoots?: FileRoots): Handlers<(typeof versionEndpoints)[number]['id']> => ({
   searchVersions: async (ctx, { query }) => {
     const page = await versions.search(ctx, {
       filter: query.filter,
@@ -54,7 +55,7 @@ export const versionHandlers: Handlers<(typeof versionEndpoints)[number]['id']> 
       files: files.map(({ path, sha256, sizeBytes }) => ({ path, sha256, size_bytes: sizeBytes })),
     };
   },
-  sealVersion: async (ctx, { params }) => answerVersion(ctx, await transitions.sealVersion(ctx, params.name, params.version)),
+  sealVersion: async (ctx, { params }) => answerVersion(ctx, await transitions.sealVersion(ctx, params.name, params.version, fileRoots)),
   setVersionTag: (ctx, { params, body }) => done(transitions.setVersionTag(ctx, params.name, params.version, params.key, body.value)),
   deleteVersionTag: (ctx, { params }) => done(transitions.deleteVersionTag(ctx, params.name, params.version, params.key)),
   listDeletedVersions: async (ctx, { params }) => {
@@ -62,4 +63,4 @@ export const versionHandlers: Handlers<(typeof versionEndpoints)[number]['id']> 
     return { versions: await answerVersions(ctx, deleted) };
   },
   restoreVersion: async (ctx, { params }) => answerVersion(ctx, await transitions.restoreVersion(ctx, params.name, params.version)),
-};
+});

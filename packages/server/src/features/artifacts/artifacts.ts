@@ -58,7 +58,10 @@ export interface Tree {
  * INVALID_PARAMETER_VALUE for a path that isn't one, below a file, or a directory, and for an upload cut off; STORAGE_FULL.
  */
 export async function put(ctx: Ctx, path: string, bytes: Readable): Promise<void> {
-  const target = parseWritablePath(path);
+  await storeAt(ctx, parseWritablePath(path), bytes);
+}
+
+async function storeAt(ctx: Ctx, target: string, bytes: Readable): Promise<void> {
   const above = foldersAbove(target);
   refuseInTheWay(target, await store.findInTheWay(reading(ctx), ctx.workspace.id, target, above));
   const stored = await ctx.blobs.put(SERVER_DOMAIN, bytes);
@@ -78,6 +81,23 @@ function refuseInTheWay(target: string, other: { path: string } | undefined): vo
       : `Invalid path '${clip(target)}': it is a directory. Store the file under another path.`,
   );
 }
+
+export interface IncomingFile {
+  readonly path: string;
+  open(): Readable;
+}
+
+/** Copies files below a directory that no client may write to; `dropCopied` ends it. */
+export async function copyIn(ctx: Ctx, directory: string, files: AsyncIterable<IncomingFile>): Promise<void> {
+  for await (const file of files) await storeAt(ctx, parseFilePath(`${directory}/${file.path}`), file.open());
+}
+
+/** The rows of `copyIn`; a tree sealed from them keeps their blobs. */
+export async function dropCopied(ctx: TxCtx, directory: string): Promise<void> {
+  await store.removeFiles(ctx.tx, ctx.workspace.id, parseFilePath(directory));
+}
+
+export const COPIED_FILES_MAX = store.TREE_FILES_MAX;
 
 /** One level, sorted by the bytes of the path; empty where the directory is absent or a file. `''` is the root. */
 export async function list(ctx: ReadCtx, directory: string): Promise<ArtifactEntry[]> {

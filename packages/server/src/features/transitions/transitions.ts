@@ -2,11 +2,14 @@
  * The one door for every change of a governed target: stage, alias, entry into a model, tag. Only this room makes Permits.
  * No policy exists yet, so every request is allowed; the question is asked all the same, at the place where it will be answered.
  */
+import { Readable } from 'node:stream';
 import { checkAlias, checkModelName, checkRegistryTag } from '@countersign/contract/names.ts';
 import type { GovernedTarget, Permit } from '@countersign/contract/permit.ts';
-import { invalid } from '@countersign/contract/problem.ts';
+import { invalid, Problem } from '@countersign/contract/problem.ts';
 import { canonicalStage } from '@countersign/contract/stages.ts';
-import { type Ctx, type TxCtx, transaction } from '../../platform/context.ts';
+import { FileRoots } from '../../platform/blobs/file-roots.ts';
+import { type Ctx, randomHex, type TxCtx, transaction } from '../../platform/context.ts';
+import * as artifacts from '../artifacts/artifacts.ts';
 import type { RegisteredModel } from '../models/models.ts';
 import * as models from '../models/models.ts';
 import type { ModelVersion, NewVersion } from '../versions/versions.ts';
@@ -154,8 +157,34 @@ export function deleteVersionTag(ctx: Ctx, name: string, number: number, key: st
   );
 }
 
-export function sealVersion(ctx: Ctx, name: string, number: number): Promise<ModelVersion> {
+/** Files outside are copied in first: a transaction waits for nothing but the database. */
+export async function sealVersion(ctx: Ctx, name: string, number: number, roots: FileRoots = new FileRoots([])): Promise<ModelVersion> {
+  const version = await versions.get(ctx, name, number);
+  const folder = versions.outsideFolder(version);
+  if (folder !== undefined) return sealOutside(ctx, version, folder, roots);
   return changing(ctx, name, async (inner) => versions.seal(inner, await versions.get(inner, name, number)));
+}
+
+async function sealOutside(ctx: Ctx, version: ModelVersion, folder: string, roots: FileRoots): Promise<ModelVersion> {
+  // Of this call alone: another one at the same time must not mix its files in.
+  const incoming = `${artifacts.SEALED_ROOT}/.incoming/${version.id}/${randomHex(ctx.clock)}`;
+  try {
+    await artifacts.copyIn(ctx, incoming, filesBelow(folder, roots));
+    const sealed = await changing(ctx, version.name, async (inner) =>
+      versions.seal(inner, await versions.get(inner, version.name, version.version), incoming),
+    );
+    if (sealed.sealState === 'sealed') return sealed;
+    throw new Problem('INVALID_STATE', "The source has no file 'MLmodel' at its root. Write it, then seal the version.");
+  } catch (error) {
+    await transaction(ctx, (inner) => artifacts.dropCopied(inner, incoming));
+    throw error;
+  }
+}
+
+async function* filesBelow(folder: string, roots: FileRoots): AsyncGenerator<artifacts.IncomingFile> {
+  for await (const file of roots.walk(folder, artifacts.COPIED_FILES_MAX)) {
+    yield { path: file.relative, open: () => (file.sizeBytes === 0 ? Readable.from([]) : roots.read(file)) };
+  }
 }
 
 function stageTarget(stage: string): GovernedTarget {

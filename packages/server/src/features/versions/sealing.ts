@@ -211,7 +211,7 @@ export async function sealAt(ctx: TxCtx, artifactUri: string): Promise<Seal> {
   return path === undefined ? unsealed('external') : sealHeld(ctx, path);
 }
 
-async function sealHeld(ctx: TxCtx, path: string): Promise<Seal> {
+export async function sealHeld(ctx: TxCtx, path: string): Promise<Seal> {
   const tree = await artifacts.sealTree(ctx, path, { requires: 'MLmodel' });
   if (tree) return { state: 'sealed', reason: null, treeId: tree.id, digest: tree.digest };
   const hasFiles = (await artifacts.list(ctx, path)).length > 0;

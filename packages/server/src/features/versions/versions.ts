@@ -6,13 +6,14 @@ import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import { parseModelVersionFilter, parseModelVersionOrderBy } from '../../platform/search/model-version-search-grammar.ts';
 import { getSettings } from '../access/access.ts';
+import * as artifacts from '../artifacts/artifacts.ts';
 import { digestOf, record } from '../events/events.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
 import type { ModelIdentity, RegisteredModel, Tag } from '../models/models.ts';
 import * as models from '../models/models.ts';
 import * as aliasStore from './alias-store.ts';
-import { isSealedPromptTag, type Resolved, resolveSource, sealNow, sealPrompt } from './sealing.ts';
-import { sealedUri } from './version-rules.ts';
+import { isSealedPromptTag, type Resolved, resolveSource, type Seal, sealHeld, sealNow, sealPrompt } from './sealing.ts';
+import { parseSource, sealedUri } from './version-rules.ts';
 import { searchIds } from './version-search.ts';
 import type { ModelVersion, VersionIdentity } from './version-store.ts';
 import * as store from './version-store.ts';
@@ -172,7 +173,7 @@ export async function search(ctx: Ctx, query: models.SearchQuery): Promise<model
     (offset) => {
       const filter = parseModelVersionFilter(query.filter);
       const orderBy = parseModelVersionOrderBy(query.orderBy);
-      return searchIds(db, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
+      return searchIds(db, ctx.searches, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
     },
     (ids) => store.listByIds(db, ids),
   );
@@ -401,9 +402,14 @@ function refuseOtherKind(version: VersionIdentity, isPrompt: boolean): void {
 }
 
 /** Seals a version whose files were not there, or not complete, when it was registered. Answers it as it is then. */
-export async function seal(ctx: TxCtx, version: ModelVersion): Promise<ModelVersion> {
-  if (version.sealState === 'sealed') return version;
-  const result = await sealNow(ctx, version);
+export async function seal(ctx: TxCtx, version: ModelVersion, copied?: string): Promise<ModelVersion> {
+  if (copied === undefined) return version.sealState === 'sealed' ? version : keepSeal(ctx, version, await sealNow(ctx, version));
+  const result = version.sealState === 'sealed' ? undefined : await sealHeld(ctx, copied);
+  await artifacts.dropCopied(ctx, copied);
+  return result?.state === 'sealed' ? keepSeal(ctx, version, result) : version;
+}
+
+async function keepSeal(ctx: TxCtx, version: ModelVersion, result: Seal): Promise<ModelVersion> {
   if (result.state !== 'sealed' && result.reason === version.sealReason) return version;
   await store.setSeal(ctx.tx, version.id, result.state, result.reason, result.treeId);
   if (result.state === 'sealed') {
@@ -415,6 +421,19 @@ export async function seal(ctx: TxCtx, version: ModelVersion): Promise<ModelVers
     });
   }
   return { ...version, sealState: result.state, sealReason: result.reason, treeId: result.treeId };
+}
+
+/** The folder on a disk that an unsealed version's files must be copied from; undefined where the server holds them. */
+export function outsideFolder(version: ModelVersion): string | undefined {
+  if (version.sealState === 'sealed' || version.sealReason !== 'external') return undefined;
+  const source = parseSource(version.storageLocation);
+  if (source.kind === 'foreign') {
+    throw new Problem(
+      'INVALID_STATE',
+      `The source of version ${version.version} is in a storage that this server holds no access to. Upload the files through the server and register them.`,
+    );
+  }
+  return source.kind === 'local' ? source.path : undefined;
 }
 
 /** Called when a logged model becomes READY: versions that were registered before it was complete are sealed now. */

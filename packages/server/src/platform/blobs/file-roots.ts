@@ -52,6 +52,30 @@ export class FileRoots {
     return found?.stats.isFile() ? { path: found.path, sizeBytes: found.stats.size, updatedAt: found.stats.mtimeMs } : undefined;
   }
 
+  /** Every file below a folder, each with its path from there. Refused: what is absent, links that lead out or around, and more than `max` files. */
+  async *walk(folder: string, max: number): AsyncGenerator<OutsideFile & { readonly relative: string }> {
+    const start = await this.#resolve(folder, '');
+    if (!start?.stats.isDirectory()) throw invalid('The source is no folder that exists. Write its files first, then seal the version.');
+    const pending = [{ path: start.path, relative: '', above: [start.path] }];
+    let count = 0;
+    for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+      for (const name of (await readdir(at.path)).sort()) {
+        const relative = at.relative === '' ? name : `${at.relative}/${name}`;
+        const found = await this.#inside(join(at.path, name));
+        if (found === undefined)
+          throw invalid(`'${relative}' leads outside the folders that the server may use, or to nothing. Replace the link by its file.`);
+        if (++count > max)
+          throw invalid(`The source holds more than ${max} files and folders. Put them into archives to seal the version.`);
+        if (found.stats.isDirectory()) {
+          if (at.above.includes(found.path)) throw invalid(`'${relative}' is a link to a folder above it. Remove the link.`);
+          pending.push({ path: found.path, relative, above: [...at.above, found.path] });
+        } else if (found.stats.isFile()) {
+          yield { path: found.path, relative, sizeBytes: found.stats.size, updatedAt: found.stats.mtimeMs };
+        } else throw invalid(`'${relative}' is neither a file nor a folder. Remove it to seal the version.`);
+      }
+    }
+  }
+
   read(file: OutsideFile, range?: ByteRange): Readable {
     // A link put in its place since it was resolved is not followed. The end is fixed: the file may grow while it is sent.
     const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0);
