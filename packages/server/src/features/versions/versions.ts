@@ -173,7 +173,7 @@ export async function search(ctx: Ctx, query: models.SearchQuery): Promise<model
     (offset) => {
       const filter = parseModelVersionFilter(query.filter);
       const orderBy = parseModelVersionOrderBy(query.orderBy);
-      return searchIds(db, ctx.searches, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
+      return searchIds(db, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
     },
     (ids) => store.listByIds(db, ids),
   );
