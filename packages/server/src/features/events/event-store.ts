@@ -132,15 +132,6 @@ export function list(
   );
 }
 
-export function lastOnTarget(db: Queries, modelId: number, target: string, asOf: number): Promise<ReadRow | undefined> {
-  return db.one(
-    `SELECT ${COLUMNS} FROM events WHERE model_id = ? AND target = ? AND recorded_at <= ? ORDER BY seq DESC LIMIT 1`,
-    modelId,
-    target,
-    asOf,
-  );
-}
-
 const NEAREST = 'SELECT seq, recorded_at FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT 1';
 
 /**

@@ -132,12 +132,6 @@ export async function list(db: Queries, query: EventQuery): Promise<RecordedEven
   return (await store.list(db, query)).map((row) => ({ ...row, hash: Buffer.from(row.hash).toString('hex') }));
 }
 
-/** The last event on a target of a model at or before a time: the state then. */
-export async function lastOnTarget(db: Queries, modelId: number, target: string, asOf: number): Promise<RecordedEvent | undefined> {
-  const row = await store.lastOnTarget(db, modelId, target, asOf);
-  return row && { ...row, hash: Buffer.from(row.hash).toString('hex') };
-}
-
 /** The last event recorded at or before a time: its place in the chain, 0 before the first. */
 export function lastSeqAt(db: Queries, asOf: number): Promise<number> {
   return store.lastSeqAt(db, asOf);
