@@ -15,6 +15,7 @@ CREATE INDEX run_dataset_tags_by_value ON run_dataset_tags (key, substr(value, 1
 CREATE INDEX run_dataset_tags_by_dataset ON run_dataset_tags (dataset_id, key);
 CREATE INDEX datasets_by_digest ON datasets (experiment_id, digest);
 CREATE INDEX registered_model_tags_by_value ON registered_model_tags (key, substr(value, 1, 200));
+CREATE INDEX model_version_tags_by_value ON model_version_tags (key, substr(value, 1, 200));
 CREATE INDEX experiment_tags_by_value ON experiment_tags (key, substr(value, 1, 200));
 CREATE INDEX logged_model_tags_by_value ON logged_model_tags (key, substr(value, 1, 200));
 CREATE INDEX logged_model_params_by_value ON logged_model_params (key, substr(value, 1, 200));

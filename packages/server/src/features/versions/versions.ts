@@ -5,7 +5,7 @@ import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import { parseModelVersionFilter, parseModelVersionOrderBy } from '../../platform/search/model-version-search-grammar.ts';
-import { getSettings } from '../access/access.ts';
+import { getSettings } from '../workspaces/workspaces.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import { digestOf, record } from '../events/events.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
@@ -173,7 +173,7 @@ export async function search(ctx: Ctx, query: models.SearchQuery): Promise<model
     (offset) => {
       const filter = parseModelVersionFilter(query.filter);
       const orderBy = parseModelVersionOrderBy(query.orderBy);
-      return searchIds(db, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
+      return searchIds(db, ctx.searches, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
     },
     (ids) => store.listByIds(db, ids),
   );

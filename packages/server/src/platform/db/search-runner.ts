@@ -85,8 +85,8 @@ function tooSlow(plan: SearchPlan, timeoutMs: number): Error {
   const clauses = plan.clauses.map((clause) => `'${clause}'`).join(', ');
   const advice =
     plan.clauses.length === 0
-      ? 'Order by start time or by a metric, or name fewer experiments.'
-      : `No clause of the filter is selective enough to start from; narrow ${clauses}: compare by '=' with a rarer value or a longer text, or name fewer experiments.`;
+      ? 'Leave out order_by, or add a clause to the filter that few of them match.'
+      : `No clause of the filter is selective enough to start from; narrow ${clauses}: compare by '=' with a rarer value or a longer text, or search fewer of them at once.`;
   return invalid(`The search for ${plan.what} was stopped after ${timeoutMs / 1000} s. ${advice}`);
 }
 
