@@ -28,6 +28,7 @@ import type { Searches } from './platform/db/search-runner.ts';
 import type { Exchange, Route } from './platform/http/exchange.ts';
 import { createGuards } from './platform/http/guards.ts';
 import { createHttpServer } from './platform/http/server.ts';
+import type { TlsPair } from './platform/http/tls-pair.ts';
 import { createTelemetry } from './platform/telemetry/telemetry.ts';
 
 export interface AppParts {
@@ -40,6 +41,8 @@ export interface AppParts {
   readonly fileRoots: FileRoots;
   readonly webhooks: WebhookMeans;
   readonly config: Pick<ServerConfig, 'guards' | 'staticPrefix' | 'serves'>;
+  /** Undefined: plain HTTP. */
+  readonly tls: TlsPair | undefined;
   readonly log: Logger;
 }
 
@@ -95,5 +98,6 @@ export function createApp(parts: AppParts): Server {
     staticPrefix: config.staticPrefix,
     isUnprefixed: (path) => isArtifactProxy(path) || ['/health', '/version', '/metrics'].includes(path),
     frameOptions: config.guards.frameOptions ?? null,
+    tls: parts.tls,
   });
 }

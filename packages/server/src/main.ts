@@ -14,6 +14,8 @@ import { readServerConfig, type ServerConfig } from './platform/config/server-co
 import { systemClock } from './platform/context.ts';
 import { createSearches } from './platform/db/search-runner.ts';
 import { stopHttpServer } from './platform/http/server.ts';
+import { readTlsPair, type TlsPair } from './platform/http/tls-pair.ts';
+import { startRenewingCertificate } from './platform/http/tls-upkeep.ts';
 import { startJob } from './platform/jobs/background-job.ts';
 import { createSecretBox } from './platform/secrets/secret-box.ts';
 import { createLog } from './platform/telemetry/log.ts';
@@ -25,30 +27,36 @@ const GC_FIRST_MS = 10 * 60_000;
 const GC_EVERY_MS = 6 * 3_600_000;
 
 export interface RunningServer {
-  /** `http://127.0.0.1:5000`, and the static prefix if there is one. */
+  /** `http://127.0.0.1:5000`, https with TLS, and the static prefix if there is one. */
   readonly url: string;
+  /** Reads the TLS files again; the log says what came of it. Undefined without TLS. */
+  readonly renewCertificate: (() => Promise<void>) | undefined;
   /** Takes no more requests, lets running ones end for at most 30 s, closes the database. */
   stop(): Promise<void>;
 }
 
-/** Resolves when requests are answered. RESOURCE_CONFLICT for a taken port or folder; see `openGround` for the database's refusals. */
+/**
+ * Resolves when requests are answered. RESOURCE_CONFLICT for a taken port or folder; see `openGround` for the database's refusals, and
+ * `readTlsPair` for those of the certificate.
+ */
 export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
   for (const note of config.notes) log.warn(note);
+  const tls = config.tls && (await readTlsPair(config.tls));
   const ground = await openGround(config, (sentence) => log.info(sentence));
   try {
-    return await serve(config, log, ground);
+    return await serve(config, log, ground, tls);
   } catch (error) {
     await ground.close();
     throw error;
   }
 }
 
-async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Ground): Promise<RunningServer> {
+async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Ground, tls: TlsPair | undefined): Promise<RunningServer> {
   const { database, searchTimeoutMs, artifactRoot } = config;
   const searches = createSearches({ db, file: database.kind === 'sqlite' ? database.file : undefined, timeoutMs: searchTimeoutMs });
   const { keyFile, ...webhookRules } = config.webhooks;
   const webhooks = { ...webhookRules, secrets: createSecretBox({ keyFile, randomBytes: systemClock.randomBytes }) };
-  const parts = { db, searches, blobs, artifactRoot, fileRoots: new FileRoots(config.fileRoots), webhooks, config, log };
+  const parts = { db, searches, blobs, artifactRoot, fileRoots: new FileRoots(config.fileRoots), webhooks, config, log, tls };
   const ctx = localContext(parts);
   await ensureDefaultExperiment(ctx, artifactRoot);
   const server = createApp(parts);
@@ -57,6 +65,7 @@ async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Gr
     server.listen(config.port, config.host.replace(/^\[|\]$/g, ''), resolve);
   });
   server.on('error', (error) => log.error({ err: error }, 'the listening socket failed'));
+  const certificate = startRenewingCertificate(server, config.tls, tls, log);
   const gc = startJob({
     firstAfterMs: GC_FIRST_MS,
     everyMs: GC_EVERY_MS,
@@ -68,17 +77,18 @@ async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Gr
     onFailure: (failure) => log.warn(failure, 'a webhook was not reached, and the call was given up'),
   });
   return {
-    url: `${urlOf(server.address() as AddressInfo)}${config.staticPrefix}`, // it listens on TCP
+    url: `${tls ? 'https' : 'http'}://${addressOf(server.address() as AddressInfo)}${config.staticPrefix}`, // it listens on TCP
+    renewCertificate: certificate?.now,
     stop: async () => {
-      await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop(), deliverer.stop()]);
+      await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop(), deliverer.stop(), certificate?.stop()]);
       await searches.close();
       await close();
     },
   };
 }
 
-function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+function addressOf({ address, family, port }: AddressInfo): string {
+  return `${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 function cannotListen(error: Error & { code?: string }, { host, port }: ServerConfig): Error {
@@ -123,7 +133,11 @@ export async function runServer(config: ServerConfig): Promise<void> {
   };
   process.on('SIGTERM', () => void stop('SIGTERM', 0));
   process.on('SIGINT', () => void stop('SIGINT', 0));
-  process.on('SIGHUP', () => void stop('SIGHUP', 0));
+  // Tools that renew certificates send it. Without TLS it means what it always did: the terminal is closed.
+  process.on('SIGHUP', () => {
+    if (config.tls === undefined) void stop('SIGHUP', 0);
+    else running?.renewCertificate?.().catch((error: unknown) => log.error({ err: error }, 'reading the TLS files again failed'));
+  });
   process.on('uncaughtException', (error) => {
     log.fatal({ err: error }, 'an error that nobody handled');
     if (!isStopping) void stop('an unhandled error', 1);

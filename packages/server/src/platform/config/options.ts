@@ -43,6 +43,30 @@ const OPTIONS = [
     about: 'Port to listen on.',
   },
   {
+    name: 'tls-certificate',
+    argument: 'FILE',
+    variables: ['COUNTERSIGN_TLS_CERTIFICATE'],
+    about: 'PEM file of the certificate and its chain: with it and --tls-key the server speaks https only. Replaced without a restart.',
+  },
+  {
+    name: 'tls-key',
+    argument: 'FILE',
+    variables: ['COUNTERSIGN_TLS_KEY'],
+    about: 'PEM file of the key that belongs to --tls-certificate.',
+  },
+  {
+    name: 'tls-key-passphrase-file',
+    argument: 'FILE',
+    variables: ['COUNTERSIGN_TLS_KEY_PASSPHRASE_FILE'],
+    about: 'File whose first line is the passphrase of --tls-key, where that is encrypted.',
+  },
+  {
+    name: 'public-url',
+    argument: 'URL',
+    variables: ['COUNTERSIGN_PUBLIC_URL'],
+    about: 'The address that people and CI jobs use, where it is another than the one listened on: https://registry.example.',
+  },
+  {
     name: 'data-dir',
     argument: 'DIR',
     variables: ['COUNTERSIGN_DATA_DIR'],

@@ -2,6 +2,7 @@
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { invalid } from '@countersign/contract/problem.ts';
+import type { TlsFiles } from '../http/tls-pair.ts';
 import { type DatabasePlace, localFolderOf, readDatabaseUrl } from './locations.ts';
 import { ALL_OPTIONS, type Option, type OptionName } from './options.ts';
 import { ORIGINS, readSettings, type Setting, type Settings, type SettingsInput } from './sources.ts';
@@ -10,6 +11,10 @@ export interface ServerConfig {
   readonly host: string;
   /** 0: any free one. */
   readonly port: number;
+  /** Undefined: plain HTTP. */
+  readonly tls: TlsFiles | undefined;
+  /** Absolute http(s) URL without query and without a slash at its end: where people and CI jobs reach the server. */
+  readonly publicUrl: string | undefined;
   /** Absolute. */
   readonly dataDir: string;
   readonly database: DatabasePlace;
@@ -82,6 +87,8 @@ export function toServerConfig(settings: Settings): ServerConfig {
   return {
     host,
     port: wholeNumber(settings.get('port'), 0, 65_535),
+    tls: readTlsFiles(settings),
+    publicUrl: readPublicUrl(settings.get('public-url')),
     dataDir,
     database,
     blobDir,
@@ -100,6 +107,28 @@ export function toServerConfig(settings: Settings): ServerConfig {
     searchTimeoutMs: wholeNumber(settings.get('search-timeout-ms'), 1, 3_600_000),
     notes,
   };
+}
+
+function readTlsFiles(settings: Settings): TlsFiles | undefined {
+  const certificate = folder(settings.get('tls-certificate'));
+  const key = folder(settings.get('tls-key'));
+  const keyPassphrase = folder(settings.get('tls-key-passphrase-file'));
+  if (certificate !== undefined && key !== undefined) return { certificate, key, keyPassphrase };
+  const given = (['tls-certificate', 'tls-key', 'tls-key-passphrase-file'] as const).find((name) => settings.has(name));
+  if (given === undefined) return undefined;
+  throw invalid(
+    `${settings.get(given)?.spelling} alone gives no TLS. Name the certificate by --tls-certificate and its key by --tls-key, or leave all of them out.`,
+  );
+}
+
+function readPublicUrl(setting: Setting | undefined): string | undefined {
+  if (setting === undefined) return undefined;
+  const url = URL.canParse(setting.value) ? new URL(setting.value) : undefined;
+  const isPlain = url && /^https?:$/.test(url.protocol) && url.username === '' && url.password === '' && !/[?#]/.test(setting.value);
+  if (isPlain) return `${url.origin}${url.pathname}`.replace(/\/+$/, '');
+  throw invalid(
+    `${setting.spelling} must be an absolute URL without user, query and fragment, as in https://registry.example, got '${setting.value.replace(/\/\/[^/@]*@/, '//…@')}'.`,
+  );
 }
 
 function readWebhooks(settings: Settings, dataDir: string): WebhookConfig {

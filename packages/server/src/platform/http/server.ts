@@ -2,9 +2,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Server as NetServer } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import { Problem } from '@countersign/contract/problem.ts';
 import createRouter, { type HTTPMethod } from 'find-my-way';
 import { Exchange, type Handler, type Reply, type Route } from './exchange.ts';
+import type { TlsPair } from './tls-pair.ts';
+import { PLAIN_REQUEST, STRICT_TRANSPORT, TlsServer } from './tls-server.ts';
 
 /** Looks at a request before its handler; an answer ends it. */
 export type Guard = (exchange: Exchange, route: Route | undefined) => Reply | undefined;
@@ -24,6 +27,8 @@ export interface HttpOptions {
   readonly isUnprefixed?: (path: string) => boolean;
   /** `null`: the header is not sent. */
   readonly frameOptions?: 'SAMEORIGIN' | 'DENY' | null;
+  /** With it the server is a `TlsServer`. */
+  readonly tls?: TlsPair | undefined;
 }
 
 const KEEP_ALIVE_MS = 75_000;
@@ -46,6 +51,7 @@ export function createHttpServer(options: HttpOptions): Server {
 
   const answer = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const startedAt = performance.now();
+    if (options.tls) res.setHeader('Strict-Transport-Security', STRICT_TRANSPORT);
     const given = req.headers['x-request-id'];
     const isTaken = typeof given === 'string' && REQUEST_ID.test(given);
     const isOurs = stripPrefix(req);
@@ -72,10 +78,9 @@ export function createHttpServer(options: HttpOptions): Server {
     }
   };
 
-  const server = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0, maxHeaderSize: HEADER_BYTES_MAX },
-    (req, res) => void answer(req, res),
-  );
+  const limits = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: HEADERS_MS, requestTimeout: 0, maxHeaderSize: HEADER_BYTES_MAX };
+  const onRequest = (req: IncomingMessage, res: ServerResponse): void => void answer(req, res);
+  const server = options.tls ? new TlsServer(limits, options.tls, onRequest) : createServer(limits, onRequest);
   server.setTimeout(SILENCE_MS);
   server.on('clientError', refuseUnreadable);
   return server;
@@ -184,6 +189,8 @@ function replyTo(error: unknown, exchange: Exchange, onError: HttpOptions['onErr
 
 /** What isn't HTTP never becomes a request. */
 function refuseUnreadable(error: Error & { code?: string }, socket: Duplex): void {
+  // The TLS server answers these itself: this socket can't be written to.
+  if (error.code === PLAIN_REQUEST) return;
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy();
     return;
@@ -198,7 +205,8 @@ function refuseUnreadable(error: Error & { code?: string }, socket: Duplex): voi
         ? ['400 Bad Request', `The request's headers did not arrive within ${HEADERS_MS / 1000} s. Send it again.`]
         : ['400 Bad Request', 'This is not a valid HTTP/1.1 request.'];
   const body = JSON.stringify({ error_code: 'BAD_REQUEST', message });
+  const strict = socket instanceof TLSSocket ? `Strict-Transport-Security: ${STRICT_TRANSPORT}\r\n` : '';
   socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    `HTTP/1.1 ${status}\r\n${strict}Content-Type: application/json\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
   );
 }
