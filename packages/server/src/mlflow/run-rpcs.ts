@@ -20,8 +20,9 @@ import { DEFAULT_EXPERIMENT_ID, parseExperimentId } from '../features/experiment
 import * as runs from '../features/runs/runs.ts';
 import { parseExact } from '../platform/http/json.ts';
 import { metricRpcs } from './metric-rpcs.ts';
-import { type Rpc, rpc } from './rpc.ts';
-import { createdRunToWire, runInfoToWire, runToWire } from './tracking-wire.ts';
+import { RawJson, type Rpc, rpc } from './rpc.ts';
+import { runJson } from './run-json.ts';
+import { createdRunToWire, runInfoToWire } from './tracking-wire.ts';
 
 /** Throws as for any required parameter where neither name is given. */
 export function runIdOf(input: { readonly run_id: string | undefined; readonly run_uuid: string | undefined }): string {
@@ -66,7 +67,9 @@ export const runRpcs: readonly Rpc[] = [
     });
     return { run: createdRunToWire(run) };
   }),
-  rpc('GET', '/mlflow/runs/get', 'run.read', GetRun, async (ctx, input) => ({ run: runToWire(await runs.getRun(ctx, runIdOf(input))) })),
+  rpc('GET', '/mlflow/runs/get', 'run.read', GetRun, async (ctx, input) => {
+    return new RawJson(`{"run":${runJson(await runs.getRunText(ctx, runIdOf(input)))}}`);
+  }),
   rpc('POST', '/mlflow/runs/update', 'run.update', UpdateRun, async (ctx, input) => {
     const change = { status: input.status, endTime: input.end_time, name: input.run_name };
     return { run_info: runInfoToWire(await runs.update(ctx, runIdOf(input), change)) };

@@ -4,8 +4,9 @@ import { listByIds, searchDatasets, searchExperiments } from '../features/experi
 import { listRunsByPk, searchRuns } from '../features/runs/runs.ts';
 import { reading } from '../platform/context.ts';
 import type { Searches } from '../platform/db/search-runner.ts';
-import { type Rpc, rpc } from './rpc.ts';
-import { experimentToWire, runToWire } from './tracking-wire.ts';
+import { RawJson, type Rpc, rpc } from './rpc.ts';
+import { runJson } from './run-json.ts';
+import { experimentToWire } from './tracking-wire.ts';
 
 const LIFECYCLES: Readonly<Record<ViewType, readonly ('active' | 'deleted')[]>> = {
   ACTIVE_ONLY: ['active'],
@@ -28,8 +29,10 @@ export function searchRpcs({ searches }: SearchParts): readonly Rpc[] {
         maxResults: input.max_results,
         pageToken: input.page_token,
       });
+      if (page.pks.length === 0) return {};
       const runs = await listRunsByPk(reading(ctx), page.pks);
-      return { runs: unlessEmpty(runs.map(runToWire)), next_page_token: page.nextPageToken };
+      const token = page.nextPageToken === undefined ? '' : `,"next_page_token":"${page.nextPageToken}"`;
+      return new RawJson(`{"runs":[${runs.map(runJson).join(',')}]${token}}`);
     }),
     rpc('POST|GET', '/mlflow/experiments/search', 'experiment.read', SearchExperiments, async (ctx, input) => {
       const page = await searchExperiments(ctx, searches, {

@@ -30,14 +30,6 @@ export function runInfoToWire(info: RunInfo): object {
   };
 }
 
-/** `inputs` and `outputs` are there even if empty, as upstream's `runs/get` and `runs/search` have them. */
-export function runToWire(run: Run): object {
-  return {
-    ...createdRunToWire(run),
-    outputs: { model_outputs: unlessEmpty(run.modelOutputs) },
-  };
-}
-
 /** A run as `runs/create` answers it: it can't have outputs yet. */
 export function createdRunToWire(run: Run): object {
   return {
@@ -47,7 +39,7 @@ export function createdRunToWire(run: Run): object {
   };
 }
 
-function datasetInputToWire(dataset: RunDataset): object {
+export function datasetInputToWire(dataset: RunDataset): object {
   const { tags, schema, profile, ...facts } = dataset;
   return { tags: unlessEmpty(tags), dataset: { ...facts, schema: schema ?? undefined, profile: profile ?? undefined } };
 }

@@ -55,6 +55,17 @@ export interface Run {
   readonly modelOutputs: readonly { readonly model_id: string; readonly step: Int64 }[];
 }
 
+/** A run whose lists are JSON text as the database built it: of `Run`'s members, `[]` where there are none. */
+export interface RunText {
+  readonly info: RunInfo;
+  readonly metrics: string;
+  readonly params: string;
+  readonly tags: string;
+  readonly datasets: string;
+  readonly modelInputs: string;
+  readonly modelOutputs: string;
+}
+
 interface InfoRow {
   readonly pk: number;
   readonly run_id: string;
@@ -98,16 +109,33 @@ function fromInfoRow(row: InfoRow): RunInfo {
   };
 }
 
-function fromRow(row: RunRow): Run {
+function fromRow(row: RunRow): RunText {
   return {
     info: fromInfoRow(row),
-    metrics: readRows(row.metrics),
-    params: readRows(row.params),
-    tags: readRows(row.tags),
-    datasets: readRows(row.datasets),
-    modelInputs: readRows(row.model_inputs),
-    modelOutputs: readRows(row.model_outputs),
+    metrics: row.metrics,
+    params: row.params,
+    tags: row.tags,
+    datasets: row.datasets,
+    modelInputs: row.model_inputs,
+    modelOutputs: row.model_outputs,
   };
+}
+
+/** The run with its lists read. */
+export function readRun(text: RunText): Run {
+  return {
+    info: text.info,
+    metrics: readRows(text.metrics),
+    params: readRows(text.params),
+    tags: readRows(text.tags),
+    datasets: readDatasets(text.datasets),
+    modelInputs: readRows(text.modelInputs),
+    modelOutputs: readRows(text.modelOutputs),
+  };
+}
+
+export function readDatasets(text: RunText['datasets']): readonly RunDataset[] {
+  return readRows(text);
 }
 
 /** The shape is the query's. Steps may pass 2^53. */
@@ -159,13 +187,13 @@ export async function findInfo(db: Queries, workspaceId: number, runId: string):
   return row && fromInfoRow(row);
 }
 
-export async function findRun(db: Queries, workspaceId: number, runId: string): Promise<Run | undefined> {
+export async function findRun(db: Queries, workspaceId: number, runId: string): Promise<RunText | undefined> {
   const row = await db.one<RunRow>(`SELECT ${columns(db.dialect)} ${IN_WORKSPACE}`, runId, workspaceId);
   return row && fromRow(row);
 }
 
 /** In the order of `pks`; those that don't exist are left out. */
-export async function listByPk(db: Queries, pks: readonly number[]): Promise<Run[]> {
+export async function listByPk(db: Queries, pks: readonly number[]): Promise<RunText[]> {
   if (pks.length === 0) return [];
   const rows = await db.all<RunRow>(`SELECT ${columns(db.dialect)} FROM runs r WHERE r.pk IN (${idsOf(db)})`, idList(db, pks));
   const byPk = new Map(rows.map((row) => [row.pk, fromRow(row)]));

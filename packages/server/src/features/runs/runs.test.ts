@@ -100,6 +100,7 @@ describe('the life of a run', () => {
     for (const name of ['a', 'b', 'c']) pks.push((await runs.getRun(ctx, await start(name))).info.pk);
     const listed = await runs.listRunsByPk(ctx.db, [...pks].reverse().concat(999));
     expect(listed.map((run) => run.info.name)).toEqual(['c', 'b', 'a']);
+    expect(JSON.parse(listed[0]?.tags ?? '')).toEqual([{ key: 'mlflow.runName', value: 'c' }]);
   });
 });
 

@@ -8,20 +8,28 @@ import { record } from '../events/events.ts';
 import { appendToLocation, checkActive, getExperiment } from '../experiments/experiments.ts';
 import * as metrics from '../metrics/metrics.ts';
 import * as rules from './run-rules.ts';
-import type { KeyValue, Run, RunInfo, RunStatus } from './run-store.ts';
+import type { KeyValue, Run, RunInfo, RunStatus, RunText } from './run-store.ts';
 import * as store from './run-store.ts';
 import * as writes from './run-write-store.ts';
 
 export type { NewDataset } from './run-rules.ts';
 export { type RunSearch, searchRuns } from './run-search.ts';
-export type { KeyValue, MetricPoint, Run, RunDataset, RunInfo, RunStatus } from './run-store.ts';
+export {
+  type KeyValue,
+  type MetricPoint,
+  type Run,
+  type RunDataset,
+  type RunInfo,
+  type RunStatus,
+  type RunText,
+  readDatasets,
+} from './run-store.ts';
 
 const LOGGED_MODELS_TAG = 'mlflow.log-model.history';
 
 /** Whole runs in the order of `pks`, by one statement; those that don't exist are left out. */
-export async function listRunsByPk(db: Queries, pks: readonly number[], options: { readonly modelInputs?: boolean } = {}): Promise<Run[]> {
-  const runs = await store.listByPk(db, pks);
-  return options.modelInputs === false ? runs.map((run) => ({ ...run, modelInputs: [] })) : runs;
+export function listRunsByPk(db: Queries, pks: readonly number[]): Promise<RunText[]> {
+  return store.listByPk(db, pks);
 }
 
 /** Active or deleted. */
@@ -36,6 +44,11 @@ export async function getArtifactUri(ctx: Ctx, runId: string): Promise<string> {
 
 /** The whole run, active or deleted. Throws RESOURCE_DOES_NOT_EXIST. */
 export async function getRun(ctx: Ctx, runId: string): Promise<Run> {
+  return store.readRun(await getRunText(ctx, runId));
+}
+
+/** The same, its lists as JSON text. */
+export async function getRunText(ctx: Ctx, runId: string): Promise<RunText> {
   const run = await store.findRun(reading(ctx), ctx.workspace.id, runId);
   if (run === undefined) throw absent(runId);
   return run;

@@ -8,6 +8,7 @@ import sql from 'sql-template-tag';
 import type { Queries, SqlValue } from './database.ts';
 import type { Driver, FoundRow, SearchPlan } from './search-plan.ts';
 import { CHUNK_CANDIDATES, SearchScan } from './search-scan.ts';
+import { boundLimit } from './search-sql.ts';
 
 export interface Searches {
   /** The rows after the plan's cursor, at most `limit`. Throws INVALID_PARAMETER_VALUE at the operator's time limit. */
@@ -23,7 +24,9 @@ export interface SearchesOptions {
 }
 
 export const SEARCH_TIMEOUT_MS = 60_000;
-const FIRST_CHUNK = 1000;
+/** Enough for most filters; then as many as a driver must save to be worth looking for. */
+const FIRST_CHUNK = 100;
+const SECOND_CHUNK = 1000;
 const CHUNK = 2500;
 const CHUNK_OFF_THREAD = 10_000;
 /** Candidates looked at on the main thread. */
@@ -47,10 +50,11 @@ export function createSearches(options: SearchesOptions): Searches {
 /** Undefined where the answer would take more than the main thread may spend. */
 export async function findQuickly(db: Queries, plan: SearchPlan): Promise<FoundRow[] | undefined> {
   const narrow = plan.drivers.filter((driver) => driver.isNarrow);
-  const small = await findDriver(db, narrow, SMALL_DRIVER);
+  const small = await readSmallDriver(db, narrow);
   if (small !== undefined) return new SearchScan(db, plan).drive(small);
   const scan = new SearchScan(db, plan);
   const first = Math.min(CANDIDATES_MAX, Math.max(FIRST_CHUNK, 2 * (plan.offset + plan.limit)));
+  const second = Math.max(SECOND_CHUNK, first);
   let size = first;
   let spent = 0;
   let isDriverSought = false;
@@ -59,7 +63,8 @@ export async function findQuickly(db: Queries, plan: SearchPlan): Promise<FoundR
     const chunk = await chunks.next();
     if (chunk.done) return scan.rows;
     spent += chunk.value;
-    if (!isDriverSought && spent > first + CHUNK_CANDIDATES) {
+    if (!isDriverSought) size = second;
+    if (!isDriverSought && spent > first + second + 2 * CHUNK_CANDIDATES) {
       isDriverSought = true;
       const driver = await findDriver(db, plan.drivers, CANDIDATES_MAX);
       if (driver !== undefined) return new SearchScan(db, plan).drive(driver);
@@ -95,12 +100,31 @@ async function findDriver(db: Queries, drivers: readonly Driver[], most: number)
   let best: { driver: Driver; count: number } | undefined;
   for (const driver of drivers) {
     const limit = best?.count ?? most + 1;
-    const query = sql`SELECT COUNT(*) AS count FROM (SELECT pk FROM (${driver.rows}) driver LIMIT ${limit}) bounded`;
+    const query = sql`SELECT COUNT(*) AS count FROM (SELECT pk FROM (${driver.rows}) driver LIMIT ${boundLimit(limit)}) bounded`;
     const row = await db.one<{ count: number }>(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
     if (row !== undefined && row.count < limit) best = { driver, count: row.count };
     if (best?.count === 0) break;
   }
   return best?.driver;
+}
+
+/** As `findDriver`, and its rows are read already: finding them may be most of the work. */
+async function readSmallDriver(db: Queries, drivers: readonly Driver[]): Promise<Driver | undefined> {
+  const pks = db.dialect === 'sqlite' ? sql`json_group_array(pk)` : sql`CAST(json_agg(pk) AS text)`;
+  let best: { pks: string; count: number } | undefined;
+  for (const driver of drivers) {
+    const limit = best?.count ?? SMALL_DRIVER + 1;
+    const query = sql`SELECT COUNT(*) AS count, ${pks} AS pks FROM (SELECT pk FROM (${driver.rows}) driver LIMIT ${limit}) bounded`;
+    const row = await db.one<{ count: number; pks: string | null }>(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
+    if (row !== undefined && row.count < limit) best = { pks: row.pks ?? '[]', count: row.count };
+    if (best?.count === 0) break;
+  }
+  if (best === undefined) return undefined;
+  const rows =
+    db.dialect === 'sqlite'
+      ? sql`SELECT value AS pk FROM json_each(${best.pks})`
+      : sql`SELECT CAST(jsonb_array_elements_text(CAST(${best.pks} AS jsonb)) AS bigint) AS pk`;
+  return { rows, isNarrow: true };
 }
 
 function nextTurn(): Promise<void> {

@@ -19,7 +19,7 @@ import {
   upTo,
 } from './search-order.ts';
 import { allOf, type Driver, type FoundRow, type IndexColumn, type KeyValue, type Leg, type SearchPlan } from './search-plan.ts';
-import { likePattern } from './search-sql.ts';
+import { boundLimit, likePattern } from './search-sql.ts';
 
 type Position = KeyValue['value'];
 
@@ -113,7 +113,7 @@ export class SearchScan {
     const { lead } = leg;
     if (lead === undefined) return yield* this.#tied(leg, undefined, undefined, chunkSize);
     const start = this.#startOf(leg);
-    let from = start?.lead;
+    let from = start?.lead ?? leg.ends?.[0];
     if (from !== undefined && start?.second !== undefined) {
       yield* this.#tied(leg, from, start.second, chunkSize);
       from = await this.#next(leg, from);
@@ -168,9 +168,9 @@ export class SearchScan {
   #until(leg: Leg): Sql[] {
     const at = leg.ranks.length - 1;
     const row = this.#kept[this.#needed - 1]?.keys;
-    const worst = row?.[at];
-    if (!leg.isDriven || leg.lead === undefined || worst === undefined || !isOfLeg(leg, row)) return [];
-    return [upTo(leg.lead.column, leg.lead.descending, worst.value)];
+    const worst = leg.isDriven && isOfLeg(leg, row) ? row?.[at] : undefined;
+    const last = worst === undefined ? leg.ends?.[1] : worst.value;
+    return leg.lead === undefined || last === undefined ? [] : [upTo(leg.lead.column, leg.lead.descending, last)];
   }
 
   /** The value at which `size` entries are passed, where there are more. */
@@ -214,7 +214,7 @@ export class SearchScan {
       ...residuals.map(({ texts }, i) => sql`${texts} AS ${name('x', i)}`),
     ].reduce((left, right) => sql`${left}, ${right}`);
     // What is left to decide here must not be cut off before.
-    const limit = residuals.length > 0 ? sql`` : sql` LIMIT ${this.#needed}`;
+    const limit = residuals.length > 0 ? sql`` : sql` LIMIT ${boundLimit(this.#needed)}`;
     const rows = await this.#all(sql`SELECT ${columns} FROM ${from} WHERE ${allOf(where)} ORDER BY ${orderBy(keys)}${limit}`);
     this.#keep(rows.filter((row) => matchesResiduals(this.#plan, row)).map((row) => readRow(keys, row)));
   }

@@ -14,6 +14,11 @@ export const INDEXED_CHARACTERS = 200;
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
 
+/** SQLite compiles a statement anew each time that a bare `LIMIT ?` is bound, which takes as long as finding a page does. */
+export function boundLimit(rows: number): Sql {
+  return sql`CAST(${rows} AS INTEGER)`;
+}
+
 /** `%` any text, `_` one character, no escape character. */
 export function like(dialect: Dialect, column: Sql, pattern: string): Sql {
   return dialect === 'sqlite' ? sql`${column} LIKE ${pattern}` : sql`${column} LIKE ${pattern} ESCAPE ''`;
