@@ -157,7 +157,33 @@ function sendReply({ res, req, requestId }: Exchange, reply: Reply, frameOptions
   // A body that wasn't read to its end can't be followed by another request on the same connection.
   if (isStopping || (!req.complete && req.method !== 'GET')) headers.Connection = 'close';
   res.writeHead(reply.status ?? 200, headers);
-  res.end(req.method === 'HEAD' ? undefined : reply.body);
+  if (req.method === 'GET') sendWithOthers(res, reply.body);
+  else res.end(req.method === 'HEAD' ? undefined : reply.body);
+}
+
+interface Waiting {
+  readonly res: ServerResponse;
+  readonly body: string | Buffer;
+}
+
+/** Answers that wait for each other, at most; after so many the first should not wait any more. */
+const TOGETHER_MAX = 32;
+let waiting: Waiting[] = [];
+
+/**
+ * Reads of a turn of the loop are answered at its end, one right after the other: a client on this machine is then woken once, which costs as
+ * much as a small read does. Writes come together anyway, after their commit.
+ */
+function sendWithOthers(res: ServerResponse, body: string | Buffer): void {
+  waiting.push({ res, body });
+  if (waiting.length === 1) setImmediate(sendWaiting);
+  else if (waiting.length >= TOGETHER_MAX) sendWaiting();
+}
+
+function sendWaiting(): void {
+  const together = waiting;
+  waiting = [];
+  for (const { res, body } of together) res.end(body);
 }
 
 function methodNotAllowed({ req, path }: Exchange, allowed: readonly string[]): Reply {
