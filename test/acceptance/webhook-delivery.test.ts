@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AS_LOCAL } from '@countersign/server/features/access/access.ts';
 import { openChain } from '@countersign/server/features/events/events.ts';
 import * as models from '@countersign/server/features/models/models.ts';
 import * as webhooks from '@countersign/server/features/webhooks/webhooks.ts';
@@ -12,8 +13,8 @@ import { type Ctx, systemClock } from '@countersign/server/platform/context.ts';
 import { migrate } from '@countersign/server/platform/db/migrate.ts';
 import { PostgresDatabase } from '@countersign/server/platform/db/postgres.ts';
 import { createSearches, SEARCH_TIMEOUT_MS } from '@countersign/server/platform/db/search-runner.ts';
-import { createSecretBox } from '@countersign/server/platform/secrets/secret-box.ts';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { secretBox } from '../support/master-keys.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { mlflow, startServer } from '../support/server.ts';
 
@@ -69,7 +70,7 @@ const MODELS = 40;
 test('of two replicas on PostgreSQL one tells each event, and the other goes on where one was killed', async () => {
   const cluster = await startPostgres();
   const database = await cluster.createDatabase();
-  const box = createSecretBox({ keyFile: join(folder, 'webhook.key'), randomBytes: systemClock.randomBytes });
+  const box = secretBox(join(folder, 'master.key'));
   const means = { secrets: box, urls: { schemes: ['http'], allowPrivate: true }, timeoutMs: 1000, retriesMax: 3 };
   const reporting = { onError: () => {}, onFailure: () => {}, pollMs: 5 };
   const replica = async (): Promise<Ctx> => {

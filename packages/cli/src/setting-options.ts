@@ -8,6 +8,8 @@ export const DATA_OPTIONS: readonly OptionName[] = [
   'data-dir',
   'database-url',
   'blob-store',
+  'master-key-file',
+  'master-key-command',
   'config',
   'backend-store-uri',
   'artifacts-destination',

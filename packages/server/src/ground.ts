@@ -4,6 +4,7 @@ import { basename, dirname } from 'node:path';
 import { Problem } from '@countersign/contract/problem.ts';
 import { openChain } from './features/events/events.ts';
 import { migrations } from './migrations/migrations.ts';
+import { EncryptedBlobStore } from './platform/blobs/encrypted-blob-store.ts';
 import { claimFolder } from './platform/blobs/folder-owner.ts';
 import { LocalBlobStore } from './platform/blobs/local-blob-store.ts';
 import type { ServerConfig } from './platform/config/server-config.ts';
@@ -12,26 +13,32 @@ import { type FolderLock, lockFolder } from './platform/db/data-folder-lock.ts';
 import type { Database } from './platform/db/database.ts';
 import { ForeignDatabase, migrate } from './platform/db/migrate.ts';
 import { openDatabase } from './platform/db/open.ts';
+import { type MasterKeys, openMasterKeys } from './platform/secrets/master-keys.ts';
 
 export interface Ground {
   readonly db: Database;
-  readonly blobs: LocalBlobStore;
+  readonly blobs: EncryptedBlobStore;
+  /** Not read yet. */
+  readonly masterKeys: MasterKeys;
   /** Waits for writes that are under way. */
   close(): Promise<void>;
 }
 
-type Place = Pick<ServerConfig, 'dataDir' | 'database' | 'blobDir'>;
+type Place = Pick<ServerConfig, 'dataDir' | 'database'>;
+type BlobPlace = Place & Pick<ServerConfig, 'blobDir' | 'masterKeys'>;
 type Progress = (sentence: string) => void;
 
 /**
  * RESOURCE_CONFLICT where another process has the folder; INVALID_STATE for a database that is MLflow's or can't be opened, and for a blob
  * folder of another database; TEMPORARILY_UNAVAILABLE for a database that can't be reached. `progress` hears of long steps.
  */
-export async function openGround(place: Place, progress: Progress): Promise<Ground> {
+export async function openGround(place: BlobPlace, progress: Progress): Promise<Ground> {
   const { db, close } = await openMigrated(place, progress);
   try {
     claimFolder(place.blobDir, await openChain(db, systemClock));
-    return { db, blobs: new LocalBlobStore(place.blobDir), close };
+    const { randomBytes } = systemClock;
+    const masterKeys = openMasterKeys(place.masterKeys, randomBytes);
+    return { db, blobs: new EncryptedBlobStore(new LocalBlobStore(place.blobDir), masterKeys, randomBytes), masterKeys, close };
   } catch (error) {
     await close();
     throw error;

@@ -22,6 +22,8 @@ import { createLog } from './platform/telemetry/log.ts';
 
 /** Requests that take longer are cut when the server stops. */
 const DRAIN_MS = 30_000;
+/** A rotation may put a new master key into the file beside a running server. */
+const KEYS_EVERY_MS = 5_000;
 /** Bytes that nothing refers to are looked for after the start's rush, then four times a day. */
 const GC_FIRST_MS = 10 * 60_000;
 const GC_EVERY_MS = 6 * 3_600_000;
@@ -51,11 +53,12 @@ export async function startServer(config: ServerConfig, log: Logger): Promise<Ru
   }
 }
 
-async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Ground, tls: TlsPair | undefined): Promise<RunningServer> {
+async function serve(config: ServerConfig, log: Logger, ground: Ground, tls: TlsPair | undefined): Promise<RunningServer> {
   const { database, searchTimeoutMs, artifactRoot } = config;
+  const { db, blobs, masterKeys, close } = ground;
   const searches = createSearches({ db, file: database.kind === 'sqlite' ? database.file : undefined, timeoutMs: searchTimeoutMs });
-  const { keyFile, ...webhookRules } = config.webhooks;
-  const webhooks = { ...webhookRules, secrets: createSecretBox({ keyFile, randomBytes: systemClock.randomBytes }) };
+  await masterKeys.refresh();
+  const webhooks = { ...config.webhooks, secrets: createSecretBox(masterKeys, systemClock.randomBytes) };
   const parts = { db, searches, blobs, artifactRoot, fileRoots: new FileRoots(config.fileRoots), webhooks, config, log, tls };
   const ctx = localContext(parts);
   await ensureDefaultExperiment(ctx, artifactRoot);
@@ -72,6 +75,12 @@ async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Gr
     run: async () => log.info(await freeBytes(ctx, GRACE_MS), 'freed what nothing refers to'),
     onError: (error) => log.error({ err: error }, 'freeing what nothing refers to failed; it is tried again'),
   });
+  const keys = startJob({
+    firstAfterMs: KEYS_EVERY_MS,
+    everyMs: KEYS_EVERY_MS,
+    run: () => masterKeys.refresh(),
+    onError: (error) => log.error({ err: error }, 'the master keys can not be read again; those in memory stay in use'),
+  });
   const deliverer = await startDelivering(ctx, webhooks, {
     onError: (error) => log.error({ err: error }, 'calling webhooks failed; it is tried again'),
     onFailure: (failure) => log.warn(failure, 'a webhook was not reached, and the call was given up'),
@@ -80,7 +89,7 @@ async function serve(config: ServerConfig, log: Logger, { db, blobs, close }: Gr
     url: `${tls ? 'https' : 'http'}://${addressOf(server.address() as AddressInfo)}${config.staticPrefix}`, // it listens on TCP
     renewCertificate: certificate?.now,
     stop: async () => {
-      await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop(), deliverer.stop(), certificate?.stop()]);
+      await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop(), keys.stop(), deliverer.stop(), certificate?.stop()]);
       await searches.close();
       await close();
     },

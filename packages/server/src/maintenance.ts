@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { notFound } from '@countersign/contract/problem.ts';
+import { AS_LOCAL } from './features/access/access.ts';
 import * as artifacts from './features/artifacts/artifacts.ts';
 import * as models from './features/models/models.ts';
 import * as transitions from './features/transitions/transitions.ts';
@@ -10,6 +11,7 @@ import { openGround } from './ground.ts';
 import type { ServerConfig } from './platform/config/server-config.ts';
 import { type Ctx, systemClock } from './platform/context.ts';
 import { createSearches, SEARCH_TIMEOUT_MS } from './platform/db/search-runner.ts';
+import type { MasterKeys } from './platform/secrets/master-keys.ts';
 
 /** Longer than any upload takes from its last byte to its commit, and than clocks of several hosts differ. */
 export const GRACE_MS = 24 * 3_600_000;
@@ -29,10 +31,14 @@ export async function freeBytes(ctx: Ctx, graceMs: number): Promise<Freed> {
   return { ...collected, swept };
 }
 
-export type DataPlace = Pick<ServerConfig, 'dataDir' | 'database' | 'blobDir' | 'artifactRoot'>;
+export type DataPlace = Pick<ServerConfig, 'dataDir' | 'database' | 'blobDir' | 'masterKeys' | 'artifactRoot'>;
 
 /** Runs work on the data while no server has it. RESOURCE_CONFLICT where one does, RESOURCE_DOES_NOT_EXIST without data; see `openGround`. */
-export async function withData<T>(place: DataPlace, progress: (sentence: string) => void, work: (ctx: Ctx) => Promise<T>): Promise<T> {
+export async function withData<T>(
+  place: DataPlace,
+  progress: (sentence: string) => void,
+  work: (ctx: Ctx, masterKeys: MasterKeys) => Promise<T>,
+): Promise<T> {
   if (place.database.kind === 'sqlite' && !existsSync(place.database.file)) {
     throw notFound(`There is no database at ${place.database.file}. Name the data folder with --data-dir.`);
   }
@@ -44,11 +50,10 @@ export async function withData<T>(place: DataPlace, progress: (sentence: string)
       blobs: ground.blobs,
       searches: createSearches({ db: ground.db, file: undefined, timeoutMs: SEARCH_TIMEOUT_MS }),
       clock: systemClock,
-      principal: { id: 0, kind: 'local', name: 'local' },
-      workspace: { id: 0, name: 'default' },
+      ...AS_LOCAL,
       artifactRoot: place.artifactRoot,
     };
-    return await work(ctx);
+    return await work(ctx, ground.masterKeys);
   } finally {
     await ground.close();
   }

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openContext } from '../../../../../test/support/context.ts';
-import { type Ctx, systemClock } from '../../platform/context.ts';
+import { secretBox } from '../../../../../test/support/master-keys.ts';
+import type { Ctx } from '../../platform/context.ts';
 import { SqliteDatabase } from '../../platform/db/sqlite.ts';
 import type { BackgroundJob } from '../../platform/jobs/background-job.ts';
-import { createSecretBox } from '../../platform/secrets/secret-box.ts';
 import * as events from '../events/events.ts';
 import * as models from '../models/models.ts';
 import * as transitions from '../transitions/transitions.ts';
@@ -60,7 +60,7 @@ async function open(): Promise<void> {
   const db = new SqliteDatabase(join(folder, 'test.db'));
   ctx = await openContext({ db });
   means = {
-    secrets: createSecretBox({ keyFile: join(folder, 'webhook.key'), randomBytes: systemClock.randomBytes }),
+    secrets: secretBox(join(folder, 'master.key')),
     urls: { schemes: ['http'], allowPrivate: true },
     timeoutMs: 2000,
     retriesMax: 1,
@@ -264,7 +264,7 @@ describe('calls to a receiver', () => {
 
   it('with another key nothing is sent unsigned, and nothing is given up', async () => {
     await hook({ secret: 's' });
-    const other = createSecretBox({ keyFile: join(folder, 'other.key'), randomBytes: systemClock.randomBytes });
+    const other = secretBox(join(folder, 'other.key'));
     other.seal('x', 'y');
     await start({ secrets: other });
     await model('a');
@@ -284,8 +284,8 @@ describe('a webhook', () => {
     expect(JSON.stringify(chain)).not.toContain('secret-value');
     const rows = await ctx.db.all<{ secret: Uint8Array }>('SELECT secret FROM webhooks LIMIT 10');
     expect(Buffer.from(rows[0]?.secret ?? []).toString('latin1')).not.toContain('secret-value');
-    expect(statSync(join(folder, 'webhook.key')).mode & 0o777).toBe(0o600);
-    expect(Buffer.from(readFileSync(join(folder, 'webhook.key'), 'utf8'), 'base64').length).toBe(32);
+    expect(statSync(join(folder, 'master.key')).mode & 0o777).toBe(0o600);
+    expect(Buffer.from(readFileSync(join(folder, 'master.key'), 'utf8'), 'base64').length).toBe(32);
   });
 
   it('the path of its URL is in no event', async () => {

@@ -21,6 +21,15 @@ export async function writeAll(fd: number, bytes: Uint8Array): Promise<void> {
   while (done < bytes.length) done += (await writeSome(fd, bytes, done)).bytesWritten;
 }
 
+const writeSomeParts = promisify(fs.writev) as unknown as (fd: number, parts: readonly Uint8Array[]) => Promise<{ bytesWritten: number }>;
+
+/** One after another in one call, where the system takes them all. */
+export async function writeParts(fd: number, parts: readonly Uint8Array[]): Promise<void> {
+  const { bytesWritten } = await writeSomeParts(fd, parts);
+  const sizeBytes = parts.reduce((sum, part) => sum + part.length, 0);
+  if (bytesWritten < sizeBytes) await writeAll(fd, Buffer.concat(parts).subarray(bytesWritten));
+}
+
 /** Fewer bytes than asked for only at the end of the file. */
 export async function readAt(fd: number, bytes: Uint8Array, position: number): Promise<number> {
   let done = 0;

@@ -1,6 +1,7 @@
 /**
  * Blobs in a folder: `<root>/<domain>/<aa>/<sha256>`, written under `<root>/tmp` first. Several processes may share it: a file appears by
  * rename when it is whole and durable, and an upload that meets the same bytes renews the file's time, which is what `remove` looks at.
+ * It has no keys: encrypted blobs are EncryptedBlobStore's, which names their files itself.
  */
 import { createHash, hash } from 'node:crypto';
 import { createReadStream, statSync } from 'node:fs';
@@ -8,7 +9,15 @@ import { chmod, mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
-import { type BlobName, type BlobPage, type BlobStore, type ByteRange, CHUNK_BYTES, type StoredBytes } from './blob-store.ts';
+import {
+  type BlobName,
+  type BlobPage,
+  type BlobStore,
+  type ByteRange,
+  CHUNK_BYTES,
+  type DomainKey,
+  type StoredBytes,
+} from './blob-store.ts';
 import { chunksOf } from './byte-chunks.ts';
 import {
   closeFile,
@@ -22,6 +31,7 @@ import {
   syncOpenFolder,
   utimes,
   writeAll,
+  writeParts,
 } from './file-system.ts';
 
 const DOMAIN = /^[a-z0-9][a-z0-9-]{0,63}$/;
@@ -36,6 +46,9 @@ const DISTRUSTED_MODE = 0o440;
 /** One for each first byte of a digest. */
 const FOLDERS = 256;
 
+/** What is stored for a chunk, in parts. */
+export type EncodeChunk = (chunk: Buffer, number: number, isLast: boolean) => Buffer[];
+
 export class LocalBlobStore implements BlobStore {
   readonly #root: string;
   /** Descriptors of folders, kept open for their fsync: at most 256 for each domain. */
@@ -49,8 +62,17 @@ export class LocalBlobStore implements BlobStore {
     this.#root = root;
   }
 
-  async put(domain: string, bytes: Readable): Promise<StoredBytes> {
+  newDomainKey(): DomainKey {
+    throw new TypeError('a folder of blobs has no keys');
+  }
+
+  rewrapDomainKey(): Promise<Uint8Array> {
+    throw new TypeError('a folder of blobs has no keys');
+  }
+
+  async put(domain: string, bytes: Readable, domainKey?: DomainKey): Promise<StoredBytes> {
     if (!DOMAIN.test(domain)) throw new TypeError(`'${domain}' is no key domain`);
+    if (domainKey !== undefined) throw new TypeError('a folder of blobs encrypts nothing');
     const chunks = chunksOf(bytes);
     const first = await nextChunk(chunks);
     if (first === undefined || first.length < CHUNK_BYTES) return this.#putSmall(domain, first ?? Buffer.alloc(0));
@@ -61,14 +83,8 @@ export class LocalBlobStore implements BlobStore {
     }
   }
 
-  /** In one chunk the digest of the chunk is that of the whole. */
   async #putSmall(domain: string, bytes: Buffer): Promise<StoredBytes> {
-    const digest = hash('sha256', bytes, 'buffer');
-    const stored = {
-      sha256: digest.toString('hex'),
-      sizeBytes: bytes.length,
-      chunkDigests: bytes.length === 0 ? new Uint8Array(0) : digest,
-    };
+    const stored = digestOne(bytes);
     const blob = { domain, ...stored };
     if (!(await this.#renew(blob))) await this.#write(blob, (fd) => writeAll(fd, bytes));
     return stored;
@@ -94,6 +110,39 @@ export class LocalBlobStore implements BlobStore {
     });
     if (stored === undefined) throw new TypeError('a write that resolved has its digest');
     return stored;
+  }
+
+  /** Stores what `encode` makes of each chunk in a file of that name, which is new. The digests are of the bytes that came. */
+  async putEncoded(domain: string, name: string, bytes: Readable, encode: EncodeChunk): Promise<StoredBytes> {
+    if (!DOMAIN.test(domain)) throw new TypeError(`'${domain}' is no key domain`);
+    const chunks = chunksOf(bytes);
+    let stored = digestOne(Buffer.alloc(0));
+    try {
+      await this.#writeThenName(async (fd) => {
+        const whole = createHash('sha256');
+        const digests: Buffer[] = [];
+        let sizeBytes = 0;
+        let chunk = (await nextChunk(chunks)) ?? Buffer.alloc(0);
+        for (let number = 0; ; number++) {
+          const next = await nextChunk(chunks);
+          const written = writeParts(fd, encode(chunk, number, next === undefined));
+          if (number === 0 && next === undefined) stored = digestOne(chunk);
+          else {
+            whole.update(chunk);
+            digests.push(hash('sha256', chunk, 'buffer'));
+            sizeBytes += chunk.length;
+          }
+          await written;
+          if (next === undefined) break;
+          chunk = next;
+        }
+        if (digests.length > 0) stored = { sha256: whole.digest('hex'), sizeBytes, chunkDigests: Buffer.concat(digests) };
+        return { domain, sha256: name, sizeBytes };
+      });
+      return stored;
+    } finally {
+      await chunks.return(undefined);
+    }
   }
 
   async #write(blob: BlobName, fill: (fd: number) => Promise<void>): Promise<void> {
@@ -191,14 +240,15 @@ export class LocalBlobStore implements BlobStore {
     return createReadStream(this.#pathOf(blob), { highWaterMark: READ_BUFFER_BYTES, ...range });
   }
 
-  async *chunks(blob: BlobName, range?: ByteRange): AsyncGenerator<Buffer> {
+  /** In pieces of exactly `pieceBytes` from the start of the range; the last may be shorter. */
+  async *chunks(blob: BlobName, range?: ByteRange, pieceBytes = CHUNK_BYTES): AsyncGenerator<Buffer> {
     const end = range?.end ?? blob.sizeBytes - 1;
     let at = range?.start ?? 0;
     const fd = await openFile(this.#pathOf(blob), 'r');
     try {
-      let [filling, spare] = [newBuffer(end - at + 1), newBuffer(end - at + 1 - CHUNK_BYTES)];
+      let [filling, spare] = [newBuffer(end - at + 1, pieceBytes), newBuffer(end - at + 1 - pieceBytes, pieceBytes)];
       while (at <= end) {
-        const wanted = Math.min(CHUNK_BYTES, end - at + 1);
+        const wanted = Math.min(pieceBytes, end - at + 1);
         const read = await readAt(fd, filling.subarray(0, wanted), at);
         if (read > 0) yield filling.subarray(0, read);
         if (read < wanted) return;
@@ -223,7 +273,7 @@ export class LocalBlobStore implements BlobStore {
 
   async has(blob: BlobName): Promise<boolean> {
     const found = await stat(this.#pathOf(blob)).catch(() => undefined);
-    return found?.size === blob.sizeBytes;
+    return found?.size === blob.sizeBytes && (found.mode & OWNER_WRITES) !== 0;
   }
 
   /**
@@ -300,8 +350,14 @@ function folderName(number: number): string {
   return number.toString(16).padStart(2, '0');
 }
 
-function newBuffer(bytesMax: number): Buffer {
-  return Buffer.allocUnsafeSlow(Math.max(0, Math.min(CHUNK_BYTES, bytesMax)));
+/** In one chunk the digest of the chunk is that of the whole. */
+function digestOne(bytes: Buffer): StoredBytes {
+  const digest = hash('sha256', bytes, 'buffer');
+  return { sha256: digest.toString('hex'), sizeBytes: bytes.length, chunkDigests: bytes.length === 0 ? new Uint8Array(0) : digest };
+}
+
+function newBuffer(bytesMax: number, pieceBytes: number): Buffer {
+  return Buffer.allocUnsafeSlow(Math.max(0, Math.min(pieceBytes, bytesMax)));
 }
 
 async function nextChunk(chunks: AsyncGenerator<Buffer>): Promise<Buffer | undefined> {

@@ -86,6 +86,21 @@ const OPTIONS = [
     about: 'Folder of the blobs. Default: blobs/ in the data folder.',
   },
   {
+    name: 'master-key-file',
+    argument: 'FILE',
+    variables: ['COUNTERSIGN_MASTER_KEY_FILE'],
+    about:
+      'Key under which secrets and encrypted artifacts are stored, the same for all replicas. Default: master.key in the data folder, made at need. ' +
+      'Or give the key itself, 32 bytes in base64, in the variable COUNTERSIGN_MASTER_KEY.',
+  },
+  {
+    name: 'master-key-command',
+    argument: 'CMD',
+    variables: ['COUNTERSIGN_MASTER_KEY_COMMAND'],
+    about:
+      'Command of a key service: CMD wrap and CMD unwrap read base64 on stdin and answer base64. The file then holds wrapped keys only.',
+  },
+  {
     name: 'config',
     argument: 'FILE',
     variables: ['COUNTERSIGN_CONFIG'],
@@ -193,13 +208,6 @@ const OPTIONS = [
     variables: ['COUNTERSIGN_WEBHOOK_TIMEOUT', 'MLFLOW_WEBHOOK_REQUEST_TIMEOUT'],
     default: '30',
     about: 'Seconds that a receiver of a webhook has to answer.',
-  },
-  {
-    name: 'webhook-key-file',
-    argument: 'FILE',
-    variables: ['COUNTERSIGN_WEBHOOK_KEY_FILE'],
-    about:
-      'Key under which secrets of webhooks are stored, the same for all replicas. Default: webhook.key in the data folder, made at need.',
   },
   {
     name: 'dev',

@@ -21,9 +21,12 @@ describe('the configuration', () => {
     expect(await read()).toMatchObject({
       host: '127.0.0.1',
       port: 5000,
+      tls: undefined,
+      publicUrl: undefined,
       dataDir: join(folder, 'countersign-data'),
       database: { kind: 'sqlite', file: join(folder, 'countersign-data/countersign.db') },
       blobDir: join(folder, 'countersign-data/blobs'),
+      masterKeys: { file: join(folder, 'countersign-data/master.key'), fromEnvironment: undefined, command: undefined },
       artifactRoot: 'mlflow-artifacts:/',
       fileRoots: [],
       serves: 'all',
@@ -63,6 +66,28 @@ describe('the configuration', () => {
     expect(database).toEqual({ kind: 'sqlite', file: join(folder, 'flag.db') });
   });
 
+  it('takes the master key from one place', async () => {
+    const { masterKeys } = await read({}, { COUNTERSIGN_MASTER_KEY: 'a key' });
+    expect(masterKeys).toMatchObject({ fromEnvironment: 'a key', command: undefined });
+    expect((await read({ 'master-key-command': 'kms' })).masterKeys).toMatchObject({ command: 'kms' });
+    await expect(read({ 'master-key-file': 'k' }, { COUNTERSIGN_MASTER_KEY: 'a key' })).rejects.toThrow(/^(?!.*a key).*two places/);
+  });
+
+  it('takes a certificate and its key together, from any source', async () => {
+    const { tls } = await read({ 'tls-certificate': 'a.pem' }, { COUNTERSIGN_TLS_KEY: '/etc/b.pem' });
+    expect(tls).toEqual({ certificate: join(folder, 'a.pem'), key: '/etc/b.pem', keyPassphrase: undefined });
+    const encrypted = { 'tls-certificate': 'a', 'tls-key': 'b', 'tls-key-passphrase-file': 'c' };
+    expect((await read(encrypted)).tls).toMatchObject({ keyPassphrase: join(folder, 'c') });
+  });
+
+  it.each([
+    ['https://registry.example', 'https://registry.example'],
+    ['HTTPS://Registry.example:443/', 'https://registry.example'],
+    ['http://10.0.0.1:5000/ml/', 'http://10.0.0.1:5000/ml'],
+  ])('takes the public URL %s', async (given, kept) => {
+    expect((await read({ 'public-url': given })).publicUrl).toBe(kept);
+  });
+
   it.each([
     ['./roots', 'roots', (path: string) => path],
     ['file:///srv/x', '/srv/x', () => 'file:///srv/x'],
@@ -80,6 +105,14 @@ describe('the configuration', () => {
     [{ port: '70000' }, 'from 0 to 65535'],
     [{ port: '' }, '--port must be'],
     [{ host: '192.168.0.1' }, 'no accounts yet'],
+    [{ 'tls-certificate': 'a.pem' }, '--tls-certificate alone gives no TLS'],
+    [{ 'tls-key': 'a.pem' }, '--tls-key alone gives no TLS'],
+    [{ 'tls-key-passphrase-file': 'a' }, '--tls-key-passphrase-file alone gives no TLS'],
+    [{ 'public-url': 'registry.example' }, 'absolute URL'],
+    [{ 'public-url': 'ftp://registry.example' }, 'absolute URL'],
+    [{ 'public-url': 'https://registry.example/?a=1' }, 'absolute URL'],
+    [{ 'public-url': 'https://registry.example/#a' }, 'absolute URL'],
+    [{ 'public-url': 'https://user:secret@registry.example' }, "got 'https://…@registry.example'"],
     [{ 'database-url': 'mysql://h/d' }, "kind 'mysql'"],
     [{ 'database-url': 'sqlite://' }, 'in memory'],
     [{ 'backend-store-uri': 'file:///mlruns' }, 'folder store'],

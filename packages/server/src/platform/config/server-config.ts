@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { invalid } from '@countersign/contract/problem.ts';
 import type { TlsFiles } from '../http/tls-pair.ts';
+import type { KeyConfig } from '../secrets/master-keys.ts';
 import { type DatabasePlace, localFolderOf, readDatabaseUrl } from './locations.ts';
 import { ALL_OPTIONS, type Option, type OptionName } from './options.ts';
 import { ORIGINS, readSettings, type Setting, type Settings, type SettingsInput } from './sources.ts';
@@ -20,6 +21,8 @@ export interface ServerConfig {
   readonly database: DatabasePlace;
   /** Absolute. */
   readonly blobDir: string;
+  /** Where the keys are that everything encrypted at rest hangs on. Secret: never in a log. */
+  readonly masterKeys: KeyConfig;
   /** Below which experiments get their artifact location: `mlflow-artifacts:/`, an absolute folder or another URI. */
   readonly artifactRoot: string;
   /** Folders of `file:` locations that the server may read. Absolute. */
@@ -54,18 +57,17 @@ export interface WebhookConfig {
   };
   readonly retriesMax: number;
   readonly timeoutMs: number;
-  /** Holds the key under which secrets are stored. Absolute. */
-  readonly keyFile: string;
 }
 
 const LOG_LEVELS = { debug: 'debug', info: 'info', warning: 'warn', warn: 'warn', error: 'error', critical: 'error' } as const;
 export type LogLevel = (typeof LOG_LEVELS)[keyof typeof LOG_LEVELS];
 
 export async function readServerConfig(input: SettingsInput): Promise<ServerConfig> {
-  return toServerConfig(await readSettings(input));
+  return toServerConfig(await readSettings(input), input.env.COUNTERSIGN_MASTER_KEY || undefined);
 }
 
-export function toServerConfig(settings: Settings): ServerConfig {
+/** `masterKey` has no flag, which everybody on the machine could read. */
+export function toServerConfig(settings: Settings, masterKey: string | undefined): ServerConfig {
   const notes = judgeForeign(settings);
   const text = (name: OptionName): string => settings.get(name)?.value ?? '';
   const isOn = (name: OptionName): boolean => readSwitch(settings.get(name));
@@ -92,6 +94,7 @@ export function toServerConfig(settings: Settings): ServerConfig {
     dataDir,
     database,
     blobDir,
+    masterKeys: readMasterKeys(settings, dataDir, masterKey),
     artifactRoot: artifactRoot.uri,
     fileRoots: [artifactRoot.folder, settings.has('artifacts-destination') ? blobDir : undefined].filter((each) => each !== undefined),
     serves,
@@ -102,7 +105,7 @@ export function toServerConfig(settings: Settings): ServerConfig {
       frameOptions: readFrameOptions(settings.get('x-frame-options')),
     },
     staticPrefix: readPrefix(text('static-prefix')),
-    webhooks: readWebhooks(settings, dataDir),
+    webhooks: readWebhooks(settings),
     logLevel: isOn('dev') ? 'debug' : readLogLevel(settings.get('log-level')),
     searchTimeoutMs: wholeNumber(settings.get('search-timeout-ms'), 1, 3_600_000),
     notes,
@@ -131,7 +134,19 @@ function readPublicUrl(setting: Setting | undefined): string | undefined {
   );
 }
 
-function readWebhooks(settings: Settings, dataDir: string): WebhookConfig {
+function readMasterKeys(settings: Settings, dataDir: string, fromEnvironment: string | undefined): KeyConfig {
+  const given = settings.get('master-key-file') ?? settings.get('master-key-command');
+  if (fromEnvironment !== undefined && given !== undefined) {
+    throw invalid(`COUNTERSIGN_MASTER_KEY and ${given.spelling} are two places for the master key. Leave one of them out.`);
+  }
+  return {
+    file: folder(settings.get('master-key-file')) ?? join(dataDir, 'master.key'),
+    fromEnvironment,
+    command: settings.get('master-key-command')?.value,
+  };
+}
+
+function readWebhooks(settings: Settings): WebhookConfig {
   const setting = settings.get('webhook-allowed-schemes');
   const schemes = list(setting?.value.toLowerCase() ?? '');
   if (schemes.length === 0 || schemes.some((each) => each !== 'https' && each !== 'http')) {
@@ -141,7 +156,6 @@ function readWebhooks(settings: Settings, dataDir: string): WebhookConfig {
     urls: { schemes, allowPrivate: readSwitch(settings.get('webhook-allow-private-ips')) },
     retriesMax: wholeNumber(settings.get('webhook-retries-max'), 0, 100),
     timeoutMs: wholeNumber(settings.get('webhook-timeout'), 1, 300) * 1000,
-    keyFile: folder(settings.get('webhook-key-file')) ?? join(dataDir, 'webhook.key'),
   };
 }
 

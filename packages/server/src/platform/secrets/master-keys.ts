@@ -1,0 +1,44 @@
+/** The port to the keys that everything encrypted at rest hangs on. Several may be there during a rotation: the newest seals, all open. */
+
+import { openEnvironmentKeys } from './environment-keys.ts';
+import { createCommandService } from './key-command.ts';
+import { openKeyFile } from './key-file.ts';
+import type { Key, RandomBytes } from './sealing.ts';
+
+export interface MasterKeys {
+  /** In words, for messages: `the file /srv/master.key`. */
+  readonly origin: string;
+  /** Newest first; empty before the first use. */
+  list(): readonly Key[];
+  /** Under which new things are stored. Where the keys lie in a file, the first one is made here. */
+  current(): Key;
+  find(id: string): Key | undefined;
+  /** Reads them again where they may have changed: another process may have added one. INVALID_STATE where they can't be read. */
+  refresh(): Promise<void>;
+  /** Makes a new current key, durably. INVALID_STATE where the operator gives the keys himself. */
+  add(): Promise<Key>;
+}
+
+/** A service that keeps keys, and gives none away: it encrypts and decrypts small things. */
+export interface KeyService {
+  /** Encrypts 32 bytes. The answer says by itself under which key of the service. */
+  wrap(key: Uint8Array): Promise<Buffer>;
+  /** Fails for what it didn't wrap. */
+  unwrap(wrapped: Uint8Array): Promise<Buffer>;
+}
+
+export interface KeyConfig {
+  /** Absolute. */
+  readonly file: string;
+  /** Keys in base64, newest first, by comma or white space; then there is no file. */
+  readonly fromEnvironment: string | undefined;
+  /** The shell command of a key service; then the file holds wrapped keys only. */
+  readonly command: string | undefined;
+}
+
+/** Reads nothing yet: what needs no key works without one. Whoever serves calls `refresh` first. */
+export function openMasterKeys(config: KeyConfig, randomBytes: RandomBytes): MasterKeys {
+  if (config.fromEnvironment !== undefined) return openEnvironmentKeys(config.fromEnvironment);
+  const service = config.command === undefined ? undefined : createCommandService(config.command);
+  return openKeyFile(config.file, service, randomBytes);
+}
