@@ -93,7 +93,7 @@ function parseCertificate(text: string, path: string): X509Certificate {
   } catch {
     // Told below: OpenSSL's own words name neither the file nor the way out.
   }
-  throw invalid(`${path} holds no certificate. It must be a PEM file that begins with -----BEGIN CERTIFICATE-----.`);
+  throw invalid(`${path} holds no certificate that can be read. It must be a PEM file that begins with -----BEGIN CERTIFICATE-----.`);
 }
 
 function parseKey({ key, passphrase }: TlsTexts, files: TlsFiles): KeyObject {
