@@ -34,12 +34,12 @@ async function serve(): Promise<{ server: TlsServer; port: number; letGo: () => 
     tls: first,
     guards: createGuards({ enabled: true, allowedHosts: undefined, allowedOrigins: ['https://ui.example'], frameOptions: undefined }),
     routes: [
-      { method: 'GET', path: '/fast', permission: 'any', handle: () => ({ body: '"fast"' }) },
-      { method: 'POST', path: '/echo', permission: 'any', handle: async (exchange) => ({ body: await exchange.body() }) },
+      { method: 'GET', path: '/fast', permission: 'public', handle: () => ({ body: '"fast"' }) },
+      { method: 'POST', path: '/echo', permission: 'public', handle: async (exchange) => ({ body: await exchange.body() }) },
       {
         method: 'GET',
         path: '/slow',
-        permission: 'any',
+        permission: 'public',
         handle: async () => {
           await gate;
           return { body: '"slow"' };
@@ -48,7 +48,7 @@ async function serve(): Promise<{ server: TlsServer; port: number; letGo: () => 
       {
         method: 'GET',
         path: '/stream',
-        permission: 'any',
+        permission: 'public',
         handle: async ({ res }) => {
           res.writeHead(200, { 'Content-Type': 'application/octet-stream' });
           res.write('one ');
