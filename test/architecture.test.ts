@@ -10,6 +10,10 @@ const FEATURES = join(SERVER, 'features');
 /** The staircase: a room imports only rooms before it. */
 const ROOMS = [
   'events',
+  'accounts',
+  'tokens',
+  'groups',
+  'workspaces',
   'access',
   'artifacts',
   'experiments',

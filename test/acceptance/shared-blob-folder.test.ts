@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { AS_LOCAL } from '@countersign/server/features/access/access.ts';
 import * as artifacts from '@countersign/server/features/artifacts/artifacts.ts';
 import { migrations } from '@countersign/server/migrations/migrations.ts';
 import { LocalBlobStore } from '@countersign/server/platform/blobs/local-blob-store.ts';
@@ -38,8 +39,7 @@ async function replica(): Promise<Ctx> {
     blobs: new LocalBlobStore(folder),
     searches: createSearches({ db, file: undefined, timeoutMs: SEARCH_TIMEOUT_MS }),
     clock: systemClock,
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
+    ...AS_LOCAL,
     artifactRoot: 'mlflow-artifacts:/',
   };
 }

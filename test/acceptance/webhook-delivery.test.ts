@@ -84,8 +84,8 @@ test('of two replicas on PostgreSQL one tells each event, and the other goes on 
       blobs: new LocalBlobStore(folder),
       searches: createSearches({ db, file: undefined, timeoutMs: SEARCH_TIMEOUT_MS }),
       clock: systemClock,
+      ...AS_LOCAL,
       principal,
-      workspace: { id: 0, name: 'default' },
       artifactRoot: 'mlflow-artifacts:/',
     };
   };

@@ -1,11 +1,14 @@
 /** Contexts for tests of rooms: the real schema, real bytes, a clock that the test holds. */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { AS_LOCAL } from '@countersign/server/features/access/access.ts';
 import * as artifacts from '@countersign/server/features/artifacts/artifacts.ts';
 import { openChain } from '@countersign/server/features/events/events.ts';
 import * as experiments from '@countersign/server/features/experiments/experiments.ts';
+import type { Gate } from '@countersign/server/gate/gate.ts';
 import { migrations } from '@countersign/server/migrations/migrations.ts';
 import type { BlobStore } from '@countersign/server/platform/blobs/blob-store.ts';
 import { LocalBlobStore } from '@countersign/server/platform/blobs/local-blob-store.ts';
@@ -33,8 +36,7 @@ export async function openContext(parts: ContextParts = {}): Promise<Ctx> {
     blobs: parts.blobs ?? ({} as BlobStore), // a test that touches bytes gives them
     searches: createSearches({ db, file: undefined, timeoutMs: SEARCH_TIMEOUT_MS }),
     clock,
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
+    ...AS_LOCAL,
     artifactRoot: 'mlflow-artifacts:/',
   };
   await experiments.ensureDefaultExperiment(ctx, ctx.artifactRoot);
@@ -60,4 +62,9 @@ export async function openTestContext(): Promise<TestContext> {
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A gate that lets everybody through with one context, for tests of what is behind it. */
+export function openGate(contextOf: () => Ctx): Gate {
+  return { admit: async () => contextOf(), authorize: () => undefined };
 }

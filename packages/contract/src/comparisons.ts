@@ -68,7 +68,7 @@ export const comparisonEndpoints = [
     noun: 'comparisons',
     method: 'GET',
     path: '/api/v1/models/{name}/versions/{version}/comparison',
-    permission: 'model-versions.read',
+    permission: 'model-version.view',
     summary: 'Compare two versions by params, metrics, signature, requirements, flavors, tags and files.',
     params: ByVersion,
     query: closed({ with: Type.String({ description: 'The other version: its number, or `NAME/NUMBER` for one of another model.' }) }),

@@ -1,5 +1,7 @@
 /** What an endpoint of the native API is: a literal that server, client and OpenAPI are made from. */
+
 import type { Static, TObject, TSchema } from 'typebox';
+import type { Permission } from './permissions.ts';
 
 export type ApiMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
@@ -15,7 +17,7 @@ export interface Endpoint {
   /** Parameters in braces, each a whole segment. */
   readonly path: `/api/v1/${string}`;
   /** What the caller must be allowed. */
-  readonly permission: string;
+  readonly permission: Permission;
   /** One line. */
   readonly summary: string;
   readonly description?: string;

@@ -1,17 +1,20 @@
 /** The composition root: the only file that knows all rooms. Wiring, no logic. */
+
 import type { Server } from 'node:http';
 import { parseVersionNumber } from '@countersign/contract/names.ts';
 import type { Logger } from 'pino';
 import { apiRoutes } from './api/api-routes.ts';
+import { AS_LOCAL } from './features/access/access.ts';
 import * as loggedModels from './features/logged-models/logged-models.ts';
 import * as runs from './features/runs/runs.ts';
 import * as versions from './features/versions/versions.ts';
 import type { WebhookMeans } from './features/webhooks/webhooks.ts';
+import { createGate, type Gate } from './gate/gate.ts';
 import { type ArtifactSources, artifactRoutes } from './mlflow/artifact-routes.ts';
 import { experimentRpcs } from './mlflow/experiment-rpcs.ts';
 import { loggedModelRpcs } from './mlflow/logged-model-rpcs.ts';
 import { modelRpcs } from './mlflow/model-rpcs.ts';
-import { answerUnknownPath, guardWorkspace } from './mlflow/out-of-scope.ts';
+import { answerUnknownPath } from './mlflow/out-of-scope.ts';
 import { mount } from './mlflow/rpc.ts';
 import { runRpcs } from './mlflow/run-rpcs.ts';
 import { searchRpcs } from './mlflow/search-rpcs.ts';
@@ -25,7 +28,7 @@ import type { ServerConfig } from './platform/config/server-config.ts';
 import { type Ctx, systemClock } from './platform/context.ts';
 import type { Database } from './platform/db/database.ts';
 import type { Searches } from './platform/db/search-runner.ts';
-import type { Exchange, Route } from './platform/http/exchange.ts';
+import type { Route } from './platform/http/exchange.ts';
 import { createGuards } from './platform/http/guards.ts';
 import { createHttpServer } from './platform/http/server.ts';
 import type { TlsPair } from './platform/http/tls-pair.ts';
@@ -54,8 +57,7 @@ export function localContext(parts: Pick<AppParts, 'db' | 'blobs' | 'searches' |
     blobs: parts.blobs,
     searches: parts.searches,
     clock: systemClock,
-    principal: { id: 0, kind: 'local', name: 'local' },
-    workspace: { id: 0, name: 'default' },
+    ...AS_LOCAL,
     artifactRoot: parts.artifactRoot,
   };
 }
@@ -69,7 +71,8 @@ const artifactSources: ArtifactSources = {
 };
 
 export function createApp(parts: AppParts): Server {
-  const contextOf = (_exchange: Exchange): Ctx => localContext(parts);
+  const telemetry = createTelemetry(parts.log);
+  const gate = createGate({ base: localContext(parts), onError: (error) => parts.log.error({ err: error }, 'a note of use was lost') });
   const routes: Route[] = [
     ...mount(
       [
@@ -81,17 +84,16 @@ export function createApp(parts: AppParts): Server {
         ...versionRpcs,
         ...webhookRpcs(parts.webhooks),
       ],
-      contextOf,
+      gate,
     ),
-    ...artifactRoutes(contextOf, { ...artifactSources, fileRoots: parts.fileRoots }),
+    ...artifactRoutes(gate, { ...artifactSources, fileRoots: parts.fileRoots }),
     ...serverRoutes(),
-    ...apiRoutes(contextOf, { fileRoots: parts.fileRoots }),
+    ...apiRoutes(gate, { fileRoots: parts.fileRoots }),
   ];
   const { config } = parts;
-  const telemetry = createTelemetry(parts.log);
   return createHttpServer({
-    routes: [...servedOnly(config.serves, routes), ...telemetry.routes],
-    guards: [...createGuards(config.guards), guardWorkspace],
+    routes: [...servedOnly(config.serves, routes), ...telemetry.routes.map((route) => behind(gate, route))],
+    guards: createGuards(config.guards),
     fallback: answerUnknownPath,
     onError: telemetry.onError,
     onDone: telemetry.onDone,
@@ -100,4 +102,15 @@ export function createApp(parts: AppParts): Server {
     frameOptions: config.guards.frameOptions ?? null,
     tls: parts.tls,
   });
+}
+
+/** For routes that know nothing of callers. */
+function behind(gate: Gate, route: Route): Route {
+  return {
+    ...route,
+    handle: async (exchange) => {
+      await gate.admit(exchange, route.permission);
+      return route.handle(exchange);
+    },
+  };
 }

@@ -2,9 +2,10 @@
 import type { Endpoint } from '@countersign/contract/endpoint.ts';
 import { endpoints } from '@countersign/contract/native-api.ts';
 import type { TSchema } from 'typebox';
+import type { Gate } from '../gate/gate.ts';
 import type { FileRoots } from '../platform/blobs/file-roots.ts';
 import type { Ctx } from '../platform/context.ts';
-import type { Exchange, Reply, Route } from '../platform/http/exchange.ts';
+import type { Reply, Route } from '../platform/http/exchange.ts';
 import { comparisonHandlers } from './comparison-handlers.ts';
 import { documentationRoutes } from './documentation-routes.ts';
 import { eventHandlers } from './event-handlers.ts';
@@ -32,27 +33,24 @@ export interface ApiOptions {
   readonly fileRoots?: FileRoots;
 }
 
-export function apiRoutes(contextOf: (exchange: Exchange) => Ctx, options: ApiOptions = {}): Route[] {
+export function apiRoutes(gate: Gate, options: ApiOptions = {}): Route[] {
   const handlers = handlersWith(options.fileRoots);
-  return [...endpoints.map((endpoint) => routeOf(endpoint, handlers, contextOf, options)), ...documentationRoutes()];
+  return [...endpoints.map((endpoint) => routeOf(endpoint, handlers, gate, options)), ...documentationRoutes()];
 }
 
 type AnyHandler = (ctx: Ctx, input: RawInput) => Promise<unknown>;
 
-function routeOf(
-  endpoint: Endpoint & { readonly id: keyof Handlers },
-  handlers: Handlers,
-  contextOf: (exchange: Exchange) => Ctx,
-  options: ApiOptions,
-): Route {
+function routeOf(endpoint: Endpoint & { readonly id: keyof Handlers }, handlers: Handlers, gate: Gate, options: ApiOptions): Route {
   const handle = handlers[endpoint.id] as AnyHandler; // `readInput` has checked the input against the schemas that type it
   return {
     method: endpoint.method,
     path: endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     permission: endpoint.permission,
     handle: async (exchange): Promise<Reply> => {
+      const ctx = await gate.admit(exchange, endpoint.permission);
       const input = await readInput(endpoint, exchange);
-      const body = JSON.stringify(await handle(contextOf(exchange), input));
+      await gate.authorize(ctx, endpoint.permission, input.params);
+      const body = JSON.stringify(await handle(ctx, input));
       if (options.checkAnswers) await checkAnswer(endpoint.id, endpoint.output, body);
       return { status: endpoint.status ?? 200, body };
     },

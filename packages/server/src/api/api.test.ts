@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { endpoints } from '@countersign/contract/native-api.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openContext } from '../../../../test/support/context.ts';
+import { openContext, openGate } from '../../../../test/support/context.ts';
 import * as artifacts from '../features/artifacts/artifacts.ts';
 import * as runs from '../features/runs/runs.ts';
 import { LocalBlobStore } from '../platform/blobs/local-blob-store.ts';
@@ -25,7 +25,10 @@ beforeAll(async () => {
   const clock = { now: () => now, randomBytes: systemClock.randomBytes };
   ctx = await openContext({ blobs: new LocalBlobStore(folder), clock });
   server = createHttpServer({
-    routes: apiRoutes(() => ctx, { checkAnswers: true }),
+    routes: apiRoutes(
+      openGate(() => ctx),
+      { checkAnswers: true },
+    ),
     guards: [],
     fallback: () => ({ status: 404, body: '{}' }),
     onError: (error) => failures.push(error),

@@ -6,8 +6,11 @@ import { type Migration, script } from '../platform/db/migrate.ts';
  * `domain` is the key domain of bytes: files are shared only inside it.
  */
 const SQL = `
-CREATE TABLE principals (id {id}, kind {text} NOT NULL, name {text} NOT NULL);
-INSERT INTO principals (id, kind, name) VALUES (0, 'local', 'local');
+CREATE TABLE principals (
+  id {id}, kind {text} NOT NULL, name {text} NOT NULL, display_name {text}, email {text}, owner_id {int}, is_admin {int} NOT NULL DEFAULT 0,
+  state {text} NOT NULL DEFAULT 'active', password_hash {text}, password_set_at {int}, created_at {int} NOT NULL DEFAULT 0, written_by {int} NOT NULL DEFAULT 0
+);
+INSERT INTO principals (id, kind, name, is_admin) VALUES (0, 'local', 'local', 1);
 
 CREATE TABLE workspaces (id {id}, name {text} NOT NULL UNIQUE, description {text}, created_at {int} NOT NULL, written_by {int} NOT NULL);
 INSERT INTO workspaces (id, name, created_at, written_by) VALUES (0, 'default', 0, 0);
@@ -27,6 +30,7 @@ CREATE TABLE experiments (
   id {id}, workspace_id {int} NOT NULL, name {text} NOT NULL, name_folded {text}, artifact_location {text} NOT NULL, lifecycle {text} NOT NULL,
   created_at {int} NOT NULL, updated_at {int} NOT NULL, written_by {int} NOT NULL, UNIQUE (workspace_id, name)
 );
+CREATE INDEX experiments_by_location ON experiments (artifact_location);
 CREATE INDEX experiments_by_creation ON experiments (workspace_id, lifecycle, created_at DESC, id);
 CREATE TABLE experiment_tags (
   experiment_id {int} NOT NULL, key {text} NOT NULL, value {text} NOT NULL, folded {text}, written_by {int} NOT NULL, PRIMARY KEY (experiment_id, key)

@@ -2,6 +2,8 @@ import type { Migration } from '../platform/db/migrate.ts';
 import { ground } from './0001-ground.ts';
 import { search } from './0002-search.ts';
 import { webhooks } from './0003-webhooks.ts';
+import { access } from './0004-access.ts';
+import { encryption } from './0005-encryption.ts';
 
 /** In order; never edited after a release. */
-export const migrations: readonly Migration[] = [ground, search, webhooks];
+export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption];

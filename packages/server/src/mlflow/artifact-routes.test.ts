@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { notFound } from '@countersign/contract/problem.ts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openContext } from '../../../../test/support/context.ts';
+import { openContext, openGate } from '../../../../test/support/context.ts';
 import * as artifacts from '../features/artifacts/artifacts.ts';
 import { FileRoots } from '../platform/blobs/file-roots.ts';
 import { LocalBlobStore } from '../platform/blobs/local-blob-store.ts';
@@ -38,16 +38,19 @@ beforeAll(async () => {
   ctx = await openContext({ blobs: new LocalBlobStore(blobFolder) });
   mkdirSync(join(folder, 'outside', 'run', 'dir'), { recursive: true });
   writeFileSync(join(folder, 'outside', 'run', 'dir', 'a.txt'), 'outside');
-  const routes = artifactRoutes(() => ctx, {
-    getRunArtifactUri: uriOf,
-    getLoggedModelArtifactUri: uriOf,
-    findSealedTree: async (_ctx, versionId) => (versionId === 7 ? { treeId: sealedId } : undefined),
-    getDownloadLocation: async () => 'mlflow-artifacts:/model-versions/7',
-    reportDamage: async (_ctx, versionId, path) => {
-      damages.push(`${versionId}/${path}`);
+  const routes = artifactRoutes(
+    openGate(() => ctx),
+    {
+      getRunArtifactUri: uriOf,
+      getLoggedModelArtifactUri: uriOf,
+      findSealedTree: async (_ctx, versionId) => (versionId === 7 ? { treeId: sealedId } : undefined),
+      getDownloadLocation: async () => 'mlflow-artifacts:/model-versions/7',
+      reportDamage: async (_ctx, versionId, path) => {
+        damages.push(`${versionId}/${path}`);
+      },
+      fileRoots: new FileRoots([join(folder, 'outside')]),
     },
-    fileRoots: new FileRoots([join(folder, 'outside')]),
-  });
+  );
   const server = createHttpServer({
     routes,
     guards: [],

@@ -6,18 +6,20 @@ import {
   ListLoggedModelArtifacts,
 } from '@countersign/contract/mlflow/artifact-messages.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
+import type { Permission } from '@countersign/contract/permissions.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import * as artifacts from '../features/artifacts/artifacts.ts';
+import type { NamedObjects } from '../gate/authorize.ts';
+import type { Gate } from '../gate/gate.ts';
 import type { Ctx } from '../platform/context.ts';
-import type { Exchange, Method, Reply, Route } from '../platform/http/exchange.ts';
+import type { Exchange, Handler, Method, Reply, Route } from '../platform/http/exchange.ts';
 import { sendFile } from './artifact-download.ts';
 import { type ArtifactSources, type Place, type PlaceEntry, placeOf, storedPlace } from './artifact-places.ts';
-import { receiveBody, uploadFromBrowser } from './artifact-upload.ts';
+import { draining, uploadFromBrowser } from './artifact-upload.ts';
 import { mount, type Rpc, rpc } from './rpc.ts';
 
 export type { ArtifactSources } from './artifact-places.ts';
 
-type ContextOf = (exchange: Exchange) => Ctx;
 type Serve = (ctx: Ctx, exchange: Exchange) => Promise<Reply | undefined>;
 
 const PROXY = 'mlflow-artifacts/artifacts';
@@ -25,13 +27,13 @@ const PROXY = 'mlflow-artifacts/artifacts';
 const NO_MULTIPART_UPLOAD = 'Multipart upload is not supported for the current artifact repository';
 const NO_MULTIPART_DOWNLOAD = 'Multipart download is not supported for the current artifact repository';
 
-export function artifactRoutes(contextOf: ContextOf, sources: ArtifactSources): Route[] {
-  return [...mount(artifactRpcs(sources), contextOf), ...proxyRoutes(contextOf, sources), ...browserRoutes(contextOf, sources)];
+export function artifactRoutes(gate: Gate, sources: ArtifactSources): Route[] {
+  return [...mount(artifactRpcs(sources), gate), ...proxyRoutes(gate, sources), ...browserRoutes(gate, sources)];
 }
 
-function proxyRoutes(contextOf: ContextOf, sources: ArtifactSources): Route[] {
+function proxyRoutes(gate: Gate, sources: ArtifactSources): Route[] {
   const upload: Serve = async (ctx, exchange) => {
-    await receiveBody(exchange, (bytes) => artifacts.put(ctx, pathBehind(exchange, PROXY), bytes));
+    await artifacts.put(ctx, pathBehind(exchange, PROXY), exchange.req);
     return { type: 'text/plain', body: '' };
   };
   const download: Serve = async (ctx, exchange) => {
@@ -51,26 +53,48 @@ function proxyRoutes(contextOf: ContextOf, sources: ArtifactSources): Route[] {
       artifacts.parsePath(pathBehind(exchange, below));
       throw new Problem('NOT_IMPLEMENTED', sentence);
     };
-  const routes: [Method, string, string, Serve][] = [
-    ['GET', PROXY, 'artifacts.read', (ctx, exchange) => listStored(ctx, exchange, sources)],
-    ['PUT', `${PROXY}/*`, 'artifacts.write', upload],
-    ['GET', `${PROXY}/*`, 'artifacts.read', download],
-    ['DELETE', `${PROXY}/*`, 'artifacts.write', remove],
-    ['GET', 'mlflow-artifacts/presigned/*', 'artifacts.read', refuse('mlflow-artifacts/presigned', NO_MULTIPART_DOWNLOAD)],
+  const routes: [Method, string, Permission, Serve][] = [
+    ['GET', PROXY, 'artifact.list', (ctx, exchange) => listStored(ctx, exchange, sources)],
+    ['PUT', `${PROXY}/*`, 'artifact.write', upload],
+    ['GET', `${PROXY}/*`, 'artifact.read', download],
+    ['DELETE', `${PROXY}/*`, 'artifact.delete', remove],
+    ['GET', 'mlflow-artifacts/presigned/*', 'artifact.read', refuse('mlflow-artifacts/presigned', NO_MULTIPART_DOWNLOAD)],
   ];
   for (const step of ['create', 'complete', 'abort']) {
     const below = `mlflow-artifacts/mpu/${step}`;
-    routes.push(['POST', below, 'artifacts.write', refuse(below, NO_MULTIPART_UPLOAD)]);
-    routes.push(['POST', `${below}/*`, 'artifacts.write', refuse(below, NO_MULTIPART_UPLOAD)]);
+    routes.push(['POST', below, 'artifact.write', refuse(below, NO_MULTIPART_UPLOAD)]);
+    routes.push(['POST', `${below}/*`, 'artifact.write', refuse(below, NO_MULTIPART_UPLOAD)]);
   }
   return ['/api/2.0', '/ajax-api/2.0'].flatMap((prefix) =>
     routes.map(([method, path, permission, serve]) => ({
       method,
       path: `${prefix}/${path}`,
       permission,
-      handle: (exchange: Exchange) => serve(contextOf(exchange), exchange),
+      handle: passing(gate, permission, serve, (exchange) => ({ path: pathAsked(exchange, path) })),
     })),
   );
+}
+
+/** Through the gate: who asks, then whether it is allowed on what `nameObjects` finds in the request. */
+function passing(gate: Gate, permission: Permission, serve: Serve, nameObjects: (exchange: Exchange) => NamedObjects): Handler {
+  return async (exchange) => {
+    const ctx = await gate.admit(exchange, permission);
+    if (permission !== 'artifact.write') {
+      await gate.authorize(ctx, permission, nameObjects(exchange));
+      return serve(ctx, exchange);
+    }
+    // A refused upload is read to its end, or its client would see a broken connection instead of the refusal.
+    return draining(exchange, async () => {
+      await gate.authorize(ctx, permission, nameObjects(exchange));
+      return serve(ctx, exchange);
+    });
+  };
+}
+
+/** The list's path stands in the query string, the others' behind the route. */
+function pathAsked(exchange: Exchange, route: string): string {
+  if (route === PROXY) return artifacts.parsePath(parameter(exchange, 'path') ?? '');
+  return artifacts.parsePath(pathBehind(exchange, route.replace(/\/\*$/, '')));
 }
 
 /** From the raw path: the router decodes once, and what it can't decode it doesn't hand on. */
@@ -104,7 +128,7 @@ async function serveFile(exchange: Exchange, place: Place, path: string, shown: 
   throw notFound(`No such artifact: '${clip(shown)}'`);
 }
 
-function browserRoutes(contextOf: ContextOf, sources: ArtifactSources): Route[] {
+function browserRoutes(gate: Gate, sources: ArtifactSources): Route[] {
   const sendFrom = async (
     exchange: Exchange,
     ctx: Ctx,
@@ -123,17 +147,17 @@ function browserRoutes(contextOf: ContextOf, sources: ArtifactSources): Route[] 
   const modelFile: Serve = (ctx, exchange) =>
     sendFrom(exchange, ctx, 'artifact_file_path', () => sources.getLoggedModelArtifactUri(ctx, exchange.params.model_id ?? ''));
   const upload: Serve = (ctx, exchange) => uploadFromBrowser(ctx, exchange, sources, (name) => parameter(exchange, name));
-  const routes: [Method, string, string, Serve][] = [
-    ['GET', '/get-artifact', 'artifacts.read', runFile],
-    ['GET', '/model-versions/get-artifact', 'versions.read', versionFile],
-    ['GET', '/ajax-api/2.0/mlflow/logged-models/:model_id/artifacts/files', 'artifacts.read', modelFile],
-    ['POST', '/ajax-api/2.0/mlflow/upload-artifact', 'artifacts.write', upload],
+  const routes: [Method, string, Permission, Serve][] = [
+    ['GET', '/get-artifact', 'artifact.read', runFile],
+    ['GET', '/model-versions/get-artifact', 'artifact.read', versionFile],
+    ['GET', '/ajax-api/2.0/mlflow/logged-models/:model_id/artifacts/files', 'artifact.read', modelFile],
+    ['POST', '/ajax-api/2.0/mlflow/upload-artifact', 'artifact.write', upload],
   ];
   return routes.map(([method, path, permission, serve]) => ({
     method,
     path,
     permission,
-    handle: (exchange) => serve(contextOf(exchange), exchange),
+    handle: passing(gate, permission, serve, (exchange) => ({ ...exchange.query(), ...exchange.params, path: undefined })),
   }));
 }
 
@@ -154,14 +178,14 @@ function artifactRpcs(sources: ArtifactSources): Rpc[] {
     const entries = await place.list(artifacts.parsePath(directory ?? ''));
     return { root_uri: uri, ...(entries.length > 0 ? { files: entries.map(fileInfo) } : {}) };
   };
-  const listOfRun = rpc('GET', '/mlflow/artifacts/list', 'artifacts.read', ListArtifacts, async (ctx, input) => {
+  const listOfRun = rpc('GET', '/mlflow/artifacts/list', 'artifact.list', ListArtifacts, async (ctx, input) => {
     artifacts.parsePath(input.path ?? '');
     return listAt(ctx, await sources.getRunArtifactUri(ctx, oneOf(input.run_id || input.run_uuid, 'run_id')), input.path);
   });
   const listOfModel = rpc(
     'GET',
     '/mlflow/logged-models/:model_id/artifacts/directories',
-    'artifacts.read',
+    'artifact.list',
     ListLoggedModelArtifacts,
     async (ctx, input) => {
       artifacts.parsePath(input.artifact_directory_path ?? '');
@@ -171,7 +195,7 @@ function artifactRpcs(sources: ArtifactSources): Rpc[] {
   const presignUpload = rpc(
     'POST',
     '/mlflow/artifacts/presigned-upload-url',
-    'artifacts.write',
+    'artifact.write',
     CreatePresignedUploadUrl,
     async (ctx, input) => {
       artifacts.parsePath(input.path);
@@ -185,7 +209,7 @@ function artifactRpcs(sources: ArtifactSources): Rpc[] {
   const presignDownload = rpc(
     'POST',
     '/mlflow/artifacts/presigned-download-url',
-    'artifacts.read',
+    'artifact.read',
     CreatePresignedDownloadUrl,
     async (ctx, input) => {
       artifacts.parsePath(input.path);

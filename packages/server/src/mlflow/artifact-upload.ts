@@ -12,10 +12,10 @@ const BROWSER_UPLOAD_BYTES_MAX = 10 << 20;
 const DISCARD_MS_MAX = 60_000;
 const DISCARD_BYTES_MAX = 4 * 2 ** 30;
 
-/** Hands the body on. If it is refused, the rest is read and dropped first: closing at once would reset the connection under the answer. */
-export async function receiveBody(exchange: Exchange, store: (bytes: Readable) => Promise<void>): Promise<void> {
+/** If an upload is refused, the rest of its body is read and dropped first: closing at once would reset the connection under the answer. */
+export async function draining<T>(exchange: Exchange, receive: () => Promise<T>): Promise<T> {
   try {
-    await store(exchange.req);
+    return await receive();
   } catch (error) {
     await discard(exchange.req);
     throw error;

@@ -25,13 +25,13 @@ export const experimentRpcs: readonly Rpc[] = [
     const { name, artifact_location: artifactLocation, tags } = input;
     return { experiment_id: String(await experiments.create(ctx, { name, artifactLocation, tags })) };
   }),
-  rpc('GET', '/mlflow/experiments/get', 'experiment.read', GetExperiment, async (ctx, input) => ({
+  rpc('GET', '/mlflow/experiments/get', 'experiment.view', GetExperiment, async (ctx, input) => ({
     experiment: experimentToWire(await experiments.getExperiment(ctx, parseExperimentId(input.experiment_id))),
   })),
-  rpc('GET', '/mlflow/experiments/get-by-name', 'experiment.read', GetExperimentByName, async (ctx, input) => ({
+  rpc('GET', '/mlflow/experiments/get-by-name', 'experiment.view', GetExperimentByName, async (ctx, input) => ({
     experiment: experimentToWire(await experiments.getByName(ctx, input.experiment_name)),
   })),
-  rpc('GET', '/mlflow/experiments/list', 'experiment.read', ListExperiments, async (ctx, input) => {
+  rpc('GET', '/mlflow/experiments/list', 'experiment.list', ListExperiments, async (ctx, input) => {
     const limit = Number(input.max_results);
     if (limit < 1 || limit > LIST_MAX)
       throw invalid(`Invalid value ${limit} for parameter 'max_results' supplied. It must be between 1 and ${LIST_MAX}.`);
@@ -42,23 +42,23 @@ export const experimentRpcs: readonly Rpc[] = [
       next_page_token: found.length > limit ? encodeOffset(offset + limit) : undefined,
     };
   }),
-  rpc('POST', '/mlflow/experiments/update', 'experiment.update', UpdateExperiment, async (ctx, input) => {
+  rpc('POST', '/mlflow/experiments/update', 'experiment.edit', UpdateExperiment, async (ctx, input) => {
     await experiments.rename(ctx, parseExperimentId(input.experiment_id), input.new_name);
     return {};
   }),
-  rpc('POST', '/mlflow/experiments/delete', 'experiment.delete', DeleteExperiment, async (ctx, input) => {
+  rpc('POST', '/mlflow/experiments/delete', 'experiment.manage', DeleteExperiment, async (ctx, input) => {
     await experiments.remove(ctx, parseExperimentId(input.experiment_id));
     return {};
   }),
-  rpc('POST', '/mlflow/experiments/restore', 'experiment.delete', RestoreExperiment, async (ctx, input) => {
+  rpc('POST', '/mlflow/experiments/restore', 'experiment.manage', RestoreExperiment, async (ctx, input) => {
     await experiments.restore(ctx, parseExperimentId(input.experiment_id));
     return {};
   }),
-  rpc('POST', '/mlflow/experiments/set-experiment-tag', 'experiment.update', SetExperimentTag, async (ctx, input) => {
+  rpc('POST', '/mlflow/experiments/set-experiment-tag', 'experiment.edit', SetExperimentTag, async (ctx, input) => {
     await experiments.setTag(ctx, parseExperimentId(input.experiment_id), input.key, input.value);
     return {};
   }),
-  rpc('POST', '/mlflow/experiments/delete-experiment-tag', 'experiment.update', DeleteExperimentTag, async (ctx, input) => {
+  rpc('POST', '/mlflow/experiments/delete-experiment-tag', 'experiment.edit', DeleteExperimentTag, async (ctx, input) => {
     await experiments.deleteTag(ctx, parseExperimentId(input.experiment_id), input.key);
     return {};
   }),

@@ -37,29 +37,29 @@ export function loggedModelRpcs({ onReady, searches }: LoggedModelParts): readon
       });
       return { model: loggedModelToWire(model) };
     }),
-    rpc('GET', ONE, 'logged-model.read', GetLoggedModel, async (ctx, input) => ({
+    rpc('GET', ONE, 'logged-model.view', GetLoggedModel, async (ctx, input) => ({
       model: loggedModelToWire(await loggedModels.getLoggedModel(ctx, input.model_id, { allowDeleted: input.allow_deleted })),
     })),
-    rpc('PATCH', ONE, 'logged-model.update', FinalizeLoggedModel, async (ctx, input) => ({
+    rpc('PATCH', ONE, 'logged-model.edit', FinalizeLoggedModel, async (ctx, input) => ({
       model: loggedModelToWire(await finalize(ctx, input.model_id, LOGGED_MODEL_STATUS[input.status], onReady)),
     })),
-    rpc('DELETE', ONE, 'logged-model.delete', DeleteLoggedModel, async (ctx, input) => {
+    rpc('DELETE', ONE, 'logged-model.manage', DeleteLoggedModel, async (ctx, input) => {
       await loggedModels.remove(ctx, input.model_id);
       return {};
     }),
-    rpc('PATCH', `${ONE}/tags`, 'logged-model.update', SetLoggedModelTags, async (ctx, input) => {
+    rpc('PATCH', `${ONE}/tags`, 'logged-model.edit', SetLoggedModelTags, async (ctx, input) => {
       await loggedModels.setTags(ctx, input.model_id, input.tags);
       return {};
     }),
-    rpc('DELETE', `${ONE}/tags/:tag_key`, 'logged-model.update', DeleteLoggedModelTag, async (ctx, input) => {
+    rpc('DELETE', `${ONE}/tags/:tag_key`, 'logged-model.manage', DeleteLoggedModelTag, async (ctx, input) => {
       await loggedModels.deleteTag(ctx, input.model_id, input.tag_key);
       return {};
     }),
-    rpc('POST', `${ONE}/params`, 'logged-model.update', LogLoggedModelParams, async (ctx, input) => {
+    rpc('POST', `${ONE}/params`, 'logged-model.edit', LogLoggedModelParams, async (ctx, input) => {
       await loggedModels.logParams(ctx, input.model_id, input.params);
       return {};
     }),
-    rpc('POST', '/mlflow/logged-models/search', 'logged-model.read', SearchLoggedModels, async (ctx, input) => {
+    rpc('POST', '/mlflow/logged-models/search', 'logged-model.list', SearchLoggedModels, async (ctx, input) => {
       const page = await loggedModels.searchLoggedModels(ctx, searches, {
         experimentIds: input.experiment_ids,
         filter: input.filter,

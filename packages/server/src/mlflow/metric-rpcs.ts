@@ -11,7 +11,7 @@ const BULK_MAX = 25_000;
 const SAMPLE_MAX = 2500;
 
 export const metricRpcs: readonly Rpc[] = [
-  rpc('GET', '/mlflow/metrics/get-history', 'run.read', GetMetricHistory, async (ctx, input) => {
+  rpc('GET', '/mlflow/metrics/get-history', 'run.view', GetMetricHistory, async (ctx, input) => {
     const runId = input.run_id || input.run_uuid;
     if (!runId) throw missing('run_id');
     if (input.max_results !== undefined && input.max_results <= 0) {
@@ -26,7 +26,7 @@ export const metricRpcs: readonly Rpc[] = [
   rpc(
     'GET',
     '/mlflow/metrics/get-history-bulk',
-    'run.read',
+    'run.view',
     GetMetricHistoryBulk,
     async (ctx, input) => {
       if (input.run_id.length === 0) throw invalid('GetMetricHistoryBulk request must specify at least one run_id.');
@@ -42,7 +42,7 @@ export const metricRpcs: readonly Rpc[] = [
     },
     { audience: 'ajax' },
   ),
-  rpc('GET', '/mlflow/metrics/get-history-bulk-interval', 'run.read', GetMetricHistoryBulkInterval, async (ctx, input) => {
+  rpc('GET', '/mlflow/metrics/get-history-bulk-interval', 'run.view', GetMetricHistoryBulkInterval, async (ctx, input) => {
     if (input.run_ids.length === 0) throw missing('run_ids');
     if (input.run_ids.length > RUNS_MAX) {
       throw invalid(

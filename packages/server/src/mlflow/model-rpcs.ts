@@ -37,7 +37,7 @@ export const modelRpcs: readonly Rpc[] = [
   rpc(
     'POST',
     `${AT}/create`,
-    'registered-models.create',
+    'registered-model.create',
     messages.CreateRegisteredModel,
     async (ctx, input) => {
       const tags = models.lastWins(input.tags);
@@ -49,7 +49,7 @@ export const modelRpcs: readonly Rpc[] = [
   rpc(
     'GET',
     `${AT}/get`,
-    'registered-models.read',
+    'registered-model.view',
     messages.GetRegisteredModel,
     async (ctx, { name }) => ({ registered_model: await whole(ctx, await models.get(ctx, name)) }),
     PREVIEW,
@@ -57,7 +57,7 @@ export const modelRpcs: readonly Rpc[] = [
   rpc(
     'PATCH|POST',
     `${AT}/update`,
-    'registered-models.edit',
+    'registered-model.edit',
     messages.UpdateRegisteredModel,
     async (ctx, input) => ({ registered_model: await whole(ctx, await models.setDescription(ctx, input.name, input.description)) }),
     PREVIEW,
@@ -65,7 +65,7 @@ export const modelRpcs: readonly Rpc[] = [
   rpc(
     'POST',
     `${AT}/rename`,
-    'registered-models.manage',
+    'registered-model.rename',
     messages.RenameRegisteredModel,
     async (ctx, input) => ({ registered_model: await whole(ctx, await transitions.renameModel(ctx, input.name, input.new_name)) }),
     PREVIEW,
@@ -73,17 +73,17 @@ export const modelRpcs: readonly Rpc[] = [
   rpc(
     'DELETE',
     `${AT}/delete`,
-    'registered-models.manage',
+    'registered-model.manage',
     messages.DeleteRegisteredModel,
     async (ctx, { name }) => done(transitions.deleteModel(ctx, name)),
     PREVIEW,
   ),
-  rpc('GET', `${AT}/search`, 'registered-models.list', messages.SearchRegisteredModels, search, PREVIEW),
+  rpc('GET', `${AT}/search`, 'registered-model.list', messages.SearchRegisteredModels, search, PREVIEW),
   // databricks-sdk `list_models`, and `list_registered_models` of 1.x clients.
   rpc(
     'GET',
     `${AT}/list`,
-    'registered-models.list',
+    'registered-model.list',
     messages.ListRegisteredModels,
     (ctx, input) => search(ctx, { ...input, order_by: [] }),
     PREVIEW,
@@ -91,7 +91,7 @@ export const modelRpcs: readonly Rpc[] = [
   rpc(
     'POST|GET',
     `${AT}/get-latest-versions`,
-    'registered-models.read',
+    'registered-model.view',
     messages.GetLatestVersions,
     async (ctx, input) => {
       const model = await models.get(ctx, input.name);
@@ -104,7 +104,7 @@ export const modelRpcs: readonly Rpc[] = [
   rpc(
     'POST',
     `${AT}/set-tag`,
-    'registered-models.edit',
+    'registered-model.edit',
     messages.SetRegisteredModelTag,
     async (ctx, input) => done(transitions.setModelTag(ctx, input.name, input.key, input.value)),
     PREVIEW,
@@ -112,18 +112,18 @@ export const modelRpcs: readonly Rpc[] = [
   rpc(
     'DELETE',
     `${AT}/delete-tag`,
-    'registered-models.edit',
+    'registered-model.edit',
     messages.DeleteRegisteredModelTag,
     async (ctx, input) => done(transitions.deleteModelTag(ctx, input.name, input.key)),
     PREVIEW,
   ),
-  rpc('POST', `${AT}/alias`, 'registered-models.edit', messages.SetRegisteredModelAlias, async (ctx, input) =>
+  rpc('POST', `${AT}/alias`, 'registered-model.edit', messages.SetRegisteredModelAlias, async (ctx, input) =>
     done(transitions.setAlias(ctx, input.name, input.alias, parseVersionNumber(input.version))),
   ),
-  rpc('DELETE', `${AT}/alias`, 'registered-models.edit', messages.DeleteRegisteredModelAlias, async (ctx, input) =>
+  rpc('DELETE', `${AT}/alias`, 'registered-model.manage', messages.DeleteRegisteredModelAlias, async (ctx, input) =>
     done(transitions.deleteAlias(ctx, input.name, input.alias)),
   ),
-  rpc('GET', `${AT}/alias`, 'registered-models.read', messages.GetModelVersionByAlias, async (ctx, input) => ({
+  rpc('GET', `${AT}/alias`, 'registered-model.view', messages.GetModelVersionByAlias, async (ctx, input) => ({
     model_version: versionToWire(await versions.getByAlias(ctx, input.name, input.alias)),
   })),
 ];

@@ -1,7 +1,7 @@
 /** What upstream serves and this server doesn't: one sentence for each, in the form its clients read. */
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
-import type { Exchange, Reply } from '../platform/http/exchange.ts';
+import type { Exchange } from '../platform/http/exchange.ts';
 import { MLFLOW_VERSION } from './server-routes.ts';
 
 const GENAI = 'is out of scope: Countersign keeps experiments, runs and models';
@@ -58,13 +58,4 @@ function isDecodable(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** A workspace that a client names is refused, so that nothing lands in another one than it meant. */
-export function guardWorkspace(exchange: Exchange): Reply | undefined {
-  const workspace = exchange.req.headers['x-mlflow-workspace'];
-  if (!workspace || workspace === 'default' || exchange.path.endsWith('/mlflow/server-info')) return undefined;
-  throw invalid(
-    `Workspaces are not there yet, so there is no workspace '${clip(String(workspace))}'. Leave the header X-MLFLOW-WORKSPACE out.`,
-  );
 }

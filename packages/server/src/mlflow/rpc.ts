@@ -1,6 +1,9 @@
 /** How an upstream RPC is served: message → door call → wire JSON, under every prefix that clients use. */
 import type { Fields, MessageOf, MessageType } from '@countersign/contract/mlflow/message.ts';
+import type { Permission } from '@countersign/contract/permissions.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
+import type { NamedObjects } from '../gate/authorize.ts';
+import type { Gate } from '../gate/gate.ts';
 import type { Ctx } from '../platform/context.ts';
 import type { Exchange, Method, Reply, Route } from '../platform/http/exchange.ts';
 
@@ -11,12 +14,12 @@ export interface Rpc {
   readonly methods: readonly Method[];
   /** Below the version: `/mlflow/runs/get`. */
   readonly path: string;
-  readonly permission: string;
+  readonly permission: Permission;
   readonly versions: readonly ('2.0' | '3.0')[];
   readonly audience: Audience;
   /** Registry calls of 1.x clients also come under `/api/2.0/preview`. */
   readonly preview: boolean;
-  readonly serve: (ctx: Ctx, exchange: Exchange) => Promise<Reply>;
+  readonly serve: (gate: Gate, exchange: Exchange) => Promise<Reply>;
 }
 
 interface RpcOptions {
@@ -44,7 +47,7 @@ export class RawJson {
 export function rpc<F extends Fields>(
   method: string,
   path: string,
-  permission: string,
+  permission: Permission,
   message: MessageType<F>,
   handle: (ctx: Ctx, input: MessageOf<MessageType<F>>) => Promise<object>,
   options: RpcOptions = {},
@@ -56,13 +59,20 @@ export function rpc<F extends Fields>(
     versions: options.versions ?? CURRENT,
     audience: options.audience ?? 'both',
     preview: options.preview ?? false,
-    serve: async (ctx, exchange) => {
+    serve: async (gate, exchange) => {
+      const ctx = await gate.admit(exchange, permission);
       const fields = await readFields(exchange, message, options.bodyBytesMax);
       const input = decode(exchange, message, fields) as MessageOf<MessageType<F>>;
+      await gate.authorize(ctx, permission, namedIn(input));
       const answer = await handle(ctx, input);
       return { body: answer instanceof RawJson ? answer.text : JSON.stringify(answer) };
     },
   };
+}
+
+/** Only artifact routes name a path of the artifact root; here `path` is something inside a run or model. */
+function namedIn(input: object): NamedObjects {
+  return 'path' in input ? { ...input, path: undefined } : input;
 }
 
 function decode(exchange: Exchange, message: MessageType<Fields>, fields: unknown): unknown {
@@ -113,10 +123,10 @@ function queryFields(exchange: Exchange, message: MessageType<Fields>): Record<s
   return out;
 }
 
-export function mount(rpcs: readonly Rpc[], contextOf: (exchange: Exchange) => Ctx): Route[] {
+export function mount(rpcs: readonly Rpc[], gate: Gate): Route[] {
   const routes: Route[] = [];
   for (const each of rpcs) {
-    const handle = (exchange: Exchange): Promise<Reply> => each.serve(contextOf(exchange), exchange);
+    const handle = (exchange: Exchange): Promise<Reply> => each.serve(gate, exchange);
     for (const method of each.methods) {
       for (const prefix of prefixesOf(each)) routes.push({ method, path: `${prefix}${each.path}`, permission: each.permission, handle });
     }

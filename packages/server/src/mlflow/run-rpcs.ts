@@ -67,45 +67,45 @@ export const runRpcs: readonly Rpc[] = [
     });
     return { run: createdRunToWire(run) };
   }),
-  rpc('GET', '/mlflow/runs/get', 'run.read', GetRun, async (ctx, input) => {
+  rpc('GET', '/mlflow/runs/get', 'run.view', GetRun, async (ctx, input) => {
     return new RawJson(`{"run":${runJson(await runs.getRunText(ctx, runIdOf(input)))}}`);
   }),
-  rpc('POST', '/mlflow/runs/update', 'run.update', UpdateRun, async (ctx, input) => {
+  rpc('POST', '/mlflow/runs/update', 'run.edit', UpdateRun, async (ctx, input) => {
     const change = { status: input.status, endTime: input.end_time, name: input.run_name };
     return { run_info: runInfoToWire(await runs.update(ctx, runIdOf(input), change)) };
   }),
-  rpc('POST', '/mlflow/runs/delete', 'run.delete', DeleteRun, async (ctx, input) => {
+  rpc('POST', '/mlflow/runs/delete', 'run.manage', DeleteRun, async (ctx, input) => {
     await runs.remove(ctx, input.run_id);
     return {};
   }),
-  rpc('POST', '/mlflow/runs/restore', 'run.delete', RestoreRun, async (ctx, input) => {
+  rpc('POST', '/mlflow/runs/restore', 'run.manage', RestoreRun, async (ctx, input) => {
     await runs.restore(ctx, input.run_id);
     return {};
   }),
-  rpc('POST', '/mlflow/runs/log-metric', 'run.update', LogMetric, async (ctx, input) => {
+  rpc('POST', '/mlflow/runs/log-metric', 'run.edit', LogMetric, async (ctx, input) => {
     await runs.logMetric(ctx, runIdOf(input), pointOf(input));
     return {};
   }),
-  rpc('POST', '/mlflow/runs/log-parameter', 'run.update', LogParam, async (ctx, input) => {
+  rpc('POST', '/mlflow/runs/log-parameter', 'run.edit', LogParam, async (ctx, input) => {
     await runs.logParam(ctx, runIdOf(input), { key: input.key, value: input.value });
     return {};
   }),
-  rpc('POST', '/mlflow/runs/set-tag', 'run.update', SetTag, async (ctx, input) => {
+  rpc('POST', '/mlflow/runs/set-tag', 'run.edit', SetTag, async (ctx, input) => {
     await runs.setTag(ctx, runIdOf(input), { key: input.key, value: input.value });
     return {};
   }),
-  rpc('POST', '/mlflow/runs/delete-tag', 'run.update', DeleteTag, async (ctx, input) => {
+  rpc('POST', '/mlflow/runs/delete-tag', 'run.edit', DeleteTag, async (ctx, input) => {
     await runs.deleteTag(ctx, input.run_id, input.key);
     return {};
   }),
-  rpc('POST', '/mlflow/runs/log-batch', 'run.update', LogBatch, async (ctx, input) => {
+  rpc('POST', '/mlflow/runs/log-batch', 'run.edit', LogBatch, async (ctx, input) => {
     await runs.logBatch(ctx, input.run_id, { metrics: input.metrics.map(pointOf), params: input.params, tags: input.tags });
     return {};
   }),
   rpc(
     'POST',
     '/mlflow/runs/log-inputs',
-    'run.update',
+    'run.edit',
     LogInputs,
     async (ctx, input) => {
       const datasets = input.datasets.map(({ dataset, tags }) => ({ ...dataset, sourceType: dataset.source_type, tags }));
@@ -114,7 +114,7 @@ export const runRpcs: readonly Rpc[] = [
     },
     { bodyBytesMax: INPUTS_BYTES_MAX },
   ),
-  rpc('POST', '/mlflow/runs/outputs', 'run.update', LogOutputs, async (ctx, input) => {
+  rpc('POST', '/mlflow/runs/outputs', 'run.edit', LogOutputs, async (ctx, input) => {
     if (input.models.length === 0) throw missing('models');
     await runs.logOutputs(
       ctx,
@@ -123,7 +123,7 @@ export const runRpcs: readonly Rpc[] = [
     );
     return {};
   }),
-  rpc('POST', '/mlflow/runs/log-model', 'run.update', LogModel, async (ctx, input) => {
+  rpc('POST', '/mlflow/runs/log-model', 'run.edit', LogModel, async (ctx, input) => {
     await runs.logModel(ctx, input.run_id, loggedModelOf(input.model_json));
     return {};
   }),

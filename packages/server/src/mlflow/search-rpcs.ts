@@ -20,7 +20,7 @@ export interface SearchParts {
 
 export function searchRpcs({ searches }: SearchParts): readonly Rpc[] {
   return [
-    rpc('POST', '/mlflow/runs/search', 'run.read', SearchRuns, async (ctx, input) => {
+    rpc('POST', '/mlflow/runs/search', 'run.list', SearchRuns, async (ctx, input) => {
       const page = await searchRuns(ctx, searches, {
         experimentIds: input.experiment_ids,
         lifecycles: LIFECYCLES[input.run_view_type],
@@ -34,7 +34,7 @@ export function searchRpcs({ searches }: SearchParts): readonly Rpc[] {
       const token = page.nextPageToken === undefined ? '' : `,"next_page_token":"${page.nextPageToken}"`;
       return new RawJson(`{"runs":[${runs.map(runJson).join(',')}]${token}}`);
     }),
-    rpc('POST|GET', '/mlflow/experiments/search', 'experiment.read', SearchExperiments, async (ctx, input) => {
+    rpc('POST|GET', '/mlflow/experiments/search', 'experiment.list', SearchExperiments, async (ctx, input) => {
       const page = await searchExperiments(ctx, searches, {
         lifecycles: LIFECYCLES[input.view_type],
         filter: input.filter,
@@ -48,7 +48,7 @@ export function searchRpcs({ searches }: SearchParts): readonly Rpc[] {
     rpc(
       'POST',
       '/mlflow/experiments/search-datasets',
-      'experiment.read',
+      'experiment.view',
       SearchDatasets,
       async (ctx, input) => {
         const found = await searchDatasets(ctx, input.experiment_ids);

@@ -37,7 +37,7 @@ export const versionRpcs: readonly Rpc[] = [
   rpc(
     'POST',
     `${AT}/create`,
-    'model-versions.create',
+    'model-version.create',
     messages.CreateModelVersion,
     async (ctx, input) => {
       checkOperatorRule(input.source);
@@ -57,7 +57,7 @@ export const versionRpcs: readonly Rpc[] = [
   rpc(
     'GET',
     `${AT}/get`,
-    'model-versions.read',
+    'model-version.view',
     messages.GetModelVersion,
     async (ctx, input) => ({ model_version: versionToWire(await versions.get(ctx, input.name, parseVersionNumber(input.version))) }),
     PREVIEW,
@@ -65,7 +65,7 @@ export const versionRpcs: readonly Rpc[] = [
   rpc(
     'PATCH|POST',
     `${AT}/update`,
-    'model-versions.edit',
+    'model-version.edit',
     messages.UpdateModelVersion,
     async (ctx, input) => ({
       model_version: versionToWire(await versions.setDescription(ctx, input.name, parseVersionNumber(input.version), input.description)),
@@ -75,7 +75,7 @@ export const versionRpcs: readonly Rpc[] = [
   rpc(
     'POST',
     `${AT}/transition-stage`,
-    'model-versions.transition',
+    'model-version.transition',
     messages.TransitionModelVersionStage,
     async (ctx, input) => {
       const version = await transitions.moveStage(ctx, {
@@ -91,7 +91,7 @@ export const versionRpcs: readonly Rpc[] = [
   rpc(
     'DELETE',
     `${AT}/delete`,
-    'model-versions.manage',
+    'model-version.manage',
     messages.DeleteModelVersion,
     async (ctx, input) => done(transitions.deleteVersion(ctx, input.name, parseVersionNumber(input.version))),
     PREVIEW,
@@ -99,7 +99,7 @@ export const versionRpcs: readonly Rpc[] = [
   rpc(
     'GET',
     `${AT}/search`,
-    'model-versions.list',
+    'model-version.list',
     messages.SearchModelVersions,
     async (ctx, input) => {
       const page = await versions.search(ctx, {
@@ -116,7 +116,7 @@ export const versionRpcs: readonly Rpc[] = [
   rpc(
     'GET',
     `${AT}/get-download-uri`,
-    'model-versions.read',
+    'model-version.read',
     messages.GetModelVersionDownloadUri,
     async (ctx, input) => ({ artifact_uri: await versions.getDownloadUri(ctx, input.name, parseVersionNumber(input.version)) }),
     PREVIEW,
@@ -124,7 +124,7 @@ export const versionRpcs: readonly Rpc[] = [
   rpc(
     'POST',
     `${AT}/set-tag`,
-    'model-versions.edit',
+    'model-version.edit',
     messages.SetModelVersionTag,
     async (ctx, input) => done(transitions.setVersionTag(ctx, input.name, parseVersionNumber(input.version), input.key, input.value)),
     PREVIEW,
@@ -132,7 +132,7 @@ export const versionRpcs: readonly Rpc[] = [
   rpc(
     'DELETE',
     `${AT}/delete-tag`,
-    'model-versions.edit',
+    'model-version.manage',
     messages.DeleteModelVersionTag,
     async (ctx, input) => done(transitions.deleteVersionTag(ctx, input.name, parseVersionNumber(input.version), input.key)),
     PREVIEW,

@@ -1,5 +1,6 @@
 /** What a use-case is given: who asks, where, the clock, and the ways to the database and the blobs. */
 import { randomBytes } from 'node:crypto';
+import type { Access, TokenScope } from '@countersign/contract/access.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
 import type { Database, Queries, Tx } from './db/database.ts';
 import type { Searches } from './db/search-runner.ts';
@@ -7,7 +8,7 @@ import type { Searches } from './db/search-runner.ts';
 /** The authenticated principal; never what a client claims about itself. */
 export interface Principal {
   readonly id: number;
-  readonly kind: 'local' | 'user' | 'service';
+  readonly kind: 'local' | 'user' | 'service' | 'ci';
   readonly name: string;
 }
 
@@ -48,6 +49,10 @@ export interface Ctx {
   readonly clock: Clock;
   readonly principal: Principal;
   readonly workspace: WorkspaceRef;
+  /** What the principal may do in the workspace. */
+  readonly access: Access;
+  /** Undefined: no token limits it. */
+  readonly tokenScope: TokenScope | undefined;
   /** Below which experiments get their artifact location: `mlflow-artifacts:/`, or what the operator named. */
   readonly artifactRoot: string;
 }

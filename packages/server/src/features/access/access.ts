@@ -1,42 +1,159 @@
-/** Who may do what, and how a workspace is set up. Identities come with accounts; settings are here from the start. */
-import { invalid } from '@countersign/contract/problem.ts';
-import { DEFAULT_SETTINGS, type SettingName, type Settings } from '@countersign/contract/settings.ts';
-import { canonicalStage } from '@countersign/contract/stages.ts';
-import { type Ctx, reading, transaction } from '../../platform/context.ts';
-import { record } from '../events/events.ts';
-import * as store from './settings-store.ts';
+/** Who may do what: grants to accounts and groups, on one object, on names with a prefix, on a workspace or on all of them. */
+import type { ObjectKind } from '@countersign/contract/access.ts';
+import { GRANT_LEVELS, type GrantLevel, type Level, RANK } from '@countersign/contract/levels.ts';
+import { clip } from '@countersign/contract/mlflow/message.ts';
+import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
+import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import type { Queries } from '../../platform/db/database.ts';
+import { announceChange, recordAccess } from '../accounts/accounts.ts';
+import { DEFAULT_WORKSPACE_ID, getSettings } from '../workspaces/workspaces.ts';
+import { fullAccess, type ReachingGrant } from './access-rules.ts';
+import type { Grant, GrantKey, SubjectKind } from './grant-store.ts';
+import * as store from './grant-store.ts';
 
-/** The workspace's settings, defaults filled in. */
-export async function getSettings(ctx: Ctx): Promise<Settings> {
-  const rows = await store.listSettings(reading(ctx), ctx.workspace.id);
-  if (rows.length === 0) return DEFAULT_SETTINGS;
-  const settings: Record<string, unknown> = { ...DEFAULT_SETTINGS };
-  for (const row of rows) settings[row.name] = JSON.parse(row.value);
-  return settings as unknown as Settings; // rows are written by `changeSettings` only, which takes nothing else
-}
+export { type AccessFacts, compileAccess, fullAccess, NO_ACCESS, type ReachingGrant } from './access-rules.ts';
+export type { Grant, GrantKey, SubjectKind } from './grant-store.ts';
 
-/** Those that exist, by id. */
-export async function listPrincipals(ctx: Ctx, ids: readonly number[]): Promise<ReadonlyMap<number, store.PrincipalRow>> {
-  const rows = await store.listPrincipals(reading(ctx), [...new Set(ids)]);
-  return new Map(rows.map((row) => [row.id, row]));
-}
+/** Who acts where nobody asked: at the start, in commands on the host, and on a server without accounts. */
+export const AS_LOCAL: Pick<Ctx, 'principal' | 'workspace' | 'access' | 'tokenScope'> = {
+  principal: { id: 0, kind: 'local', name: 'local' },
+  workspace: { id: DEFAULT_WORKSPACE_ID, name: 'default' },
+  access: fullAccess(true),
+  tokenScope: undefined,
+};
 
-/** Stages by their own names, each once. */
-function normalised(changes: Partial<Settings>): Partial<Settings> {
-  if (changes.protected_stages === undefined) return changes;
-  return { ...changes, protected_stages: [...new Set(changes.protected_stages.map(canonicalStage))] };
-}
+/** In place of a workspace: in all of them. */
+export const EVERY_WORKSPACE = -1;
+/** In place of an object: by prefix, or on everything. */
+export const NO_OBJECT = -1;
 
-/** Changes some settings, as events. */
-export function changeSettings(ctx: Ctx, changes: Partial<Settings>): Promise<Settings> {
+/** Sets the level, and makes the grant where there is none. Once more changes nothing. */
+export function setGrant(ctx: Ctx, key: GrantKey, level: GrantLevel): Promise<Grant> {
+  if (!GRANT_LEVELS.includes(level)) throw invalid(`There is no level '${clip(level)}'. Levels are: ${GRANT_LEVELS.join(', ')}.`);
   return transaction(ctx, async (inner) => {
-    for (const [name, value] of Object.entries(normalised(changes))) {
-      if (!Object.hasOwn(DEFAULT_SETTINGS, name)) {
-        throw invalid(`There is no setting '${name}'. Settings are: ${Object.keys(DEFAULT_SETTINGS).join(', ')}.`);
-      }
-      await store.upsertSetting(inner.tx, inner.workspace.id, name as SettingName, JSON.stringify(value), inner.principal.id);
-      record(inner, { type: 'setting.changed', data: { name, value: value as boolean | readonly string[] } });
-    }
-    return getSettings(inner);
+    const before = await store.find(inner.tx, key);
+    if (before?.level === level) return before;
+    const at = inner.clock.now();
+    const id = await store.upsert(inner.tx, key, level, at, inner.principal.id);
+    recordAccess(inner, {
+      type: 'grant.set',
+      ...modelOf(key),
+      data: { grant_id: id, ...factsOf(key), level, before: before?.level ?? null },
+    });
+    await announce(inner, key, before === undefined ? id : undefined);
+    return { id, ...key, level, createdAt: before?.createdAt ?? at };
   });
+}
+
+export function removeGrant(ctx: Ctx, grant: Grant): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    await store.remove(inner.tx, grant.id);
+    recordAccess(inner, { type: 'grant.removed', ...modelOf(grant), data: { grant_id: grant.id, ...factsOf(grant), level: grant.level } });
+    await announce(inner, grant);
+  });
+}
+
+function modelOf(key: GrantKey): { modelId?: number } {
+  return key.kind === 'registered-model' && key.objectId >= 0 ? { modelId: key.objectId } : {};
+}
+
+function factsOf(key: GrantKey) {
+  return {
+    workspace: key.workspaceId,
+    subject_kind: key.subjectKind,
+    subject_id: key.subjectId,
+    kind: key.kind,
+    object_id: key.objectId,
+    prefix: key.prefix,
+  };
+}
+
+async function announce(ctx: TxCtx, key: GrantKey, addedId?: number): Promise<void> {
+  if (key.subjectKind === 'group') return announceChange(ctx);
+  await announceChange(ctx, { principalId: key.subjectId, ...(addedId === undefined ? {} : { grantId: addedId }) });
+}
+
+/** For what only the room itself knows: where a version comes from, what a transition leaves. Throws PERMISSION_DENIED. */
+export function demand(ctx: Ctx, kind: ObjectKind, object: { readonly id: number; readonly name?: string }, level: Level): void {
+  if (ctx.access.floorOf(kind) >= RANK[level] || ctx.access.rankOf(kind, object) >= RANK[level]) return;
+  const which = `${kind === 'experiment' ? 'the experiment' : 'the registered model'} '${clip(object.name ?? String(object.id))}'`;
+  throw new Problem(
+    'PERMISSION_DENIED',
+    `Permission denied: '${clip(ctx.principal.name)}' needs ${level} on ${which}. Ask whoever manages it, or an administrator of the workspace.`,
+  );
+}
+
+/** Makes whoever creates an object its manager, unless the workspace says otherwise. */
+export async function grantCreator(ctx: TxCtx, kind: ObjectKind, objectId: number): Promise<void> {
+  if (ctx.principal.kind === 'local' || !(await getSettings(ctx)).creator_manages) return;
+  await setGrant(ctx, { ...ofPrincipal(ctx.principal.id), workspaceId: ctx.workspace.id, kind, objectId, prefix: '' }, 'MANAGE');
+}
+
+function ofPrincipal(id: number): { subjectKind: SubjectKind; subjectId: number } {
+  return { subjectKind: 'principal', subjectId: id };
+}
+
+/** After a model got another name, went or came back: names decide who reaches it. */
+export function announceRename(ctx: TxCtx): Promise<void> {
+  return announceChange(ctx);
+}
+
+export function findGrant(ctx: Ctx, key: GrantKey): Promise<Grant | undefined> {
+  return store.find(reading(ctx), key);
+}
+
+/** RESOURCE_DOES_NOT_EXIST. */
+export async function getGrant(ctx: Ctx, id: number): Promise<Grant> {
+  const grant = await store.findById(reading(ctx), id);
+  if (grant === undefined) throw notFound(`There is no grant with the id ${id}.`);
+  return grant;
+}
+
+export function listOfSubject(ctx: Ctx, subjectKind: SubjectKind, subjectId: number): Promise<Grant[]> {
+  return store.listOfSubject(reading(ctx), subjectKind, subjectId);
+}
+
+/** Those on the object itself. */
+export function listOfObject(ctx: Ctx, kind: string, objectId: number): Promise<Grant[]> {
+  return store.listOfObject(reading(ctx), kind, objectId);
+}
+
+/** Those that reach objects of the kind without naming one. */
+export function listPatterns(ctx: Ctx, kind: string): Promise<Grant[]> {
+  return store.listPatterns(reading(ctx), ctx.workspace.id, kind);
+}
+
+export function listInWorkspace(ctx: Ctx, workspaceId: number, page: { afterId: number; limit: number }): Promise<Grant[]> {
+  return store.listInWorkspace(reading(ctx), workspaceId, page);
+}
+
+/** All grants of an account that goes. In the caller's transaction. */
+export async function forgetSubject(ctx: TxCtx, subjectKind: SubjectKind, subjectId: number): Promise<void> {
+  for (const grant of await store.listOfSubject(ctx.tx, subjectKind, subjectId)) await removeGrant(ctx, grant);
+}
+
+/** With the workspace it holds in: -1 is every one. */
+export interface PlacedGrant extends ReachingGrant {
+  readonly workspaceId: number;
+}
+
+/** What compiles into a principal's access, over all workspaces. */
+export async function listReaching(db: Queries, principalId: number): Promise<PlacedGrant[]> {
+  return (await store.listReaching(db, principalId)).map(placed);
+}
+
+export async function findReaching(db: Queries, grantId: number): Promise<PlacedGrant | undefined> {
+  const row = await store.findReaching(db, grantId);
+  return row && placed(row);
+}
+
+function placed(row: store.ReachingRow): PlacedGrant {
+  return {
+    workspaceId: row.workspace_id,
+    kind: row.kind,
+    objectId: row.object_id,
+    objectName: row.object_name,
+    prefix: row.prefix,
+    level: row.level,
+  };
 }

@@ -1,7 +1,7 @@
 /** Read-only views across rooms: a version with its seal and writer, its manifest, two versions side by side. */
 import { Problem } from '@countersign/contract/problem.ts';
 import type { Ctx } from '../../platform/context.ts';
-import * as access from '../access/access.ts';
+import * as accounts from '../accounts/accounts.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
 import * as runs from '../runs/runs.ts';
@@ -26,7 +26,7 @@ export interface PrincipalView {
 
 /** By id; one whose row is gone keeps its id. */
 export async function listPrincipals(ctx: Ctx, ids: readonly number[]): Promise<(id: number) => PrincipalView> {
-  const known = await access.listPrincipals(ctx, ids);
+  const known = await accounts.listPrincipals(ctx, ids);
   return (id) => known.get(id) ?? { id, kind: 'unknown', name: '' };
 }
 

@@ -143,3 +143,9 @@ export function appendToLocation(location: string, ...segments: readonly string[
   const query = mark < 0 ? '' : location.slice(mark);
   return `${path.endsWith('/') ? path : `${path}/`}${segments.join('/')}${query}`;
 }
+
+/** The locations whose folder holds a path of the served storage, as they are stored: `a/b/c` → `mlflow-artifacts:/a`, `mlflow-artifacts:/a/b`, … */
+export function locationsAbove(path: string): string[] {
+  const segments = path.split('/');
+  return segments.map((_, i) => `mlflow-artifacts:/${segments.slice(0, i + 1).join('/')}`);
+}

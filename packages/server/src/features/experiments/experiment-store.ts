@@ -161,3 +161,16 @@ export async function listServedLocations(db: Queries, exceptId: number): Promis
   );
   return rows.map((row) => row.artifact_location);
 }
+
+/** The experiment at one of a few locations; locations don't overlap, so it is the only one. */
+export function findByLocations(
+  db: Queries,
+  workspaceId: number,
+  locations: readonly string[],
+): Promise<{ id: number; name: string } | undefined> {
+  return db.one(
+    `SELECT id, name FROM experiments WHERE artifact_location IN (${locations.map(() => '?').join(', ')}) AND workspace_id = ? LIMIT 1`,
+    ...locations,
+    workspaceId,
+  );
+}

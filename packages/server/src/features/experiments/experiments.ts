@@ -1,8 +1,17 @@
 /** Experiments: where runs belong, and where their artifacts lie. */
+import { type Level, RANK } from '@countersign/contract/levels.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { demand, grantCreator } from '../access/access.ts';
 import { record } from '../events/events.ts';
-import { appendToLocation, checkExperimentName, checkExperimentTag, checkServedLocation, resolveLocation } from './experiment-rules.ts';
+import {
+  appendToLocation,
+  checkExperimentName,
+  checkExperimentTag,
+  checkServedLocation,
+  locationsAbove,
+  resolveLocation,
+} from './experiment-rules.ts';
 import type { Experiment } from './experiment-store.ts';
 import * as store from './experiment-store.ts';
 
@@ -49,6 +58,7 @@ export async function create(ctx: Ctx, input: NewExperiment): Promise<number> {
     if (id === undefined) throw new Problem('RESOURCE_ALREADY_EXISTS', `Experiment(name=${input.name}) already exists.`);
     await settleLocation(inner, id, location);
     for (const tag of input.tags) await store.putTag(inner.tx, id, tag.key, tag.value, inner.principal.id);
+    await grantCreator(inner, 'experiment', id);
     return id;
   });
 }
@@ -82,9 +92,25 @@ export async function getExperiment(ctx: Ctx, id: number): Promise<Experiment> {
   return experiment;
 }
 
+export function findByName(ctx: Ctx, name: string): Promise<Experiment | undefined> {
+  return store.findByName(reading(ctx), ctx.workspace.id, name);
+}
+
+/** Throws PERMISSION_DENIED where the caller has less than `level` on it. */
+export async function demandLevel(ctx: Ctx, id: number, level: Level): Promise<void> {
+  if (ctx.access.floorOf('experiment') >= RANK[level]) return;
+  const name = ctx.access.looksAtNames('experiment') ? (await findExperiment(ctx, id))?.name : undefined;
+  demand(ctx, 'experiment', name === undefined ? { id } : { id, name }, level);
+}
+
+/** Whose artifact location a path of the served storage lies in. */
+export function findByServedPath(ctx: Ctx, path: string): Promise<{ readonly id: number; readonly name: string } | undefined> {
+  return store.findByLocations(reading(ctx), ctx.workspace.id, locationsAbove(path));
+}
+
 /** Active or deleted. Throws RESOURCE_DOES_NOT_EXIST. */
 export async function getByName(ctx: Ctx, name: string): Promise<Experiment> {
-  const experiment = await store.findByName(reading(ctx), ctx.workspace.id, name);
+  const experiment = await findByName(ctx, name);
   if (experiment === undefined) throw notFound(`Could not find experiment with name '${name}'`);
   return experiment;
 }

@@ -138,6 +138,8 @@ export async function listByPk(db: Queries, pks: readonly number[]): Promise<Log
 
 export interface Head {
   readonly pk: number;
+  readonly experimentId: number;
+  readonly sourceRunId: string | null;
   readonly artifactUri: string;
   readonly status: LoggedModelStatus;
   readonly lifecycle: 'active' | 'deleted';
@@ -145,13 +147,22 @@ export interface Head {
 
 /** Without its lists. */
 export async function findHead(db: Queries, workspaceId: number, modelId: string): Promise<Head | undefined> {
-  const row = await db.one<Pick<Row, 'pk' | 'artifact_uri' | 'status' | 'lifecycle'>>(
-    'SELECT m.pk, m.artifact_uri, m.status, m.lifecycle FROM logged_models m JOIN experiments e ON e.id = m.experiment_id ' +
+  const row = await db.one<Pick<Row, 'pk' | 'experiment_id' | 'source_run_id' | 'artifact_uri' | 'status' | 'lifecycle'>>(
+    'SELECT m.pk, m.experiment_id, m.source_run_id, m.artifact_uri, m.status, m.lifecycle FROM logged_models m JOIN experiments e ON e.id = m.experiment_id ' +
       'WHERE m.model_id = ? AND e.workspace_id = ?',
     modelId,
     workspaceId,
   );
-  return row && { pk: row.pk, artifactUri: row.artifact_uri, status: row.status, lifecycle: row.lifecycle };
+  return (
+    row && {
+      pk: row.pk,
+      experimentId: row.experiment_id,
+      sourceRunId: row.source_run_id,
+      artifactUri: row.artifact_uri,
+      status: row.status,
+      lifecycle: row.lifecycle,
+    }
+  );
 }
 
 export interface NewRow {

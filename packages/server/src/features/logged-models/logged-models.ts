@@ -60,6 +60,11 @@ export async function getLoggedModel(ctx: Ctx, modelId: string, options: { reado
   return model;
 }
 
+/** Active or deleted, without its lists. */
+export function findHead(ctx: Ctx, modelId: string): Promise<store.Head | undefined> {
+  return store.findHead(reading(ctx), ctx.workspace.id, modelId);
+}
+
 /** Where its files lie. Throws RESOURCE_DOES_NOT_EXIST. */
 export async function getArtifactUri(ctx: Ctx, modelId: string): Promise<string> {
   const head = await getHead(ctx, modelId);

@@ -6,11 +6,13 @@ import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../../platform/db/page-token.ts';
 import { parseRegisteredModelFilter, parseRegisteredModelOrderBy } from '../../platform/search/registered-model-search-grammar.ts';
+import { announceRename, grantCreator } from '../access/access.ts';
 import { record } from '../events/events.ts';
-import { searchIds, splitPromptClauses as split } from './model-search.ts';
+import { driveNames as driveByNames, searchIds, splitPromptClauses as split } from './model-search.ts';
 import type { ModelIdentity, RegisteredModel, Tag } from './model-store.ts';
 import * as store from './model-store.ts';
 
+export type { SearchScope } from './model-search.ts';
 export type { ModelIdentity, RegisteredModel, Tag } from './model-store.ts';
 
 /** The tag that makes a registered model or a version a prompt (mlflow.prompt.constants IS_PROMPT_TAG_KEY). */
@@ -53,6 +55,7 @@ export function create(ctx: Ctx, input: NewModel): Promise<RegisteredModel> {
     });
     if (id === undefined) throw taken(input.name, isPrompt, (await find(inner, input.name))?.isPrompt ?? isPrompt);
     for (const tag of input.tags) await store.upsertTag(inner.tx, id, tag.key, tag.value, inner.principal.id);
+    await grantCreator(inner, 'registered-model', id);
     record(inner, {
       type: 'registered-model.created',
       modelId: id,
@@ -158,6 +161,8 @@ export async function search(ctx: Ctx, query: SearchQuery): Promise<Page<Registe
 }
 
 export const splitPromptClauses = split;
+/** Where a clause on a model's name can lead to the models by an index: supersets, deleted models among them. */
+export const driveNames = driveByNames;
 
 export function checkLimit(limit: number, max: number): void {
   if (!(limit >= 1 && limit <= max)) {
@@ -192,6 +197,7 @@ export async function rename(ctx: TxCtx, _permit: Permit, model: RegisteredModel
   const at = ctx.clock.now();
   if (newName !== model.name && (await find(ctx, newName))) throw taken(newName, model.isPrompt, model.isPrompt);
   await store.setName(ctx.tx, model.id, newName, at, ctx.principal.id);
+  await announceRename(ctx);
   record(ctx, { type: 'registered-model.renamed', modelId: model.id, data: { from: model.name, to: newName } });
   return { ...model, name: newName, updatedAt: at };
 }
@@ -199,11 +205,14 @@ export async function rename(ctx: TxCtx, _permit: Permit, model: RegisteredModel
 /** Soft: it can be restored until it is purged. The caller takes the versions along. */
 export async function remove(ctx: TxCtx, _permit: Permit, model: RegisteredModel, at: number): Promise<void> {
   await store.markDeleted(ctx.tx, model.id, at, ctx.principal.id);
+  await announceRename(ctx);
   record(ctx, { type: 'registered-model.deleted', modelId: model.id, data: { name: model.name } });
 }
 
-export function listDeleted(ctx: Ctx, name?: string): Promise<RegisteredModel[]> {
-  return store.listDeleted(reading(ctx), ctx.workspace.id, name);
+/** Those that the caller may see. */
+export async function listDeleted(ctx: Ctx, name?: string): Promise<RegisteredModel[]> {
+  const deleted = await store.listDeleted(reading(ctx), ctx.workspace.id, name);
+  return deleted.filter((model) => ctx.access.rankOf('registered-model', model) > 0);
 }
 
 /** A deleted model by its id. Throws RESOURCE_DOES_NOT_EXIST. */
@@ -226,6 +235,7 @@ export async function restore(ctx: TxCtx, _permit: Permit, model: RegisteredMode
   }
   const at = ctx.clock.now();
   await store.markRestored(ctx.tx, model.id, name, at, ctx.principal.id);
+  await announceRename(ctx);
   record(ctx, { type: 'registered-model.restored', modelId: model.id, data: { name } });
   return { ...model, name, updatedAt: at, deletedAt: null };
 }

@@ -9,6 +9,7 @@ import { invalid, Problem } from '@countersign/contract/problem.ts';
 import { canonicalStage } from '@countersign/contract/stages.ts';
 import { FileRoots } from '../../platform/blobs/file-roots.ts';
 import { type Ctx, randomHex, type TxCtx, transaction } from '../../platform/context.ts';
+import { demand } from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import type { RegisteredModel } from '../models/models.ts';
 import * as models from '../models/models.ts';
@@ -55,12 +56,19 @@ export function moveStage(ctx: Ctx, move: StageMove): Promise<ModelVersion> {
   }
   return changing(ctx, move.name, async (inner) => {
     const version = await versions.get(inner, move.name, move.version);
+    demandStages(inner, version, [version.stage, stage]);
     const at = inner.clock.now();
     if (move.archiveExisting) await archiveOthers(inner, version, stage, at);
     const moved = await versions.setStage(inner, permit(stageTarget(version.stage), stageTarget(stage)), version, stage, at);
     await models.touch(inner, version.modelId, at);
     return moved;
   });
+}
+
+/** Whoever moves a version into or out of Production needs more than between the others. */
+function demandStages(ctx: Ctx, version: ModelVersion, stages: readonly string[]): void {
+  const level = stages.includes('Production') ? 'MANAGE_PRODUCTION' : 'MANAGE_STAGING';
+  demand(ctx, 'registered-model', { id: version.modelId, name: version.name }, level);
 }
 
 async function archiveOthers(ctx: TxCtx, keep: ModelVersion, stage: ModelVersion['stage'], at: number): Promise<void> {
@@ -72,9 +80,17 @@ async function archiveOthers(ctx: TxCtx, keep: ModelVersion, stage: ModelVersion
 
 export function setAlias(ctx: Ctx, name: string, alias: string, version: number): Promise<void> {
   checkAlias(alias);
-  return changing(ctx, name, async (inner) =>
-    versions.setAlias(inner, permit({ kind: 'alias', alias }), await models.getIdentity(inner, name), alias, version),
-  );
+  return changing(ctx, name, async (inner) => {
+    const model = await models.getIdentity(inner, name);
+    demandAlias(inner, { id: model.id, name }, alias);
+    await versions.setAlias(inner, permit({ kind: 'alias', alias }), model, alias, version);
+  });
+}
+
+/** An alias that is called like a stage is taken for it, so it asks for as much. */
+function demandAlias(ctx: Ctx, model: { id: number; name: string }, alias: string): void {
+  if (/^production$/i.test(alias)) demand(ctx, 'registered-model', model, 'MANAGE_PRODUCTION');
+  else if (/^(staging|archived|none)$/i.test(alias)) demand(ctx, 'registered-model', model, 'MANAGE_STAGING');
 }
 
 export function deleteAlias(ctx: Ctx, name: string, alias: string): Promise<void> {

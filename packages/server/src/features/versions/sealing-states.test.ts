@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openTestContext, type TestContext } from '../../../../../test/support/context.ts';
-import * as access from '../access/access.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
 import * as models from '../models/models.ts';
 import * as transitions from '../transitions/transitions.ts';
+import * as workspaces from '../workspaces/workspaces.ts';
 import * as versions from './versions.ts';
 
 describe('versions whose files are not complete', () => {
@@ -35,14 +35,14 @@ describe('versions whose files are not complete', () => {
   });
 
   it('are refused where the workspace says so, and no number is used up', async () => {
-    await access.changeSettings(test.ctx, { refuse_unsealed: true });
+    await workspaces.changeSettings(test.ctx, { refuse_unsealed: true });
     await expect(register()).rejects.toMatchObject({ code: 'INVALID_STATE' });
-    await access.changeSettings(test.ctx, { refuse_unsealed: false });
+    await workspaces.changeSettings(test.ctx, { refuse_unsealed: false });
     expect((await register()).version).toBe(1);
   });
 
   it('are waited for where the workspace says so, and ready when the model is finalized', async () => {
-    await access.changeSettings(test.ctx, { pending_registration: true });
+    await workspaces.changeSettings(test.ctx, { pending_registration: true });
     expect(await register()).toMatchObject({ sealState: 'sealing' });
     const model = await loggedModels.getLoggedModel(test.ctx, modelId);
     await test.upload(`${model.artifactUri.replace('mlflow-artifacts:/', '')}/MLmodel`, 'flavors: {}');

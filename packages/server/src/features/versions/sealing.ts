@@ -1,8 +1,11 @@
 /** From a source to what is known of its bytes: resolved location, lineage, and the sealed tree where the server holds them. */
+import { RANK } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { reading, type TxCtx } from '../../platform/context.ts';
+import { demand } from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
+import * as experiments from '../experiments/experiments.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
 import type { Tag } from '../models/models.ts';
 import * as runs from '../runs/runs.ts';
@@ -47,6 +50,7 @@ export async function resolveSource(ctx: TxCtx, claim: Claim): Promise<Resolved>
       `Invalid model version source: '${clip(claim.source)}'. The model_id request parameter must identify the resource that contains the source.`,
     );
   }
+  await demandReadable(ctx, claim);
   switch (source.kind) {
     case 'version':
       return resolveCopy(ctx, claim, source);
@@ -63,6 +67,22 @@ export async function resolveSource(ctx: TxCtx, claim: Claim): Promise<Resolved>
   }
 }
 
+/** Whoever registers a version makes its bytes readable to others: he must be allowed to read what it claims to come from. */
+async function demandReadable(ctx: TxCtx, claim: Claim): Promise<void> {
+  if (ctx.access.floorOf('experiment') >= RANK.READ) return;
+  const source = parseSource(claim.source);
+  const runIds = [claim.runId, source.kind === 'run' ? source.runId : ''];
+  const modelIds = [claim.loggedModelId ?? '', source.kind === 'logged-model' ? source.modelId : ''];
+  for (const id of runIds) {
+    const run = id === '' ? undefined : await runs.findRun(ctx, id);
+    if (run) await experiments.demandLevel(ctx, run.experimentId, 'READ');
+  }
+  for (const id of modelIds) {
+    const model = id === '' ? undefined : await loggedModels.findHead(ctx, id);
+    if (model) await experiments.demandLevel(ctx, model.experimentId, 'READ');
+  }
+}
+
 async function resolveCopy(ctx: TxCtx, claim: Claim, source: Extract<Source, { kind: 'version' }>): Promise<Resolved> {
   const { tx, workspace } = ctx;
   const origin =
@@ -71,6 +91,7 @@ async function resolveCopy(ctx: TxCtx, claim: Claim, source: Extract<Source, { k
       : await store.findByAlias(tx, workspace.id, source.name, source.alias ?? '');
   if (!origin)
     throw notFound(`Unable to fetch model from model URI source artifact location '${clip(claim.source)}'. No such model version.`);
+  demand(ctx, 'registered-model', { id: origin.modelId, name: origin.name }, 'READ');
   if (origin.isPrompt)
     throw invalid(`Invalid model version source: '${clip(claim.source)}'. A prompt can't be the source of a model version.`);
   if (claim.runId !== '' && claim.runId !== origin.runId) throw otherThanSource('run_id', claim.source);

@@ -1,6 +1,7 @@
 /** One request and its answer, as handlers see them. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parse as parseQuery } from 'node:querystring';
+import type { Permission } from '@countersign/contract/permissions.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
 import { parseJson } from './json.ts';
 
@@ -22,7 +23,7 @@ export interface Route {
   /** As find-my-way writes them: `/a/:id`, `/files/*`. */
   readonly path: string;
   /** What the caller must be allowed; declared here, never called for in the handler. */
-  readonly permission: string;
+  readonly permission: Permission;
   readonly handle: Handler;
 }
 

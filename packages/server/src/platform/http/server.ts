@@ -193,7 +193,10 @@ function methodNotAllowed({ req, path }: Exchange, allowed: readonly string[]): 
 }
 
 function problemReply(problem: Problem): Reply {
-  return { status: problem.status, body: JSON.stringify(problem.toWire()) };
+  const body = JSON.stringify(problem.toWire());
+  // RFC 9110 §15.5.2; clients of MLflow and browsers ask for a name and a password when they see it.
+  if (problem.code === 'UNAUTHENTICATED') return { status: problem.status, headers: { 'WWW-Authenticate': 'Basic realm="mlflow"' }, body };
+  return { status: problem.status, body };
 }
 
 /** Undefined where part of an answer is out: only cutting it short tells the client that it isn't whole. */

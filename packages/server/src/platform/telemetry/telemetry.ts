@@ -28,6 +28,6 @@ export function createTelemetry(log: Logger, readings: readonly Reading[] = []):
         log.debug({ request_id: exchange.requestId, method: exchange.req.method, path: exchange.path, status, duration_ms }, 'request');
       }
     },
-    routes: [{ method: 'GET', path: '/metrics', permission: 'public', handle: () => page() }],
+    routes: [{ method: 'GET', path: '/metrics', permission: 'account', handle: () => page() }],
   };
 }

@@ -1,4 +1,4 @@
-import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
+import type { Queries } from '../../platform/db/database.ts';
 
 export function listSettings(db: Queries, workspaceId: number): Promise<{ name: string; value: string }[]> {
   return db.all('SELECT name, value FROM settings WHERE workspace_id = ? LIMIT 100', workspaceId);
@@ -15,12 +15,6 @@ export async function upsertSetting(tx: Queries, workspaceId: number, name: stri
   );
 }
 
-export interface PrincipalRow {
-  readonly id: number;
-  readonly kind: string;
-  readonly name: string;
-}
-
-export function listPrincipals(db: Queries, ids: readonly number[]): Promise<PrincipalRow[]> {
-  return db.all(`SELECT id, kind, name FROM principals WHERE id IN (${idsOf(db)}) LIMIT 10000`, idList(db, ids));
+export function findWorkspace(db: Queries, name: string): Promise<{ id: number; name: string } | undefined> {
+  return db.one('SELECT id, name FROM workspaces WHERE name = ?', name);
 }

@@ -1,0 +1,159 @@
+import type { GrantLevel } from '@countersign/contract/levels.ts';
+import type { Queries } from '../../platform/db/database.ts';
+
+export type SubjectKind = 'principal' | 'group';
+
+export interface Grant {
+  readonly id: number;
+  /** -1: in every workspace. */
+  readonly workspaceId: number;
+  readonly subjectKind: SubjectKind;
+  readonly subjectId: number;
+  /** `experiment`, `registered-model`, `workspace`, or a type that MLflow knows and this server only keeps. */
+  readonly kind: string;
+  /** -1 where it isn't about one object. */
+  readonly objectId: number;
+  /** Of names; '' with `objectId` -1: every object. */
+  readonly prefix: string;
+  readonly level: GrantLevel;
+  readonly createdAt: number;
+}
+
+interface GrantRow {
+  readonly id: number;
+  readonly workspace_id: number;
+  readonly subject_kind: SubjectKind;
+  readonly subject_id: number;
+  readonly kind: string;
+  readonly object_id: number;
+  readonly prefix: string;
+  readonly level: GrantLevel;
+  readonly created_at: number;
+}
+
+const COLUMNS = 'g.id, g.workspace_id, g.subject_kind, g.subject_id, g.kind, g.object_id, g.prefix, g.level, g.created_at';
+
+function fromRow(row: GrantRow): Grant {
+  return {
+    id: row.id,
+    workspaceId: row.workspace_id,
+    subjectKind: row.subject_kind,
+    subjectId: row.subject_id,
+    kind: row.kind,
+    objectId: row.object_id,
+    prefix: row.prefix,
+    level: row.level,
+    createdAt: row.created_at,
+  };
+}
+
+export interface GrantKey {
+  readonly workspaceId: number;
+  readonly subjectKind: SubjectKind;
+  readonly subjectId: number;
+  readonly kind: string;
+  readonly objectId: number;
+  readonly prefix: string;
+}
+
+const KEY = 'subject_kind = ? AND subject_id = ? AND workspace_id = ? AND kind = ? AND object_id = ? AND prefix = ?';
+
+function valuesOf(key: GrantKey): [string, number, number, string, number, string] {
+  return [key.subjectKind, key.subjectId, key.workspaceId, key.kind, key.objectId, key.prefix];
+}
+
+export async function find(db: Queries, key: GrantKey): Promise<Grant | undefined> {
+  const row = await db.one<GrantRow>(`SELECT ${COLUMNS} FROM grants g WHERE ${KEY}`, ...valuesOf(key));
+  return row && fromRow(row);
+}
+
+export async function findById(db: Queries, id: number): Promise<Grant | undefined> {
+  const row = await db.one<GrantRow>(`SELECT ${COLUMNS} FROM grants g WHERE g.id = ?`, id);
+  return row && fromRow(row);
+}
+
+/** Sets the level of a grant, which is made where there is none. Answers its id. */
+export async function upsert(tx: Queries, key: GrantKey, level: GrantLevel, at: number, by: number): Promise<number> {
+  const row = await tx.one<{ id: number }>(
+    'INSERT INTO grants (subject_kind, subject_id, workspace_id, kind, object_id, prefix, level, created_at, written_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ' +
+      'ON CONFLICT (subject_kind, subject_id, workspace_id, kind, object_id, prefix) DO UPDATE SET level = excluded.level, written_by = excluded.written_by RETURNING id',
+    ...valuesOf(key),
+    level,
+    at,
+    by,
+  );
+  if (row === undefined) throw new TypeError('INSERT … RETURNING answered no row');
+  return row.id;
+}
+
+export async function remove(tx: Queries, id: number): Promise<void> {
+  await tx.run('DELETE FROM grants WHERE id = ?', id);
+}
+
+export async function listOfSubject(db: Queries, subjectKind: SubjectKind, subjectId: number): Promise<Grant[]> {
+  const rows = await db.all<GrantRow>(
+    `SELECT ${COLUMNS} FROM grants g WHERE g.subject_kind = ? AND g.subject_id = ? ORDER BY g.id LIMIT 100000`,
+    subjectKind,
+    subjectId,
+  );
+  return rows.map(fromRow);
+}
+
+/** Those on the object itself. */
+export async function listOfObject(db: Queries, kind: string, objectId: number): Promise<Grant[]> {
+  const rows = await db.all<GrantRow>(
+    `SELECT ${COLUMNS} FROM grants g WHERE g.kind = ? AND g.object_id = ? ORDER BY g.id LIMIT 10000`,
+    kind,
+    objectId,
+  );
+  return rows.map(fromRow);
+}
+
+/** By prefix, on everything and on the workspace itself: they reach objects that they don't name. */
+export async function listPatterns(db: Queries, workspaceId: number, kind: string): Promise<Grant[]> {
+  const rows = await db.all<GrantRow>(
+    `SELECT ${COLUMNS} FROM grants g WHERE g.kind IN (?, 'workspace') AND g.object_id = -1 AND g.workspace_id IN (-1, ?) ORDER BY g.id LIMIT 10000`,
+    kind,
+    workspaceId,
+  );
+  return rows.map(fromRow);
+}
+
+/** -1 for those of every workspace. */
+export async function listInWorkspace(db: Queries, workspaceId: number, page: { afterId: number; limit: number }): Promise<Grant[]> {
+  const rows = await db.all<GrantRow>(
+    `SELECT ${COLUMNS} FROM grants g WHERE g.workspace_id = ? AND g.id > ? ORDER BY g.id LIMIT ?`,
+    workspaceId,
+    page.afterId,
+    page.limit,
+  );
+  return rows.map(fromRow);
+}
+
+export interface ReachingRow {
+  readonly workspace_id: number;
+  readonly kind: string;
+  readonly object_id: number;
+  readonly object_name: string | null;
+  readonly prefix: string;
+  readonly level: GrantLevel;
+}
+
+const REACHING =
+  'SELECT g.workspace_id, g.kind, g.object_id, m.name AS object_name, g.prefix, g.level FROM grants g ' +
+  "LEFT JOIN registered_models m ON g.kind = 'registered-model' AND m.id = g.object_id AND m.deleted_at IS NULL WHERE ";
+
+/** What was granted to a principal and to its groups, in every workspace. */
+export function listReaching(db: Queries, principalId: number): Promise<ReachingRow[]> {
+  return db.all(
+    `${REACHING} g.subject_kind = 'principal' AND g.subject_id = ? ` +
+      `UNION ALL ${REACHING} g.subject_kind = 'group' AND g.subject_id IN (SELECT group_id FROM group_members WHERE principal_id = ?) LIMIT 200000`,
+    principalId,
+    principalId,
+  );
+}
+
+/** One grant as `listReaching` has it. */
+export function findReaching(db: Queries, grantId: number): Promise<ReachingRow | undefined> {
+  return db.one(`${REACHING} g.id = ?`, grantId);
+}

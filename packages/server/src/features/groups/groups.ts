@@ -1,0 +1,157 @@
+/** Groups of accounts: of the whole server, or of one workspace, where MLflow calls them roles. A membership says where it comes from. */
+import { clip } from '@countersign/contract/mlflow/message.ts';
+import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
+import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { type Account, announceChange, checkAccountName, recordAccess } from '../accounts/accounts.ts';
+import type { Group } from './group-store.ts';
+import * as store from './group-store.ts';
+
+export type { Group, Member } from './group-store.ts';
+
+export const SERVER_WIDE = -1;
+/** A membership that a person gave; others come from an identity provider's claims: `provider:<id>`. */
+export const DIRECT = 'direct';
+
+export interface NewGroup {
+  readonly name: string;
+  readonly description?: string | undefined;
+  /** `SERVER_WIDE`, or the workspace whose role it is. */
+  readonly workspaceId: number;
+}
+
+export function create(ctx: Ctx, input: NewGroup): Promise<Group> {
+  checkAccountName(input.name, 'name of a group');
+  return transaction(ctx, async (inner) => {
+    const id = await store.insert(inner.tx, {
+      workspaceId: input.workspaceId,
+      name: input.name,
+      description: input.description ?? null,
+      at: inner.clock.now(),
+      by: inner.principal.id,
+    });
+    if (id === undefined) throw taken(input.name);
+    recordAccess(inner, {
+      type: 'group.created',
+      data: { group_id: id, name: input.name, workspace: input.workspaceId },
+      texts: input.description ? { description: input.description } : {},
+    });
+    return get(inner, id);
+  });
+}
+
+function taken(name: string): Problem {
+  return new Problem('RESOURCE_ALREADY_EXISTS', `A group named '${clip(name)}' exists already. Choose another name.`);
+}
+
+/** RESOURCE_DOES_NOT_EXIST. */
+export async function get(ctx: Ctx, id: number): Promise<Group> {
+  const group = await store.findById(reading(ctx), id);
+  if (group === undefined) throw notFound(`There is no group with the id ${id}.`);
+  return group;
+}
+
+export function find(ctx: Ctx, name: string, workspaceId = SERVER_WIDE): Promise<Group | undefined> {
+  return store.findByName(reading(ctx), workspaceId, name);
+}
+
+export function findById(ctx: Ctx, id: number): Promise<Group | undefined> {
+  return store.findById(reading(ctx), id);
+}
+
+/** RESOURCE_DOES_NOT_EXIST. */
+export async function getByName(ctx: Ctx, name: string, workspaceId = SERVER_WIDE): Promise<Group> {
+  const group = await store.findByName(reading(ctx), workspaceId, name);
+  if (group === undefined) throw notFound(`There is no group named '${clip(name)}'.`);
+  return group;
+}
+
+/** By id, those of workspaces included. */
+export function list(ctx: Ctx, page: { afterId: number; limit: number }): Promise<Group[]> {
+  return store.list(reading(ctx), page);
+}
+
+export function listInWorkspace(ctx: Ctx, workspaceId: number): Promise<Group[]> {
+  return store.listInWorkspace(reading(ctx), workspaceId);
+}
+
+export function listOf(ctx: Ctx, accountId: number): Promise<Group[]> {
+  return store.listOf(reading(ctx), accountId);
+}
+
+export function update(ctx: Ctx, group: Group, change: { name?: string; description?: string | null }): Promise<Group> {
+  const name = change.name ?? group.name;
+  checkAccountName(name, 'name of a group');
+  return transaction(ctx, async (inner) => {
+    const other = await store.findByName(inner.tx, group.workspaceId, name);
+    if (other && other.id !== group.id) throw taken(name);
+    const description = change.description === undefined ? group.description : change.description;
+    await store.update(inner.tx, group.id, { name, description }, inner.principal.id);
+    recordAccess(inner, { type: 'group.changed', data: { group_id: group.id, name }, texts: description ? { description } : {} });
+    return { ...group, name, description };
+  });
+}
+
+/** With its memberships and grants. */
+export function remove(ctx: Ctx, group: Group): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    await store.remove(inner.tx, group.id);
+    recordAccess(inner, { type: 'group.deleted', data: { group_id: group.id, name: group.name } });
+    await announceChange(inner);
+  });
+}
+
+/** Once more changes nothing. */
+export function addMember(ctx: Ctx, group: Group, account: Account, source = DIRECT): Promise<void> {
+  if (account.kind === 'ci') throw invalid(`'${account.name}' is a CI identity: it gets grants of its own, and is in no group.`);
+  return transaction(ctx, async (inner) => {
+    const isNew = await store.addMember(inner.tx, {
+      groupId: group.id,
+      principalId: account.id,
+      source,
+      at: inner.clock.now(),
+      by: inner.principal.id,
+    });
+    if (!isNew) return;
+    recordAccess(inner, { type: 'group.member-added', data: { group_id: group.id, account_id: account.id, source } });
+    await announceChange(inner, { principalId: account.id });
+  });
+}
+
+/** False where it wasn't one by this source. */
+export function removeMember(ctx: Ctx, group: Group, accountId: number, source = DIRECT): Promise<boolean> {
+  return transaction(ctx, async (inner) => {
+    if (!(await store.removeMember(inner.tx, group.id, accountId, source))) return false;
+    recordAccess(inner, { type: 'group.member-removed', data: { group_id: group.id, account_id: accountId, source } });
+    await announceChange(inner, { principalId: accountId });
+    return true;
+  });
+}
+
+/** What a sign-in says about a person: joins the groups that exist by these names, leaves those that came from the same source before. */
+export function setMembershipsFrom(ctx: Ctx, account: Account, source: string, names: readonly string[]): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    const wanted = new Set<number>();
+    for (const name of new Set(names)) {
+      const group = await store.findByName(inner.tx, SERVER_WIDE, name);
+      if (group === undefined) continue;
+      wanted.add(group.id);
+      await addMember(inner, group, account, source);
+    }
+    for (const membership of await store.listMemberships(inner.tx, account.id)) {
+      if (membership.source !== source || wanted.has(membership.group_id)) continue;
+      await removeMember(inner, await get(inner, membership.group_id), account.id, source);
+    }
+  });
+}
+
+export function listMembers(ctx: Ctx, groupId: number, page: { afterId: number; limit: number }): Promise<store.Member[]> {
+  return store.listMembers(reading(ctx), groupId, page);
+}
+
+/** All memberships of an account that goes. In the caller's transaction. */
+export async function forgetAccount(ctx: TxCtx, accountId: number): Promise<void> {
+  for (const { group_id, source } of await store.listMemberships(ctx.tx, accountId)) {
+    recordAccess(ctx, { type: 'group.member-removed', data: { group_id, account_id: accountId, source } });
+  }
+  await store.removeMemberEverywhere(ctx.tx, accountId);
+}

@@ -1,0 +1,105 @@
+/** Tokens: shown once, kept as a hash, limited by scopes and time. */
+import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
+import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import type { Queries } from '../../platform/db/database.ts';
+import { type Account, announceChange, recordAccess } from '../accounts/accounts.ts';
+import { checkScopes, digestOfToken, TOKEN_BYTES, TOKEN_PREFIX } from './token-rules.ts';
+import * as store from './token-store.ts';
+
+export { isToken, readScopes } from './token-rules.ts';
+export type { Token, TokenKind } from './token-store.ts';
+
+const NAME_CHARACTERS_MAX = 200;
+const HINT_CHARACTERS = 10;
+/** How far `last used` may lag behind. */
+export const LAST_USED_LAG_MS = 60_000;
+
+export interface NewToken {
+  readonly kind: store.TokenKind;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  /** Epoch ms; null: until it is revoked. */
+  readonly expiresAt: number | null;
+}
+
+export interface MintedToken {
+  readonly token: store.Token;
+  /** Never shown again. */
+  readonly secret: string;
+}
+
+export function mint(ctx: Ctx, account: Account, input: NewToken): Promise<MintedToken> {
+  checkScopes(input.scopes);
+  if (input.name.length > NAME_CHARACTERS_MAX) throw invalid(`The name of a token may have at most ${NAME_CHARACTERS_MAX} characters.`);
+  return transaction(ctx, async (inner) => {
+    const at = inner.clock.now();
+    if (account.state !== 'active')
+      throw new Problem('INVALID_STATE', `The account '${account.name}' is ${account.state}. Enable it first.`);
+    if (input.expiresAt !== null && input.expiresAt <= at)
+      throw invalid('The token would have expired already. Give a time in the future.');
+    const secret = `${TOKEN_PREFIX}${inner.clock.randomBytes(TOKEN_BYTES).toString('base64url')}`;
+    const id = await store.insert(inner.tx, {
+      principalId: account.id,
+      kind: input.kind,
+      name: input.name,
+      digest: digestOfToken(secret),
+      hint: secret.slice(0, HINT_CHARACTERS),
+      scopes: input.scopes,
+      at,
+      expiresAt: input.expiresAt,
+      by: inner.principal.id,
+    });
+    recordAccess(inner, {
+      type: 'token.created',
+      data: { token_id: id, account_id: account.id, kind: input.kind, scopes: input.scopes, expires_at: input.expiresAt },
+      texts: { name: input.name },
+    });
+    const token = await store.findById(inner.tx, id);
+    if (token === undefined) throw new TypeError('a token just written is there');
+    return { token, secret };
+  });
+}
+
+/** Whatever its state; the caller looks at expiry and revocation. */
+export function findBySecret(db: Queries, secret: string): Promise<store.Token | undefined> {
+  return store.findByDigest(db, digestOfToken(secret));
+}
+
+export function list(ctx: Ctx, accountId: number): Promise<store.Token[]> {
+  return store.listOf(reading(ctx), accountId);
+}
+
+/** RESOURCE_DOES_NOT_EXIST. */
+export async function get(ctx: Ctx, id: number): Promise<store.Token> {
+  const token = await store.findById(reading(ctx), id);
+  if (token === undefined) throw notFound(`There is no token with the id ${id}.`);
+  return token;
+}
+
+/** Once more changes nothing. */
+export function revoke(ctx: Ctx, token: store.Token): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    if (token.revokedAt !== null) return;
+    await store.revoke(inner.tx, token.id, inner.clock.now());
+    recordAccess(inner, { type: 'token.revoked', data: { token_id: token.id, account_id: token.principalId } });
+    await announceChange(inner, { principalId: token.principalId });
+  });
+}
+
+/** Sessions too. In the caller's transaction. */
+export async function revokeAllOf(ctx: TxCtx, accountId: number): Promise<void> {
+  const count = await store.revokeAllOf(ctx.tx, accountId, ctx.clock.now());
+  if (count === 0) return;
+  recordAccess(ctx, { type: 'token.all-revoked', data: { account_id: accountId, count } });
+  await announceChange(ctx, { principalId: accountId });
+}
+
+/** No event: it changes nobody's access. */
+export function noteUse(ctx: Ctx, id: number, at: number): Promise<void> {
+  return transaction(ctx, (inner) => store.setLastUsed(inner.tx, id, at));
+}
+
+/** Sessions and CI tokens that ended before a time; their events stay. */
+export function removeEnded(ctx: Ctx, before: number): Promise<number> {
+  return transaction(ctx, (inner) => store.removeEnded(inner.tx, before));
+}

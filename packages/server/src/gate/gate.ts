@@ -1,0 +1,189 @@
+/**
+ * The gate: every request passes it before its handler. Who is asking (identify), in which workspace, and whether what the route declares is
+ * allowed on what the request names (authorize).
+ */
+import { clip } from '@countersign/contract/mlflow/message.ts';
+import { PERMISSIONS, type Permission } from '@countersign/contract/permissions.ts';
+import { notFound, Problem } from '@countersign/contract/problem.ts';
+import { fullAccess } from '../features/access/access.ts';
+import * as tokens from '../features/tokens/tokens.ts';
+import type { Ctx, WorkspaceRef } from '../platform/context.ts';
+import type { Exchange } from '../platform/http/exchange.ts';
+import { authorize, type NamedObjects } from './authorize.ts';
+import { readCredentials } from './credentials.ts';
+import { Directory, type Known, type KnownToken } from './directory.ts';
+import { Objects } from './objects.ts';
+import { Passwords } from './passwords.ts';
+import { checkTokenScope } from './token-limits.ts';
+
+export interface Gate {
+  /** Throws UNAUTHENTICATED, PERMISSION_DENIED, or RESOURCE_DOES_NOT_EXIST for a workspace that isn't there for the caller. */
+  admit(exchange: Exchange, permission: Permission): Promise<Ctx>;
+  /** After the request was read. Throws PERMISSION_DENIED. */
+  authorize(ctx: Ctx, permission: Permission, input: NamedObjects): Promise<void> | undefined;
+}
+
+export interface GateOptions {
+  /** What every request's context is made of. */
+  readonly base: Ctx;
+  readonly onError: (error: unknown) => void;
+}
+
+export const WORKSPACE_HEADER = 'x-mlflow-workspace';
+const DEFAULT_WORKSPACE: WorkspaceRef = { id: 0, name: 'default' };
+
+interface Caller {
+  /** Undefined: the local principal of a server without accounts. */
+  readonly known: Known | undefined;
+  readonly token: KnownToken | undefined;
+}
+
+const LOCAL: Caller = { known: undefined, token: undefined };
+
+export function createGate({ base, onError }: GateOptions): Gate {
+  const directory = new Directory(base.db);
+  const now = (): number => base.clock.now();
+  const passwords = new Passwords(base.db, directory, now);
+  const objects = new Objects();
+
+  const findByToken = async (secret: string, kinds: readonly tokens.TokenKind[]): Promise<Caller | undefined> => {
+    const token = await directory.findToken(secret, now());
+    if (token === undefined || !kinds.includes(token.token.kind)) return undefined;
+    const known = await directory.findPrincipal(token.token.principalId);
+    if (known === undefined) return undefined;
+    noteUse(token);
+    return { known, token };
+  };
+
+  const noteUse = (token: KnownToken): void => {
+    const at = now();
+    if (at - token.notedAt < tokens.LAST_USED_LAG_MS) return;
+    token.notedAt = at;
+    tokens.noteUse(base, token.token.id, at).catch(onError);
+  };
+
+  const identify = async (exchange: Exchange): Promise<Caller> => {
+    const { authorization, cookie } = exchange.req.headers;
+    const credentials = readCredentials({ authorization, cookie });
+    switch (credentials.kind) {
+      case 'none':
+        throw unauthenticated();
+      case 'unreadable':
+        throw unauthenticated();
+      case 'token':
+        return (await findByToken(credentials.token, HEADER_TOKENS)) ?? refuse();
+      case 'session':
+        refuseForeignSite(exchange);
+        return (await findByToken(credentials.token, ['session'])) ?? refuse();
+      case 'password': {
+        const { name, password } = credentials;
+        if (tokens.isToken(password)) {
+          const caller = await findByToken(password, HEADER_TOKENS);
+          const isOwn = caller !== undefined && (name === 'token' || name === caller.known?.account.name);
+          return isOwn ? caller : refuse();
+        }
+        const known = await passwords.find(name, password, exchange.req.socket.remoteAddress ?? '');
+        return known ? { known, token: undefined } : refuse();
+      }
+    }
+  };
+
+  const contextOf = async (caller: Caller, workspace: WorkspaceRef): Promise<Ctx> => {
+    if (caller.known === undefined) return { ...base, workspace, access: LOCAL_ACCESS, tokenScope: undefined };
+    const access = await directory.accessOf(caller.known, workspace.id);
+    return { ...base, principal: caller.known.principal, workspace, access, tokenScope: caller.token?.scope };
+  };
+
+  const findWorkspace = async (name: string): Promise<WorkspaceRef> => {
+    const workspace = name === '' || name === 'default' ? DEFAULT_WORKSPACE : await directory.findWorkspace(name);
+    if (workspace === undefined) throw noWorkspace(name);
+    return workspace;
+  };
+
+  return {
+    admit: async (exchange, permission) => {
+      if (PERMISSIONS[permission].on === 'nobody') return base;
+      await directory.refresh();
+      const isOpen = await directory.isOpen();
+      if (isOpen) refuseProxied(exchange);
+      const caller = isOpen ? LOCAL : await identify(exchange);
+      const workspace = await findWorkspace(exchange.header(WORKSPACE_HEADER) ?? '');
+      const ctx = await contextOf(caller, workspace);
+      checkPlace(ctx, permission);
+      return ctx;
+    },
+    authorize: (ctx, permission, input) => {
+      if (ctx.tokenScope === undefined) return authorize(ctx, objects, permission, input);
+      const limited = checkTokenScope(ctx, objects, permission, input);
+      if (limited === undefined) return authorize(ctx, objects, permission, input);
+      return limited.then(() => authorize(ctx, objects, permission, input));
+    },
+  };
+}
+
+const HEADER_TOKENS: readonly tokens.TokenKind[] = ['personal', 'service', 'ci'];
+const LOCAL_ACCESS = fullAccess(true);
+
+/** What needs no object to be judged. */
+function checkPlace(ctx: Ctx, permission: Permission): void {
+  const { on } = PERMISSIONS[permission];
+  const { access } = ctx;
+  // Their own account, and what is above workspaces, is everybody's wherever they are.
+  if (on === 'account' || on === 'nobody') return;
+  if (on === 'server') {
+    if (!access.isAdmin) throw deniedPlace(ctx, 'an administrator of the server');
+    return;
+  }
+  if (!access.isMember) {
+    if (ctx.workspace.id === DEFAULT_WORKSPACE.id) throw deniedPlace(ctx, 'a member of the workspace');
+    throw noWorkspace(ctx.workspace.name);
+  }
+  if (on === 'workspace-manager' && !access.isManager) throw deniedPlace(ctx, 'an administrator of the workspace');
+  if (on === 'creator' && !access.mayCreate) throw deniedPlace(ctx, 'a member of the workspace with USE');
+}
+
+function deniedPlace(ctx: Ctx, who: string): Problem {
+  return new Problem(
+    'PERMISSION_DENIED',
+    `Permission denied: only ${who} may do this, and '${clip(ctx.principal.name)}' is not one in workspace '${ctx.workspace.name}'.`,
+  );
+}
+
+/** Whoever isn't a member doesn't learn that it exists. */
+function noWorkspace(name: string): Problem {
+  return notFound(`Workspace '${clip(name)}' not found`);
+}
+
+function refuse(): never {
+  throw unauthenticated();
+}
+
+/** The same words for everything, so that nobody learns which part was wrong. */
+function unauthenticated(): Problem {
+  return new Problem(
+    'UNAUTHENTICATED',
+    'You are not authenticated. Set MLFLOW_TRACKING_TOKEN to a token, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; ' +
+      'both are checked, and neither says which part was wrong.',
+  );
+}
+
+/** Behind a proxy, whoever is on the internet looks local. */
+function refuseProxied({ req }: Exchange): void {
+  for (const name in req.headers) {
+    if (name !== 'via' && name !== 'forwarded' && !name.startsWith('x-forwarded-')) continue;
+    throw new Problem(
+      'PERMISSION_DENIED',
+      `This request came through a proxy (it has the header '${name}'), and the server has no accounts yet: it answers callers on its own machine only. ` +
+        'Connect to it directly, or make the first account: countersign user create NAME --admin.',
+    );
+  }
+}
+
+/** A browser sends its cookie along whatever page asks; changes count only from the server's own pages. */
+function refuseForeignSite({ req }: Exchange): void {
+  if (req.method === 'GET' || req.method === 'HEAD') return;
+  const { origin, host } = req.headers;
+  if (req.headers['sec-fetch-site'] === 'same-origin') return;
+  if (origin !== undefined && host !== undefined && URL.canParse(origin) && new URL(origin).host === host) return;
+  throw new Problem('PERMISSION_DENIED', 'A signed-in browser may change something only from the pages of this server.');
+}

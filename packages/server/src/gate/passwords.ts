@@ -1,0 +1,50 @@
+/** Name and password → account. A verified password is remembered for a short while, as a keyed hash, since checking one is slow on purpose. */
+import { createHmac, randomBytes } from 'node:crypto';
+import * as accounts from '../features/accounts/accounts.ts';
+import type { Database } from '../platform/db/database.ts';
+import type { Directory, Known } from './directory.ts';
+import { FailureLimiter } from './failure-limiter.ts';
+import { Lru } from './lru.ts';
+
+const REMEMBERED_MS = 5 * 60_000;
+const REMEMBERED_MAX = 10_000;
+
+export class Passwords {
+  /** Of this process alone: what is remembered says nothing to whoever reads its memory later. */
+  readonly #key = randomBytes(32);
+  readonly #remembered = new Lru<string, { readonly known: Known; readonly until: number }>(REMEMBERED_MAX);
+  readonly #db: Database;
+  readonly #directory: Directory;
+  readonly #limiter: FailureLimiter;
+  readonly #now: () => number;
+
+  constructor(db: Database, directory: Directory, now: () => number) {
+    this.#db = db;
+    this.#directory = directory;
+    this.#now = now;
+    this.#limiter = new FailureLimiter(now);
+  }
+
+  /** Undefined alike, after the same time, for a wrong password, an unknown name and an account that may not sign in. */
+  async find(name: string, password: string, address: string): Promise<Known | undefined> {
+    const key = createHmac('sha256', this.#key).update(name, 'utf8').update('\0').update(password, 'utf8').digest('base64');
+    const remembered = this.#remembered.get(key);
+    // A change of the account makes the directory forget it, and so this.
+    if (
+      remembered &&
+      remembered.until > this.#now() &&
+      (await this.#directory.findPrincipal(remembered.known.account.id)) === remembered.known
+    ) {
+      return remembered.known;
+    }
+    if (this.#limiter.isLimited(name, address)) return undefined;
+    const account = await accounts.findByPassword(this.#db, name, password);
+    const known = account && (await this.#directory.findPrincipal(account.id));
+    if (known === undefined) {
+      this.#limiter.note(name, address);
+      return undefined;
+    }
+    this.#remembered.set(key, { known, until: this.#now() + REMEMBERED_MS });
+    return known;
+  }
+}

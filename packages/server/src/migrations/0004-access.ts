@@ -1,0 +1,38 @@
+import { type Migration, script } from '../platform/db/migrate.ts';
+
+/**
+ * Who there is and who may do what. `workspace_id` is -1 where something holds in every workspace. `access_head` counts the changes of access;
+ * `access_changes` says whom each concerns (nobody named: everyone), so that what was compiled for the others stays.
+ */
+const SQL = `
+CREATE UNIQUE INDEX principals_by_name ON principals (name) WHERE state <> 'deleted';
+CREATE INDEX principals_by_owner ON principals (owner_id) WHERE owner_id IS NOT NULL;
+
+CREATE TABLE tokens (
+  id {id}, principal_id {int} NOT NULL, kind {text} NOT NULL, name {text} NOT NULL, digest {blob} NOT NULL UNIQUE, hint {text} NOT NULL, scopes {text} NOT NULL,
+  created_at {int} NOT NULL, expires_at {int}, last_used_at {int}, revoked_at {int}, written_by {int} NOT NULL
+);
+CREATE INDEX tokens_by_principal ON tokens (principal_id, id);
+
+CREATE TABLE account_groups (
+  id {id}, workspace_id {int} NOT NULL, name {text} NOT NULL, description {text}, created_at {int} NOT NULL, written_by {int} NOT NULL, UNIQUE (workspace_id, name)
+);
+CREATE TABLE group_members (
+  group_id {int} NOT NULL, principal_id {int} NOT NULL, source {text} NOT NULL, added_at {int} NOT NULL, written_by {int} NOT NULL,
+  PRIMARY KEY (group_id, principal_id, source)
+) {clustered};
+CREATE INDEX group_members_by_principal ON group_members (principal_id, group_id);
+
+CREATE TABLE grants (
+  id {id}, workspace_id {int} NOT NULL, subject_kind {text} NOT NULL, subject_id {int} NOT NULL, kind {text} NOT NULL, object_id {int} NOT NULL, prefix {text} NOT NULL,
+  level {text} NOT NULL, created_at {int} NOT NULL, written_by {int} NOT NULL, UNIQUE (subject_kind, subject_id, workspace_id, kind, object_id, prefix)
+);
+CREATE INDEX grants_by_object ON grants (kind, object_id, id);
+CREATE INDEX grants_by_workspace ON grants (workspace_id, id);
+
+CREATE TABLE access_head (id {int} PRIMARY KEY, epoch {int} NOT NULL);
+INSERT INTO access_head (id, epoch) VALUES (1, 0);
+CREATE TABLE access_changes (epoch {int} PRIMARY KEY, principal_id {int}, grant_id {int});
+`;
+
+export const access: Migration = { id: 4, name: 'access', sql: (dialect) => script(dialect, SQL) };
