@@ -45,9 +45,9 @@ function start(flags: readonly string[] = FLAGS): ChildProcess {
 
 async function serve(): Promise<{ port: number; process: ChildProcess }> {
   const started = start();
-  await expect.poll(() => log, { timeout: READY_MS }).toContain('"url"');
+  await expect.poll(() => started.exitCode !== null || log.includes('"url"'), { timeout: READY_MS }).toBe(true);
   const [, port] = /"url":"https:\/\/127\.0\.0\.1:(\d+)"/.exec(log) ?? [];
-  expect(port).toBeDefined();
+  if (port === undefined) throw new Error(`the server did not start: ${log}`);
   return { port: Number(port), process: started };
 }
 
