@@ -7,6 +7,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { addDb } from './db.ts';
 import { EXIT } from './exit-codes.ts';
 import { addGc } from './gc.ts';
+import { addKeys } from './keys.ts';
 import { addModel } from './model.ts';
 import { fail, say } from './output.ts';
 import { withoutPasswords } from './process-title.ts';
@@ -31,6 +32,7 @@ Exit codes: 0 ok, 1 unexpected, 2 usage, 3 forbidden, 4 not found, 5 conflict or
   addDb(program);
   addModel(program);
   addGc(program);
+  addKeys(program);
   return program;
 }
 

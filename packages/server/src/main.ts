@@ -7,6 +7,7 @@ import { createApp, localContext } from './app.ts';
 import { ensureDefaultExperiment } from './features/experiments/experiments.ts';
 import { startDelivering } from './features/webhooks/webhooks.ts';
 import { type Ground, openGround } from './ground.ts';
+import { KEYS_EVERY_MS } from './key-maintenance.ts';
 import { freeBytes, GRACE_MS } from './maintenance.ts';
 import { FileRoots } from './platform/blobs/file-roots.ts';
 import { ALL_OPTIONS } from './platform/config/options.ts';
@@ -22,8 +23,6 @@ import { createLog } from './platform/telemetry/log.ts';
 
 /** Requests that take longer are cut when the server stops. */
 const DRAIN_MS = 30_000;
-/** A rotation may put a new master key into the file beside a running server. */
-const KEYS_EVERY_MS = 5_000;
 /** Bytes that nothing refers to are looked for after the start's rush, then four times a day. */
 const GC_FIRST_MS = 10 * 60_000;
 const GC_EVERY_MS = 6 * 3_600_000;

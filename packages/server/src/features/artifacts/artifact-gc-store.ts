@@ -9,6 +9,8 @@ export interface BlobRow {
   readonly domain: string;
   readonly sha256: string;
   readonly size: number;
+  /** Of an encrypted blob. */
+  readonly file_id: string | null;
 }
 
 /** Lists of any length under one statement. */
@@ -55,7 +57,7 @@ export function reviveReferred(db: Queries): Promise<number> {
 
 export function listDying(db: Queries, markedBefore: number): Promise<BlobRow[]> {
   return db.all<BlobRow>(
-    'SELECT id, domain, sha256, size FROM blobs WHERE dying_since IS NOT NULL AND dying_since <= ? ORDER BY dying_since, id LIMIT ?',
+    'SELECT id, domain, sha256, size, file_id FROM blobs WHERE dying_since IS NOT NULL AND dying_since <= ? ORDER BY dying_since, id LIMIT ?',
     markedBefore,
     GC_PAGE,
   );
@@ -66,16 +68,30 @@ export function deleteDying(db: Queries, id: number): Promise<number> {
   return db.run(`DELETE FROM blobs WHERE id = ? AND state = 'dying' AND ${NOT_REFERRED_TO}`, id);
 }
 
-export async function knownBlobs(db: Queries, domain: string, digests: readonly string[]): Promise<Set<string>> {
-  const rows = await db.all<{ sha256: string }>(
-    db.dialect === 'sqlite'
-      ? 'SELECT sha256 FROM blobs WHERE domain = ? AND sha256 IN (SELECT value FROM json_each(?)) LIMIT ?'
-      : 'SELECT sha256 FROM blobs WHERE domain = ? AND sha256 IN (SELECT jsonb_array_elements_text(?::jsonb)) LIMIT ?',
+/** Which of these files a row of the domain names: by digest in clear, else by its id. */
+export async function knownFiles(
+  db: Queries,
+  domain: string,
+  column: 'sha256' | 'file_id',
+  names: readonly string[],
+): Promise<Set<string>> {
+  const list = db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT jsonb_array_elements_text(?::jsonb)';
+  const rows = await db.all<{ name: string }>(
+    `SELECT ${column} AS name FROM blobs WHERE domain = ? AND ${column} IN (${list}) LIMIT ?`,
     domain,
-    JSON.stringify(digests),
+    JSON.stringify(names),
     GC_PAGE,
   );
-  return new Set(rows.map((row) => row.sha256));
+  return new Set(rows.map((row) => row.name));
+}
+
+/** The next workspace that has, or had, encrypted blobs. */
+export async function nextEncrypting(db: Queries, afterWorkspaceId: number): Promise<number | undefined> {
+  const row = await db.one<{ id: number }>(
+    'SELECT workspace_id AS id FROM workspace_keys WHERE workspace_id > ? ORDER BY workspace_id LIMIT 1',
+    afterWorkspaceId,
+  );
+  return row?.id;
 }
 
 export async function pageOfTrees(db: Queries, afterId: number, createdBefore: number): Promise<number[]> {

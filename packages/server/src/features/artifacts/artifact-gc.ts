@@ -4,7 +4,7 @@
  */
 import type { Ctx, TxCtx } from '../../platform/context.ts';
 import * as store from './artifact-gc-store.ts';
-import { SERVER_DOMAIN } from './artifact-rules.ts';
+import { domainOf, SERVER_DOMAIN, workspaceOf } from './artifact-rules.ts';
 
 export interface CollectOptions {
   /** How long a blob stays dying; longer than any upload takes between its bytes and its commit, and than clocks of several hosts differ. */
@@ -67,7 +67,8 @@ async function removeDying(ctx: Ctx, graceMs: number): Promise<number> {
     const dying = await store.listDying(ctx.db, markedBefore);
     let progress = 0;
     for (const row of dying) {
-      const blob = { domain: row.domain, sha256: row.sha256, sizeBytes: row.size };
+      // The name of its file is all that matters here.
+      const blob = { domain: row.domain, sha256: row.file_id ?? row.sha256, sizeBytes: row.size };
       // An upload of the same bytes renewed the file: its commit, which revives the row, comes at any moment.
       if (!(await ctx.blobs.remove(blob, markedBefore))) continue;
       progress += await ctx.db.write((tx) => store.deleteDying(tx, row.id));
@@ -80,20 +81,26 @@ async function removeDying(ctx: Ctx, graceMs: number): Promise<number> {
 const ORPHANS_PAGE = 500;
 
 /**
- * Removes stored bytes that no row knows, left by a crash or a refusal between storing and commit. One page of the store; answers where to go on.
+ * Removes stored bytes that no row knows, left by a crash or a refusal between storing and commit. One page of one key domain; answers where
+ * to go on.
  */
 export async function collectOrphans(ctx: Ctx, cursor: string | undefined, graceMs: number): Promise<string | undefined> {
   const putBefore = ctx.clock.now() - graceMs;
-  const page = await ctx.blobs.list(SERVER_DOMAIN, cursor);
+  const [domain = SERVER_DOMAIN, place] = cursor?.split('/') ?? [];
+  const page = await ctx.blobs.list(domain, place || undefined);
   const old = page.blobs.filter((blob) => blob.putAt < putBefore);
+  const column = domain === SERVER_DOMAIN ? 'sha256' : 'file_id';
   for (let i = 0; i < old.length; i += ORPHANS_PAGE) {
     const some = old.slice(i, i + ORPHANS_PAGE);
-    const known = await store.knownBlobs(
+    const known = await store.knownFiles(
       ctx.db,
-      SERVER_DOMAIN,
+      domain,
+      column,
       some.map((blob) => blob.sha256),
     );
-    for (const blob of some) if (!known.has(blob.sha256)) await ctx.blobs.remove({ domain: SERVER_DOMAIN, ...blob }, putBefore);
+    for (const blob of some) if (!known.has(blob.sha256)) await ctx.blobs.remove({ domain, ...blob }, putBefore);
   }
-  return page.next;
+  if (page.next !== undefined) return `${domain}/${page.next}`;
+  const next = await store.nextEncrypting(ctx.db, workspaceOf(domain) ?? -1);
+  return next === undefined ? undefined : `${domainOf(next)}/`;
 }

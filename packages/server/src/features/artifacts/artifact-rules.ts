@@ -4,8 +4,19 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, type Problem } from '@countersign/contract/problem.ts';
 import canonicalize from 'canonicalize';
 
-/** The key domain of bytes: one for the server, as long as no workspace has a key of its own. */
+/** The key domain of bytes in clear, which all workspaces share. */
 export const SERVER_DOMAIN = 'server';
+const WORKSPACE_DOMAIN = 'workspace-';
+
+/** The key domain of a workspace's encrypted bytes. */
+export function domainOf(workspaceId: number): string {
+  return `${WORKSPACE_DOMAIN}${workspaceId}`;
+}
+
+/** Undefined for the server's. */
+export function workspaceOf(domain: string): number | undefined {
+  return domain.startsWith(WORKSPACE_DOMAIN) ? Number(domain.slice(WORKSPACE_DOMAIN.length)) : undefined;
+}
 
 /** Longer ones don't fit an index entry of PostgreSQL. */
 const PATH_BYTES_MAX = 2000;

@@ -1,4 +1,5 @@
 /** SQL of artifacts and sealed trees: who refers to which blob. Dying blobs are in artifact-gc-store. */
+import type { BlobName, StoredBytes } from '../../platform/blobs/blob-store.ts';
 import type { Queries } from '../../platform/db/database.ts';
 
 /** More entries in one folder are refused by the door, never cut. */
@@ -13,6 +14,20 @@ export interface FileRow {
   readonly sha256: string;
   readonly size: number;
   readonly updated_at: number;
+  readonly file_id: string | null;
+  readonly wrapped_key: Uint8Array | null;
+  readonly key_id: string | null;
+  readonly key_wrapped: Uint8Array | null;
+}
+
+const BLOB_COLUMNS = 'b.domain, b.sha256, b.size, b.file_id, b.wrapped_key, k.key_id, k.wrapped AS key_wrapped';
+const KEYS = 'LEFT JOIN workspace_keys k ON k.id = b.workspace_key_pk';
+
+export function toBlobName(row: Omit<FileRow, 'path' | 'blob_id' | 'updated_at'>): BlobName {
+  const blob = { domain: row.domain, sha256: row.sha256, sizeBytes: row.size };
+  if (row.file_id === null || row.wrapped_key === null || row.key_id === null || row.key_wrapped === null) return blob;
+  const domainKey = { id: row.key_id, wrapped: row.key_wrapped };
+  return { ...blob, encryption: { fileId: row.file_id, wrappedKey: row.wrapped_key, domainKey } };
 }
 
 export interface EntryRow {
@@ -23,7 +38,7 @@ export interface EntryRow {
 
 export function findFile(db: Queries, workspaceId: number, path: string): Promise<FileRow | undefined> {
   return db.one<FileRow>(
-    `SELECT a.path, a.blob_id, b.domain, b.sha256, b.size, a.updated_at FROM artifacts a JOIN blobs b ON b.id = a.blob_id
+    `SELECT a.path, a.blob_id, a.updated_at, ${BLOB_COLUMNS} FROM artifacts a JOIN blobs b ON b.id = a.blob_id ${KEYS}
      WHERE a.workspace_id = ? AND a.path = ?`,
     workspaceId,
     path,
@@ -75,6 +90,49 @@ export async function keepBlob(
   );
   if (row === undefined) throw new TypeError('an upsert answers its row');
   return row.id;
+}
+
+export interface EncryptedRow extends Required<Pick<StoredBytes, 'sha256' | 'sizeBytes' | 'chunkDigests'>> {
+  readonly domain: string;
+  readonly fileId: string;
+  readonly wrappedKey: Uint8Array;
+  /** Of workspace_keys. */
+  readonly workspaceKeyPk: number;
+}
+
+/**
+ * The same for an encrypted blob. Equal bytes that are there keep their file, which may not be the one that was just stored: `fileId` says
+ * which. One that is dying gets the new file: a collection may be about to remove the old one.
+ */
+export async function keepEncryptedBlob(db: Queries, blob: EncryptedRow, now: number): Promise<{ id: number; fileId: string }> {
+  const kept = (column: string): string => `${column} = CASE WHEN blobs.state = 'live' THEN blobs.${column} ELSE excluded.${column} END`;
+  const row = await db.one<{ id: number; fileId: string }>(
+    `INSERT INTO blobs (domain, sha256, size, chunk_digests, state, created_at, file_id, wrapped_key, workspace_key_pk) VALUES (?, ?, ?, ?, 'live', ?, ?, ?, ?)
+     ON CONFLICT (domain, sha256, size) DO UPDATE SET ${kept('file_id')}, ${kept('wrapped_key')}, ${kept('workspace_key_pk')}, state = 'live', dying_since = NULL
+     RETURNING id, file_id AS "fileId"`,
+    blob.domain,
+    blob.sha256,
+    blob.sizeBytes,
+    blob.chunkDigests,
+    now,
+    blob.fileId,
+    blob.wrappedKey,
+    blob.workspaceKeyPk,
+  );
+  if (row === undefined) throw new TypeError('an upsert answers its row');
+  return row;
+}
+
+/** Unless another upload was faster. */
+export function replaceFile(db: Queries, blobId: number, oldFileId: string, blob: EncryptedRow): Promise<number> {
+  return db.run(
+    'UPDATE blobs SET file_id = ?, wrapped_key = ?, workspace_key_pk = ? WHERE id = ? AND file_id = ?',
+    blob.fileId,
+    blob.wrappedKey,
+    blob.workspaceKeyPk,
+    blobId,
+    oldFileId,
+  );
 }
 
 export async function putFile(
@@ -157,11 +215,13 @@ export interface TreeRow {
   readonly size: number;
 }
 
+type SealRow = Pick<FileRow, 'path' | 'blob_id' | 'domain' | 'sha256' | 'size'>;
+
 /** The files below a folder with their blobs, in order of path. The blobs are locked against a collection until the commit. */
-export function listForSeal(db: Queries, workspaceId: number, folder: string): Promise<FileRow[]> {
+export function listForSeal(db: Queries, workspaceId: number, folder: string): Promise<SealRow[]> {
   const lock = db.dialect === 'postgres' ? 'FOR SHARE OF b' : '';
-  return db.all<FileRow>(
-    `SELECT a.path, a.blob_id, b.domain, b.sha256, b.size, a.updated_at FROM artifacts a JOIN blobs b ON b.id = a.blob_id
+  return db.all<SealRow>(
+    `SELECT a.path, a.blob_id, b.domain, b.sha256, b.size FROM artifacts a JOIN blobs b ON b.id = a.blob_id
      WHERE a.workspace_id = ? AND a.path >= ? AND a.path < ? ORDER BY a.path LIMIT ? ${lock}`,
     workspaceId,
     `${folder}/`,
@@ -233,8 +293,8 @@ export async function insertTreeFiles(db: Queries, treeId: number, files: readon
 
 export function findTreeFile(db: Queries, treeId: number, path: string): Promise<FileRow | undefined> {
   return db.one<FileRow>(
-    `SELECT f.path, f.blob_id, b.domain, b.sha256, b.size, t.created_at AS updated_at
-     FROM tree_files f JOIN blobs b ON b.id = f.blob_id JOIN trees t ON t.id = f.tree_id WHERE f.tree_id = ? AND f.path = ?`,
+    `SELECT f.path, f.blob_id, t.created_at AS updated_at, ${BLOB_COLUMNS}
+     FROM tree_files f JOIN blobs b ON b.id = f.blob_id JOIN trees t ON t.id = f.tree_id ${KEYS} WHERE f.tree_id = ? AND f.path = ?`,
     treeId,
     path,
   );
@@ -242,7 +302,7 @@ export function findTreeFile(db: Queries, treeId: number, path: string): Promise
 
 export function listTreeFiles(db: Queries, treeId: number): Promise<FileRow[]> {
   return db.all<FileRow>(
-    `SELECT f.path, f.blob_id, b.domain, b.sha256, b.size, 0 AS updated_at FROM tree_files f JOIN blobs b ON b.id = f.blob_id
+    `SELECT f.path, f.blob_id, 0 AS updated_at, ${BLOB_COLUMNS} FROM tree_files f JOIN blobs b ON b.id = f.blob_id ${KEYS}
      WHERE f.tree_id = ? ORDER BY f.path LIMIT ?`,
     treeId,
     TREE_FILES_MAX,

@@ -5,11 +5,13 @@
 import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { clip } from '@countersign/contract/mlflow/message.ts';
-import { invalid } from '@countersign/contract/problem.ts';
-import { type BlobName, type ByteRange, CHUNK_BYTES } from '../../platform/blobs/blob-store.ts';
+import { invalid, notFound } from '@countersign/contract/problem.ts';
+import { type BlobName, type ByteRange, CHUNK_BYTES, type StoredBytes } from '../../platform/blobs/blob-store.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { getSettings } from '../workspaces/workspaces.ts';
 import {
   digestTree,
+  domainOf,
   foldersAbove,
   type ManifestEntry,
   parseFilePath,
@@ -20,9 +22,11 @@ import {
 } from './artifact-rules.ts';
 import * as store from './artifact-store.ts';
 import { missingUnlessBusy, verifiedChunks } from './verified-chunks.ts';
+import * as keys from './workspace-keys.ts';
 
 export { type Collected, type CollectOptions, collectGarbage, collectOrphans } from './artifact-gc.ts';
 export { joinPath, type ManifestEntry, parsePath, parseWritablePath, SEALED_ROOT, storedPathOf } from './artifact-rules.ts';
+export type { ListedKey, WorkspaceKey } from './workspace-keys.ts';
 
 type ReadCtx = Pick<Ctx, 'db' | 'tx' | 'workspace'>;
 
@@ -63,14 +67,82 @@ export async function put(ctx: Ctx, path: string, bytes: Readable): Promise<void
 
 async function storeAt(ctx: Ctx, target: string, bytes: Readable): Promise<void> {
   const above = foldersAbove(target);
-  refuseInTheWay(target, await store.findInTheWay(reading(ctx), ctx.workspace.id, target, above));
-  const stored = await ctx.blobs.put(SERVER_DOMAIN, bytes);
-  await transaction(ctx, async ({ tx, workspace, principal, clock }) => {
+  const [inTheWay, key] = await Promise.all([store.findInTheWay(reading(ctx), ctx.workspace.id, target, above), keyForUploads(ctx)]);
+  refuseInTheWay(target, inTheWay);
+  const received = await receive(ctx, bytes, key);
+  const kept = await transaction(ctx, async (inner) => {
+    const { tx, workspace, principal, clock } = inner;
     refuseInTheWay(target, await store.findInTheWay(tx, workspace.id, target, above));
-    const now = clock.now();
-    const blobId = await store.keepBlob(tx, { domain: SERVER_DOMAIN, ...stored }, now);
-    await store.putFile(tx, workspace.id, target, blobId, now, principal.id);
+    const blob = await keep(inner, received);
+    await store.putFile(tx, workspace.id, target, blob.id, clock.now(), principal.id);
+    return blob;
   });
+  await settle(ctx, received, kept);
+}
+
+/** Bytes that are stored, and in no row yet. */
+type Received = StoredBytes & { readonly domain: string; readonly key: keys.WorkspaceKey | undefined };
+
+async function receive(ctx: Ctx, bytes: Readable, key: keys.WorkspaceKey | undefined): Promise<Received> {
+  const domain = key === undefined ? SERVER_DOMAIN : domainOf(ctx.workspace.id);
+  return { ...(await ctx.blobs.put(domain, bytes, key)), domain, key };
+}
+
+interface Kept {
+  readonly id: number;
+  /** Of an encrypted blob: the file that counts. */
+  readonly fileId: string | undefined;
+}
+
+async function keep({ tx, clock }: TxCtx, received: Received): Promise<Kept> {
+  const row = encryptedRow(received);
+  return row ? store.keepEncryptedBlob(tx, row, clock.now()) : { id: await store.keepBlob(tx, received, clock.now()), fileId: undefined };
+}
+
+function encryptedRow({ encryption, key, ...blob }: Received): store.EncryptedRow | undefined {
+  return encryption && key && { ...blob, fileId: encryption.fileId, wrappedKey: encryption.wrappedKey, workspaceKeyPk: key.pk };
+}
+
+/** Of two files with equal bytes one goes: the new one, unless the old one isn't to be relied on. */
+async function settle(ctx: Ctx, received: Received, kept: Kept): Promise<void> {
+  const row = encryptedRow(received);
+  if (row === undefined || received.encryption === undefined || kept.fileId === undefined || kept.fileId === row.fileId) return;
+  const { fileId } = kept;
+  const isThere = await ctx.blobs.has({ ...received, encryption: { ...received.encryption, fileId } });
+  const isReplaced = !isThere && (await transaction(ctx, ({ tx }) => store.replaceFile(tx, kept.id, fileId, row))) > 0;
+  if (!isReplaced) await ctx.blobs.remove(received, Number.POSITIVE_INFINITY);
+}
+
+/** Undefined where the workspace's uploads are kept in clear. Makes the workspace's first key. */
+async function keyForUploads(ctx: Ctx): Promise<keys.WorkspaceKey | undefined> {
+  if (!(await getSettings(ctx)).encrypt_artifacts) return undefined;
+  return (await keys.findCurrentKey(ctx)) ?? transaction(ctx, async (inner) => (await keys.findCurrentKey(inner)) ?? keys.makeKey(inner));
+}
+
+/** A new key for the workspace's new blobs; those that are there stay under theirs. An event. */
+export function rotateWorkspaceKey(ctx: Ctx): Promise<keys.WorkspaceKey> {
+  return transaction(ctx, keys.makeKey);
+}
+
+/** Keys of all workspaces, oldest first. */
+export function listWorkspaceKeys(ctx: Ctx): Promise<keys.ListedKey[]> {
+  return keys.listKeys(ctx);
+}
+
+/**
+ * Wraps what isn't under this master key by the current one, a page in a transaction and as an event each. What can't be opened stays as it
+ * is. Idempotent; safe beside running servers.
+ */
+export async function rewrapWorkspaceKeys(ctx: Ctx, masterKeyId: string): Promise<{ rewrapped: number; unreadable: number }> {
+  const done = { rewrapped: 0, unreadable: 0 };
+  for (let after = 0; ; ) {
+    const page = await keys.nextToRewrap(ctx, masterKeyId, after);
+    const last = page.keys.at(-1);
+    done.unreadable += page.unreadable;
+    if (page.last === undefined) return done;
+    after = page.last;
+    if (last !== undefined) done.rewrapped += await transaction(ctx, (inner) => keys.putRewrapped(inner, masterKeyId, page.keys));
+  }
 }
 
 function refuseInTheWay(target: string, other: { path: string } | undefined): void {
@@ -116,9 +188,7 @@ export async function find(ctx: ReadCtx, path: string): Promise<ArtifactFile | u
 }
 
 function toFile(row: store.FileRow | undefined): ArtifactFile | undefined {
-  return (
-    row && { path: row.path, blobId: row.blob_id, domain: row.domain, sha256: row.sha256, sizeBytes: row.size, updatedAt: row.updated_at }
-  );
+  return row && { ...store.toBlobName(row), path: row.path, blobId: row.blob_id, updatedAt: row.updated_at };
 }
 
 export async function isDirectory(ctx: ReadCtx, path: string): Promise<boolean> {
@@ -163,7 +233,12 @@ export async function sealTree(ctx: TxCtx, directory: string, options: { readonl
   const entries = rows.map((row) => ({ path: row.path.slice(folder.length + 1), sha256: row.sha256, sizeBytes: row.size }));
   if (options.requires !== undefined && !entries.some((entry) => entry.path === options.requires)) return undefined;
   const files = rows.map((row, i) => ({ path: entries[i]?.path ?? '', blobId: row.blob_id }));
-  return keepTree(ctx, SERVER_DOMAIN, entries, files);
+  return keepTree(ctx, treeDomain(ctx, rows), entries, files);
+}
+
+/** A tree with encrypted files belongs to its workspace: an equal one of another is a tree of its own. */
+function treeDomain(ctx: TxCtx, files: readonly { readonly domain: string }[]): string {
+  return files.every((file) => file.domain === SERVER_DOMAIN) ? SERVER_DOMAIN : domainOf(ctx.workspace.id);
 }
 
 /** Texts are in the database already; a tree in this domain has a digest and no files to read. */
@@ -200,6 +275,42 @@ async function keepTree(ctx: TxCtx, domain: string, entries: readonly ManifestEn
 
 function toTree(row: store.TreeRow): Tree {
   return { id: row.id, digest: row.digest, signingRoot: row.signing_root, fileCount: row.file_count, sizeBytes: row.size };
+}
+
+/**
+ * The tree as this workspace may hold it: bytes that lie in another key domain are copied into this one's, each chunk checked, and sealed as
+ * the same manifest. The tree itself where nothing needs to be copied. Fails with DamagedFile where bytes differ from the seal.
+ */
+export async function copyTree(ctx: Ctx, treeId: number): Promise<Tree> {
+  const rows = await store.listTreeFiles(reading(ctx), treeId);
+  const key = await keyForUploads(ctx);
+  const isOurs = (domain: string): boolean => domain === domainOf(ctx.workspace.id) || (key === undefined && domain === SERVER_DOMAIN);
+  const tree = await findTree(ctx, treeId);
+  if (tree === undefined) throw notFound(`There is no sealed tree ${treeId}.`);
+  if (rows.every((row) => isOurs(row.domain))) return tree;
+  const received = new Map<string, Received>();
+  for (const row of rows) {
+    const file = { ...store.toBlobName(row), path: row.path, blobId: row.blob_id, updatedAt: row.updated_at };
+    if (!isOurs(row.domain))
+      received.set(
+        row.path,
+        await receive(
+          ctx,
+          readVerified(ctx, file, undefined, async () => {}),
+          key,
+        ),
+      );
+  }
+  const kept = new Map<string, Kept>();
+  const copied = await transaction(ctx, async (inner) => {
+    await store.holdTree(inner.tx, treeId);
+    for (const [path, bytes] of received) kept.set(path, await keep(inner, bytes));
+    const files = rows.map((row) => ({ path: row.path, blobId: kept.get(row.path)?.id ?? row.blob_id }));
+    const entries = rows.map((row) => ({ path: row.path, sha256: row.sha256, sizeBytes: row.size }));
+    return keepTree(inner, treeDomain(inner, [...rows.filter((row) => isOurs(row.domain)), ...received.values()]), entries, files);
+  });
+  for (const [path, bytes] of received) await settle(ctx, bytes, kept.get(path) ?? { id: 0, fileId: undefined });
+  return copied;
 }
 
 /** For who is about to refer to it: it can't be collected before the transaction ends. */

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { Problem } from '@countersign/contract/problem.ts';
 import { type BlobName, type BlobStore, type ByteRange, CHUNK_BYTES } from '../../platform/blobs/blob-store.ts';
+import { ChangedBytes } from '../../platform/blobs/encrypted-blob-store.ts';
 
 const DIGEST_BYTES = 32;
 
@@ -63,8 +64,9 @@ async function nextOrNothing(chunks: AsyncGenerator<Buffer>): Promise<Buffer | u
 /** errno(3): no more descriptors or memory. They say nothing about the file. */
 const BUSY: readonly unknown[] = ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN'];
 
-/** A file that is gone or can't be read is damage as much as a changed one; a machine at its limits is none. */
+/** A file that is gone or can't be read is damage as much as a changed one; a machine at its limits, or without the key, is none. */
 export function missingUnlessBusy(error: unknown): undefined {
+  if (error instanceof Problem && !(error instanceof ChangedBytes)) throw error;
   if (BUSY.includes((error as { code?: unknown }).code)) throw error;
   return undefined;
 }

@@ -1,5 +1,9 @@
 import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
+import type { SealedColumn } from '../../platform/secrets/sealed-column-store.ts';
 import type { Action, Entity, Subscription } from './webhook-rules.ts';
+
+/** For a rotation of the master key. */
+export const SECRETS: SealedColumn = { table: 'webhooks', column: 'secret', id: 'id', owner: 'webhook_id' };
 
 export type WebhookStatus = 'ACTIVE' | 'DISABLED';
 

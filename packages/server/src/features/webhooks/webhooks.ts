@@ -16,6 +16,7 @@ import { post, sentenceOf, type UrlRules } from './webhook-sender.ts';
 import * as store from './webhook-store.ts';
 
 export { checkSubscription } from './webhook-rules.ts';
+export { SECRETS } from './webhook-store.ts';
 
 /** How this server calls receivers. */
 export interface WebhookMeans {

@@ -15,6 +15,7 @@ export function openEnvironmentKeys(text: string): MasterKeys {
   if (newest === undefined) throw invalid(`${VARIABLE} holds no key. Give ${KEY_BYTES} random bytes in base64: openssl rand -base64 32.`);
   return {
     origin: `the variable ${VARIABLE}`,
+    isGiven: true,
     list: () => keys,
     current: () => newest,
     find: (id) => keys.find((key) => key.id === id),

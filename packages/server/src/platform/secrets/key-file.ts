@@ -42,6 +42,7 @@ export function openKeyFile(file: string, service: KeyService | undefined, rando
   };
   return {
     origin: `the file ${file}`,
+    isGiven: false,
     list: () => keys,
     current: () => {
       readClear();

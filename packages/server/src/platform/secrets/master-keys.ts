@@ -8,6 +8,8 @@ import type { Key, RandomBytes } from './sealing.ts';
 export interface MasterKeys {
   /** In words, for messages: `the file /srv/master.key`. */
   readonly origin: string;
+  /** The operator gives each key himself; `add` refuses. */
+  readonly isGiven: boolean;
   /** Newest first; empty before the first use. */
   list(): readonly Key[];
   /** Under which new things are stored. Where the keys lie in a file, the first one is made here. */

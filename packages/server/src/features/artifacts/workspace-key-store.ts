@@ -1,0 +1,65 @@
+import type { Queries } from '../../platform/db/database.ts';
+import { isUnderOther } from '../../platform/secrets/sealed-column-store.ts';
+
+/** Keys that are wrapped anew in one transaction. */
+const REWRAP_PAGE = 100;
+const LIST_MAX = 10_000;
+
+interface KeyRow {
+  readonly pk: number;
+  readonly id: string;
+  readonly wrapped: Uint8Array;
+}
+
+const COLUMNS = 'id AS pk, key_id AS id, wrapped';
+
+export function findCurrent(db: Queries, workspaceId: number): Promise<KeyRow | undefined> {
+  return db.one<KeyRow>(
+    `SELECT ${COLUMNS} FROM workspace_keys WHERE workspace_id = ? ORDER BY workspace_keys.id DESC LIMIT 1`,
+    workspaceId,
+  );
+}
+
+export async function insert(
+  tx: Queries,
+  key: { id: string; wrapped: Uint8Array; workspaceId: number; createdAt: number; by: number },
+): Promise<number> {
+  const row = await tx.one<{ pk: number }>(
+    'INSERT INTO workspace_keys (workspace_id, key_id, wrapped, created_at, written_by) VALUES (?, ?, ?, ?, ?) RETURNING id AS pk',
+    key.workspaceId,
+    key.id,
+    key.wrapped,
+    key.createdAt,
+    key.by,
+  );
+  if (row === undefined) throw new TypeError('an insert answers its row');
+  return row.pk;
+}
+
+export interface ListedKey {
+  readonly id: string;
+  readonly workspace: string;
+  readonly wrapped: Uint8Array;
+  readonly createdAt: number;
+  readonly blobs: number;
+}
+
+export function list(db: Queries): Promise<ListedKey[]> {
+  return db.all<ListedKey>(
+    `SELECT k.key_id AS id, w.name AS workspace, k.wrapped, k.created_at AS "createdAt",
+       (SELECT count(*) FROM blobs b WHERE b.workspace_key_pk = k.id) AS blobs
+     FROM workspace_keys k JOIN workspaces w ON w.id = k.workspace_id ORDER BY w.name, k.id LIMIT ${LIST_MAX}`,
+  );
+}
+
+export function listUnderOthers(db: Queries, masterKeyId: string, afterPk: number): Promise<KeyRow[]> {
+  return db.all<KeyRow>(
+    `SELECT ${COLUMNS} FROM workspace_keys WHERE id > ? AND ${isUnderOther('wrapped')} ORDER BY workspace_keys.id LIMIT ${REWRAP_PAGE}`,
+    afterPk,
+    Buffer.from(masterKeyId, 'hex'),
+  );
+}
+
+export function replaceWrapped(tx: Queries, pk: number, before: Uint8Array, wrapped: Uint8Array): Promise<number> {
+  return tx.run('UPDATE workspace_keys SET wrapped = ? WHERE id = ? AND wrapped = ?', wrapped, pk, before);
+}
