@@ -1,13 +1,18 @@
 /** Searching runs: MLflow's runs/search, over the experiments of the workspace. */
 import type { Int64 } from '@countersign/contract/mlflow/message.ts';
+import type { Filter, Ordering } from '@countersign/contract/search.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
-import { checkPageSize, type FoundPage, findPage } from '../../platform/db/search-page.ts';
+import type { Dialect } from '../../platform/db/database.ts';
+import { checkPageSize, type FoundPage, findPage, type OpenPlan } from '../../platform/db/search-page.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
 import { parseRunFilter, parseRunOrderBy } from '../../platform/search/run-search-grammar.ts';
 import { listKnownIds, parseExperimentId } from '../experiments/experiments.ts';
 import { planRuns, type RunScope } from './run-search-store.ts';
 
 const PAGE_MAX = 50_000;
+/** Questions whose reading and plan are kept. */
+const ASKED_MAX = 200;
+const ASKED_CHARACTERS_MAX = 2000;
 
 export interface RunSearch {
   readonly experimentIds: readonly string[];
@@ -25,9 +30,40 @@ export interface RunSearch {
  */
 export async function searchRuns(ctx: Ctx, searches: Searches, search: RunSearch): Promise<FoundPage> {
   const size = checkPageSize(search.maxResults, PAGE_MAX);
-  const filter = parseRunFilter(search.filter);
-  const order = parseRunOrderBy(search.orderBy);
+  const asked = read(search.filter, search.orderBy);
   const experimentIds = await listKnownIds(ctx, search.experimentIds.map(parseExperimentId));
-  const plan = planRuns(reading(ctx).dialect, { experimentIds, lifecycles: search.lifecycles }, filter, order);
-  return findPage(searches, plan, { size, token: search.pageToken, order: JSON.stringify(['runs', order]) });
+  const plan = planOf(asked, reading(ctx).dialect, { experimentIds, lifecycles: search.lifecycles });
+  return findPage(searches, plan, { size, token: search.pageToken, order: asked.orderName });
+}
+
+interface Asked {
+  readonly filter: Filter;
+  readonly order: readonly Ordering[];
+  /** For page tokens. */
+  readonly orderName: string;
+  /** The last plan for it, and what that was made for. */
+  planned: { readonly scope: string; readonly plan: OpenPlan } | undefined;
+}
+
+/** The same is asked again and again, page by page or to refresh, and reading and planning takes as long as finding twenty runs. */
+const recentlyAsked = new Map<string, Asked>();
+
+function read(filterText: string, orderBy: readonly string[]): Asked {
+  const key = JSON.stringify([filterText, orderBy]);
+  const known = recentlyAsked.get(key);
+  if (known !== undefined) return known;
+  const filter = parseRunFilter(filterText);
+  const order = parseRunOrderBy(orderBy);
+  const asked: Asked = { filter, order, orderName: JSON.stringify(['runs', order]), planned: undefined };
+  if (key.length > ASKED_CHARACTERS_MAX) return asked;
+  const oldest = recentlyAsked.size >= ASKED_MAX ? recentlyAsked.keys().next().value : undefined;
+  if (oldest !== undefined) recentlyAsked.delete(oldest);
+  recentlyAsked.set(key, asked);
+  return asked;
+}
+
+function planOf(asked: Asked, dialect: Dialect, runScope: RunScope): OpenPlan {
+  const scope = JSON.stringify([dialect, runScope.experimentIds, runScope.lifecycles]);
+  if (asked.planned?.scope !== scope) asked.planned = { scope, plan: planRuns(dialect, runScope, asked.filter, asked.order) };
+  return asked.planned.plan;
 }

@@ -1,5 +1,5 @@
 /** The order of a search's rows: as ORDER BY, as the condition that comes after a row, and as a comparison. */
-import sql, { raw, type Sql } from 'sql-template-tag';
+import sql, { join, raw, type Sql } from 'sql-template-tag';
 import type { FoundRow, IndexColumn, KeyValue, Leg, SearchPlan, SortKey } from './search-plan.ts';
 import { FALSE, TRUE } from './search-sql.ts';
 
@@ -29,7 +29,7 @@ export function orderBy(keys: readonly ReadKey[]): Sql {
     ...(typeof rank === 'number' ? [] : [rank]),
     ...(value === undefined ? [] : [sql`${value} ${direction(key.descending)}`]),
   ]);
-  return terms.reduce((left, right) => sql`${left}, ${right}`);
+  return join(terms);
 }
 
 export function direction(descending: boolean): Sql {

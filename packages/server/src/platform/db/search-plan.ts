@@ -2,7 +2,7 @@
  * A search as data: what to read and in which order, from which index, with nothing that can't be sent to a worker.
  * The rooms' stores compile it; `search-scan.ts` runs it.
  */
-import sql, { raw, Sql } from 'sql-template-tag';
+import sql, { join, raw, Sql } from 'sql-template-tag';
 
 /** What a sort key is in a row: its rank (0 a value, higher ones later, both ways) and, at rank 0, its value. */
 export interface KeyValue {
@@ -46,6 +46,8 @@ export interface Leg {
   readonly isDriven: boolean;
   /** The order of the index is the order of the search. */
   readonly isExact: boolean;
+  /** Values of `lead` that the filter can hold for no row before and after, in the direction of the walk; undefined: it goes over the whole leg. */
+  readonly ends?: readonly [KeyValue['value'], KeyValue['value']] | undefined;
 }
 
 /**
@@ -150,5 +152,5 @@ export function timeLegs(
 
 export function allOf(conditions: readonly Sql[]): Sql {
   if (conditions.length === 0) return sql`1 = 1`;
-  return conditions.reduce((left, right) => sql`${left} AND ${right}`);
+  return join(conditions, ' AND ');
 }

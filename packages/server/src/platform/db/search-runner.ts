@@ -114,7 +114,7 @@ async function readSmallDriver(db: Queries, drivers: readonly Driver[]): Promise
   let best: { pks: string; count: number } | undefined;
   for (const driver of drivers) {
     const limit = best?.count ?? SMALL_DRIVER + 1;
-    const query = sql`SELECT COUNT(*) AS count, ${pks} AS pks FROM (SELECT pk FROM (${driver.rows}) driver LIMIT ${limit}) bounded`;
+    const query = sql`SELECT COUNT(*) AS count, ${pks} AS pks FROM (SELECT pk FROM (${driver.rows}) driver LIMIT ${boundLimit(limit)}) bounded`;
     const row = await db.one<{ count: number; pks: string | null }>(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
     if (row !== undefined && row.count < limit) best = { pks: row.pks ?? '[]', count: row.count };
     if (best?.count === 0) break;

@@ -2,7 +2,7 @@
  * Runs a search along its indexes, in chunks of bounded cost: the best rows so far are kept, and a leg ends where its next rows can't
  * be among them. An index is walked by its leading column; rows that share one value of it, by the second.
  */
-import sql, { raw, type Sql } from 'sql-template-tag';
+import sql, { join, raw, type Sql } from 'sql-template-tag';
 import type { Queries, SqlValue } from './database.ts';
 import { fold } from './fold.ts';
 import {
@@ -178,7 +178,7 @@ export class SearchScan {
     if (this.#isUnbounded(leg)) return undefined;
     const { lead, second } = leg;
     const order = lead === undefined ? [second] : [lead, second];
-    const by = order.map((each) => sql`${each.column} ${direction(each.descending)}`).reduce((left, right) => sql`${left}, ${right}`);
+    const by = join(order.map((each) => sql`${each.column} ${direction(each.descending)}`));
     const row = await this.#one(
       sql`SELECT ${column.column} AS at FROM ${leg.index} WHERE ${allOf([leg.where, ...conditions])} ORDER BY ${by} LIMIT 1 OFFSET ${size}`,
     );
@@ -205,14 +205,14 @@ export class SearchScan {
   async #select(keys: readonly ReadKey[], from: Sql, conditions: readonly Sql[]): Promise<void> {
     const { pk, after, residuals } = this.#plan;
     const where = after === undefined ? conditions : [...conditions, afterRow(keys, after)];
-    const columns = [
+    const columns = join([
       sql`${pk} AS pk`,
       ...keys.flatMap(({ rank, value }, i) => [
         ...(typeof rank === 'number' ? [] : [sql`${rank} AS ${name('r', i)}`]),
         ...(value === undefined ? [] : [sql`${value} AS ${name('v', i)}`]),
       ]),
       ...residuals.map(({ texts }, i) => sql`${texts} AS ${name('x', i)}`),
-    ].reduce((left, right) => sql`${left}, ${right}`);
+    ]);
     // What is left to decide here must not be cut off before.
     const limit = residuals.length > 0 ? sql`` : sql` LIMIT ${boundLimit(this.#needed)}`;
     const rows = await this.#all(sql`SELECT ${columns} FROM ${from} WHERE ${allOf(where)} ORDER BY ${orderBy(keys)}${limit}`);

@@ -2,7 +2,7 @@
  * Page tokens: base64 of JSON with an `offset`, as upstream's, and beside it the keys of the last row, so that a later page costs what
  * the first one did. Tokens with an offset alone are served too.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 import { parseExact } from '../http/json.ts';
@@ -53,7 +53,7 @@ export function decodeToken(token: string): Record<string, unknown> {
 }
 
 function digest(order: string): string {
-  return createHash('sha256').update(order).digest('base64url').slice(0, 12);
+  return hash('sha256', order, 'base64url').slice(0, 12);
 }
 
 /** Undefined where they aren't the keys of such a row: the offset serves then. */
