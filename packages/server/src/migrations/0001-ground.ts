@@ -22,8 +22,7 @@ CREATE TABLE events (
   seq {int} PRIMARY KEY, recorded_at {int} NOT NULL, workspace_id {int} NOT NULL, type {text} NOT NULL, version {int} NOT NULL,
   model_id {int}, version_id {int}, target {text}, body {text} NOT NULL, hash {blob} NOT NULL
 );
-CREATE INDEX events_by_model ON events (model_id, seq) WHERE model_id IS NOT NULL;
-CREATE INDEX events_by_target ON events (model_id, target, seq) WHERE target IS NOT NULL;
+CREATE INDEX events_by_model ON events (model_id, seq, target) WHERE model_id IS NOT NULL;
 CREATE TABLE event_texts (seq {int} NOT NULL, field {text} NOT NULL, salt {blob} NOT NULL, text {text} NOT NULL, PRIMARY KEY (seq, field)) {clustered};
 
 CREATE TABLE experiments (
