@@ -11,7 +11,7 @@ import type { MasterKeys } from './platform/secrets/master-keys.ts';
 import { countByKey, listUnderOthers, replaceSealed, type SealedColumn, type SealedRow } from './platform/secrets/sealed-column-store.ts';
 import { type Key, keyIdOf, open, seal } from './platform/secrets/sealing.ts';
 
-/** Every column that SecretBox writes: what isn't named here is lost when an old master key is taken away. */
+/** Every column that SecretBox writes: with WORKSPACE_KEYS, all that would be lost with a master key that is taken away too early. */
 const SECRETS: readonly SealedColumn[] = [webhooks.SECRETS];
 
 /** How often a running server looks for a new master key. */
@@ -87,7 +87,7 @@ export interface Rotated {
  * Brings all that hangs on master keys under the newest one, which is made where nothing waits for one that is there. A page in a transaction
  * and an event each, so a rotation that was cut off is gone on with by the next. INVALID_STATE where the operator has to give the new key.
  */
-export async function rotateMasterKey(ctx: Ctx, masterKeys: MasterKeys): Promise<Rotated> {
+export async function rotateMasterKey(ctx: Ctx, masterKeys: MasterKeys, settleMs = SETTLE_MS): Promise<Rotated> {
   const before = (await listKeys(ctx, masterKeys)).masterKeys;
   const isWaiting = before.some((key) => key.isHere && !key.isCurrent && key.secrets + key.workspaceKeys > 0);
   const isGiven = masterKeys.isGiven && before.filter((key) => key.isHere).length > 1;
@@ -96,7 +96,7 @@ export async function rotateMasterKey(ctx: Ctx, masterKeys: MasterKeys): Promise
   const current = masterKeys.current();
   const first = await moveAll(ctx, masterKeys, current);
   // A server that hadn't seen the new key yet may have stored something under the old one.
-  if (isNew && ctx.db.dialect === 'postgres') await sleep(SETTLE_MS);
+  if (isNew && ctx.db.dialect === 'postgres') await sleep(settleMs);
   const second = isNew ? await moveAll(ctx, masterKeys, current) : { secrets: 0, workspaceKeys: 0 };
   const after = (await listKeys(ctx, masterKeys)).masterKeys;
   return {
@@ -110,31 +110,30 @@ export async function rotateMasterKey(ctx: Ctx, masterKeys: MasterKeys): Promise
 }
 
 async function moveAll(ctx: Ctx, masterKeys: MasterKeys, current: Key): Promise<{ secrets: number; workspaceKeys: number }> {
-  const { rewrapped } = await artifacts.rewrapWorkspaceKeys(ctx, current.id);
   let secrets = 0;
-  for (const column of SECRETS) secrets += await moveSecrets(ctx, masterKeys, current, column);
-  return { secrets, workspaceKeys: rewrapped };
+  for (const column of SECRETS) secrets += await moveColumn(ctx, masterKeys, current, column);
+  return { secrets, workspaceKeys: await moveColumn(ctx, masterKeys, current, artifacts.WORKSPACE_KEYS) };
 }
 
-async function moveSecrets(ctx: Ctx, masterKeys: MasterKeys, current: Key, column: SealedColumn): Promise<number> {
-  let moved = 0;
+async function moveColumn(ctx: Ctx, masterKeys: MasterKeys, current: Key, column: SealedColumn): Promise<number> {
+  let count = 0;
   for (let after = 0; ; ) {
     const page = await transaction(ctx, async (inner) => {
       const rows = await listUnderOthers(inner.tx, column, current.id, after);
-      const sealed = rows.flatMap((row) => movedSecret(row, masterKeys, current, ctx.clock.randomBytes) ?? []);
+      const sealed = rows.flatMap((row) => resealed(row, masterKeys, current, ctx.clock.randomBytes) ?? []);
       for (const each of sealed) await replaceSealed(inner.tx, column, each.id, each.sealed);
       if (sealed.length > 0)
         record(inner, { type: 'master-key.rotated', data: { key_id: current.id, of: column.table, count: sealed.length } });
-      return { last: rows.at(-1)?.id, moved: sealed.length };
+      return { last: rows.at(-1)?.id, count: sealed.length };
     });
-    moved += page.moved;
-    if (page.last === undefined) return moved;
+    count += page.count;
+    if (page.last === undefined) return count;
     after = page.last;
   }
 }
 
-/** Undefined for what no key here opens: one lost secret must not keep the others from being moved. */
-function movedSecret(
+/** Undefined for what no key here opens: one lost must not keep the others from being moved. */
+function resealed(
   row: SealedRow,
   masterKeys: MasterKeys,
   current: Key,

@@ -26,7 +26,7 @@ import * as keys from './workspace-keys.ts';
 
 export { type Collected, type CollectOptions, collectGarbage, collectOrphans } from './artifact-gc.ts';
 export { joinPath, type ManifestEntry, parsePath, parseWritablePath, SEALED_ROOT, storedPathOf } from './artifact-rules.ts';
-export type { ListedKey, WorkspaceKey } from './workspace-keys.ts';
+export { type ListedKey, WORKSPACE_KEYS, type WorkspaceKey } from './workspace-keys.ts';
 
 type ReadCtx = Pick<Ctx, 'db' | 'tx' | 'workspace'>;
 
@@ -127,22 +127,6 @@ export function rotateWorkspaceKey(ctx: Ctx): Promise<keys.WorkspaceKey> {
 /** Keys of all workspaces, oldest first. */
 export function listWorkspaceKeys(ctx: Ctx): Promise<keys.ListedKey[]> {
   return keys.listKeys(ctx);
-}
-
-/**
- * Wraps what isn't under this master key by the current one, a page in a transaction and as an event each. What can't be opened stays as it
- * is. Idempotent; safe beside running servers.
- */
-export async function rewrapWorkspaceKeys(ctx: Ctx, masterKeyId: string): Promise<{ rewrapped: number; unreadable: number }> {
-  const done = { rewrapped: 0, unreadable: 0 };
-  for (let after = 0; ; ) {
-    const page = await keys.nextToRewrap(ctx, masterKeyId, after);
-    const last = page.keys.at(-1);
-    done.unreadable += page.unreadable;
-    if (page.last === undefined) return done;
-    after = page.last;
-    if (last !== undefined) done.rewrapped += await transaction(ctx, (inner) => keys.putRewrapped(inner, masterKeyId, page.keys));
-  }
 }
 
 function refuseInTheWay(target: string, other: { path: string } | undefined): void {

@@ -1,8 +1,10 @@
+import { DOMAIN_KEY_OWNER } from '../../platform/blobs/domain-keys.ts';
 import type { Queries } from '../../platform/db/database.ts';
-import { isUnderOther } from '../../platform/secrets/sealed-column-store.ts';
+import type { SealedColumn } from '../../platform/secrets/sealed-column-store.ts';
 
-/** Keys that are wrapped anew in one transaction. */
-const REWRAP_PAGE = 100;
+/** For a rotation of the master key. */
+export const WORKSPACE_KEYS: SealedColumn = { table: 'workspace_keys', column: 'wrapped', id: 'id', owner: `'${DOMAIN_KEY_OWNER}'` };
+
 const LIST_MAX = 10_000;
 
 interface KeyRow {
@@ -50,16 +52,4 @@ export function list(db: Queries): Promise<ListedKey[]> {
        (SELECT count(*) FROM blobs b WHERE b.workspace_key_pk = k.id) AS blobs
      FROM workspace_keys k JOIN workspaces w ON w.id = k.workspace_id ORDER BY w.name, k.id LIMIT ${LIST_MAX}`,
   );
-}
-
-export function listUnderOthers(db: Queries, masterKeyId: string, afterPk: number): Promise<KeyRow[]> {
-  return db.all<KeyRow>(
-    `SELECT ${COLUMNS} FROM workspace_keys WHERE id > ? AND ${isUnderOther('wrapped')} ORDER BY workspace_keys.id LIMIT ${REWRAP_PAGE}`,
-    afterPk,
-    Buffer.from(masterKeyId, 'hex'),
-  );
-}
-
-export function replaceWrapped(tx: Queries, pk: number, before: Uint8Array, wrapped: Uint8Array): Promise<number> {
-  return tx.run('UPDATE workspace_keys SET wrapped = ? WHERE id = ? AND wrapped = ?', wrapped, pk, before);
 }

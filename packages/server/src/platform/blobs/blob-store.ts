@@ -52,8 +52,6 @@ export interface ByteRange {
 export interface BlobStore {
   /** For a domain whose blobs are to be encrypted. */
   newDomainKey(): DomainKey;
-  /** The same key wrapped by the current master key. */
-  rewrapDomainKey(domainKey: DomainKey): Promise<Uint8Array>;
   /**
    * Streams, hashes and makes durable (fsync of file and folder). Nothing is visible until `put` resolves, and nothing is left where it
    * rejects: INVALID_PARAMETER_VALUE for a source that ended early, STORAGE_FULL for a full disk. With a key the bytes are encrypted, in

@@ -5,7 +5,7 @@ import { KEY_BYTES, type Key, keyIdOf, open, type RandomBytes, seal, toKey } fro
 import type { DomainKey } from './blob-store.ts';
 
 /** Bound into what is wrapped, so that it can't stand in for a secret. */
-const OWNER = 'countersign.domain-key';
+export const DOMAIN_KEY_OWNER = 'countersign.domain-key';
 /** Unwrapped ones kept in memory; beyond it all are asked for again. */
 const KNOWN_MAX = 10_000;
 
@@ -21,7 +21,7 @@ export class DomainKeys {
 
   make(): DomainKey {
     const key = toKey(this.#randomBytes(KEY_BYTES));
-    return { id: key.id, wrapped: seal(key.bytes, this.#master.current(), OWNER, this.#randomBytes) };
+    return { id: key.id, wrapped: seal(key.bytes, this.#master.current(), DOMAIN_KEY_OWNER, this.#randomBytes) };
   }
 
   /** INVALID_STATE where its master key isn't here, or the stored bytes were changed. */
@@ -37,17 +37,12 @@ export class DomainKeys {
         `These artifacts are encrypted, and the master key ${masterId} is not in ${this.#master.origin}. Put it there; nothing else can read them.`,
       );
     }
-    const bytes = open(wrapped, master, OWNER);
+    const bytes = open(wrapped, master, DOMAIN_KEY_OWNER);
     const key = bytes && toKey(bytes);
     if (key?.id !== id)
       throw new Problem('INVALID_STATE', `The stored key ${id} of encrypted artifacts was changed. Restore it from a backup.`);
     if (this.#known.size >= KNOWN_MAX) this.#known.clear();
     this.#known.set(id, key);
     return key;
-  }
-
-  /** The same key wrapped by the current master key. */
-  async rewrap(domainKey: DomainKey): Promise<Uint8Array> {
-    return seal((await this.open(domainKey)).bytes, this.#master.current(), OWNER, this.#randomBytes);
   }
 }

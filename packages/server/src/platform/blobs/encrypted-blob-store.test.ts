@@ -7,9 +7,11 @@ import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type MasterKeys, openMasterKeys } from '../secrets/master-keys.ts';
+import { open, seal } from '../secrets/sealing.ts';
 import { blobStoreConformance } from './blob-store.conformance.ts';
 import { type BlobName, CHUNK_BYTES } from './blob-store.ts';
 import { SEALED_CHUNK_BYTES } from './chunk-cipher.ts';
+import { DOMAIN_KEY_OWNER } from './domain-keys.ts';
 import { EncryptedBlobStore } from './encrypted-blob-store.ts';
 import { LocalBlobStore } from './local-blob-store.ts';
 
@@ -122,8 +124,9 @@ describe('encrypted bytes', () => {
 
   it('are read after the master key was rotated, by who was there before and by who comes after', async () => {
     const blob = await put(randomBytes(100));
-    await keysOf('master.key').add();
-    const wrapped = await store.rewrapDomainKey(domainKey);
+    const [old, current] = [keysOf('master.key').current(), await keysOf('master.key').add()];
+    const plain = open(domainKey.wrapped, old, DOMAIN_KEY_OWNER) ?? Buffer.alloc(0);
+    const wrapped = seal(plain, current, DOMAIN_KEY_OWNER, randomBytes);
     const after = new EncryptedBlobStore(new LocalBlobStore(root), keysOf('master.key'), randomBytes);
     const rewrapped = { ...blob, encryption: blob.encryption && { ...blob.encryption, domainKey: { ...domainKey, wrapped } } };
     const bytes = await store.readWhole(blob);

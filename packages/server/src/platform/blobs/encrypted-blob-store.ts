@@ -44,10 +44,6 @@ export class EncryptedBlobStore implements BlobStore {
     return this.#keys.make();
   }
 
-  rewrapDomainKey(domainKey: DomainKey): Promise<Uint8Array> {
-    return this.#keys.rewrap(domainKey);
-  }
-
   async put(domain: string, bytes: Readable, domainKey?: DomainKey): Promise<StoredBytes> {
     if (domainKey === undefined) return this.#files.put(domain, bytes);
     const outer = await this.#keys.open(domainKey);

@@ -66,10 +66,6 @@ export class LocalBlobStore implements BlobStore {
     throw new TypeError('a folder of blobs has no keys');
   }
 
-  rewrapDomainKey(): Promise<Uint8Array> {
-    throw new TypeError('a folder of blobs has no keys');
-  }
-
   async put(domain: string, bytes: Readable, domainKey?: DomainKey): Promise<StoredBytes> {
     if (!DOMAIN.test(domain)) throw new TypeError(`'${domain}' is no key domain`);
     if (domainKey !== undefined) throw new TypeError('a folder of blobs encrypts nothing');

@@ -7,7 +7,7 @@ export interface SealedColumn {
   readonly column: string;
   /** The primary key, a number. */
   readonly id: string;
-  /** What the bytes are bound to, see SecretBox. */
+  /** What the bytes are bound to: another column, or a constant in quotes. */
   readonly owner: string;
 }
 
@@ -19,16 +19,16 @@ export interface SealedRow {
 
 const PAGE = 100;
 
-/** True for bytes that were sealed under another key than the one bound: its 8 bytes stand behind the format. */
-export function isUnderOther(column: string): string {
-  return `substr(${column}, 2, 8) <> ?`;
+/** Eight bytes behind the format. */
+function keyOf({ column }: SealedColumn): string {
+  return `substr(${column}, 2, 8)`;
 }
 
 /** The next rows under other keys, in order of id. On PostgreSQL they stay locked until the commit. */
 export function listUnderOthers(tx: Queries, where: SealedColumn, keyId: string, afterId: number): Promise<SealedRow[]> {
   return tx.all<SealedRow>(
     `SELECT ${where.id} AS id, ${where.owner} AS owner, ${where.column} AS sealed FROM ${where.table}
-     WHERE ${where.id} > ? AND ${where.column} IS NOT NULL AND ${isUnderOther(where.column)} ORDER BY ${where.id} LIMIT ${PAGE}
+     WHERE ${where.id} > ? AND ${where.column} IS NOT NULL AND ${keyOf(where)} <> ? ORDER BY ${where.id} LIMIT ${PAGE}
      ${tx.dialect === 'postgres' ? 'FOR UPDATE' : ''}`,
     afterId,
     Buffer.from(keyId, 'hex'),
@@ -42,8 +42,8 @@ export async function replaceSealed(tx: Queries, where: SealedColumn, id: number
 /** How many rows each key seals, by the key's id. */
 export async function countByKey(db: Queries, where: SealedColumn): Promise<ReadonlyMap<string, number>> {
   const rows = await db.all<{ key: Uint8Array; count: number }>(
-    `SELECT substr(${where.column}, 2, 8) AS key, count(*) AS count FROM ${where.table} WHERE ${where.column} IS NOT NULL
-     GROUP BY substr(${where.column}, 2, 8) ORDER BY 1 LIMIT 1000`,
+    `SELECT ${keyOf(where)} AS key, count(*) AS count FROM ${where.table} WHERE ${where.column} IS NOT NULL
+     GROUP BY ${keyOf(where)} ORDER BY 1 LIMIT 1000`,
   );
   return new Map(rows.map((row) => [Buffer.from(row.key).toString('hex'), row.count]));
 }
