@@ -1,16 +1,21 @@
 import type { Filter, Ordering } from '@countersign/contract/search.ts';
+import sql from 'sql-template-tag';
 import { describe, expect, it } from 'vitest';
 import { openContext } from '../../../../../test/support/context.ts';
 import type { Ctx } from '../../platform/context.ts';
+import type { Database } from '../../platform/db/database.ts';
+import { searchDatabases, withScans } from '../../platform/db/search-databases.ts';
+import { createSearches } from '../../platform/db/search-runner.ts';
+import { inIntegers } from '../../platform/db/search-sql.ts';
 import { parseRegisteredModelFilter } from '../../platform/search/registered-model-search-grammar.ts';
-import { searchIds } from './model-search.ts';
+import { type SearchScope, searchIds } from './model-search.ts';
 import * as models from './models.ts';
 
 const MODELS = 1100;
 const LIMIT = 7;
 
-async function contextWithModels(): Promise<Ctx> {
-  const ctx = await openContext();
+async function contextWithModels(db: Database): Promise<Ctx> {
+  const ctx = await openContext({ db });
   await Promise.all(
     Array.from({ length: MODELS }, (_, i) =>
       models.create(ctx, {
@@ -23,12 +28,19 @@ async function contextWithModels(): Promise<Ctx> {
       }),
     ),
   );
+  // As PostgreSQL does by itself after a while.
+  if (db.dialect === 'postgres') await db.write((tx) => tx.run('ANALYZE'));
   return ctx;
 }
 
 const filters = [
   '',
   "name LIKE 'Model-0%' AND tags.team = 'team-3'",
+  "name LIKE 'Model-0%' AND name LIKE 'Mo%'",
+  "name LIKE 'net-10%' AND tags.team = 'team-3'",
+  "name LIKE 'ne%-09%'",
+  "name LIKE 'M_del%8'",
+  "name IN ('net-0299', 'Model-0004', 'none') AND tags.team != 'team-1'",
   "name ILIKE '%EL-09%'",
   "name LIKE '%9'",
   "tags.rare = 'yes'",
@@ -42,24 +54,60 @@ const orders: Ordering[][] = [
   [{ entity: 'attribute', key: 'last_updated_timestamp', descending: true }],
 ];
 
-describe('many registered models', () => {
-  it('are found in the same order as by one statement, page by page', async () => {
-    const ctx = await contextWithModels();
+describe.each(searchDatabases())('many registered models on $dialect', ({ dialect, open }) => {
+  it('are found by any filter in any order, page by page, along indexes', async () => {
+    const ctx = await contextWithModels(await open());
+    const { queries, scans } = dialect === 'sqlite' ? withScans(ctx.db) : { queries: ctx.db, scans: [] };
+    const searches = createSearches({ db: queries, file: undefined, timeoutMs: 60_000 });
     const find = (filter: Filter, orderBy: Ordering[], limit: number, offset: number): Promise<number[]> =>
-      searchIds(ctx.db, ctx.searches, { workspaceId: 0, filter, orderBy, limit, offset });
+      searchIds(queries, searches, { workspaceId: 0, filter, orderBy, limit, offset });
     for (const text of filters) {
       const filter = parseRegisteredModelFilter(text);
       for (const orderBy of orders) {
         const whole = await find(filter, orderBy, MODELS, 0);
         const names = (await models.listByIds(ctx, whole)).map((model) => model.name);
         const expected = await namesByHand(ctx, filter, orderBy);
+        expect(expected.length, text).toBeGreaterThan(0);
         expect(names, text).toEqual(expected);
         for (const offset of [0, LIMIT, 50]) {
           expect(await find(filter, orderBy, LIMIT, offset), text).toEqual(whole.slice(offset, offset + LIMIT + 1));
         }
       }
     }
-  });
+    expect(scans).toEqual([]);
+    await ctx.db.close();
+  }, 120_000);
+
+  it('are found within a scope only, named by ids or by the beginning of their names', async () => {
+    const ctx = await contextWithModels(await open());
+    const { queries, scans } = dialect === 'sqlite' ? withScans(ctx.db) : { queries: ctx.db, scans: [] };
+    const searches = createSearches({ db: queries, file: undefined, timeoutMs: 60_000 });
+    const some = await Promise.all(['net-0299', 'Model-0004'].map(async (name) => (await models.get(ctx, name)).id));
+    const byIds: SearchScope = {
+      models: sql`SELECT r.id AS pk FROM registered_models r WHERE ${inIntegers(dialect, sql`r.id`, some)}`,
+      includes: (id) => inIntegers(dialect, id, some),
+    };
+    const byPrefix: SearchScope = {
+      models: sql`SELECT r.id AS pk FROM registered_models r WHERE r.workspace_id = 0 AND r.deleted_at IS NULL AND r.name >= 'net-1' AND r.name < 'net-2'`,
+      includes: (_id, name) => sql`${name} >= 'net-1' AND ${name} < 'net-2'`,
+    };
+    for (const text of ['', "name LIKE 'net%'", "name = 'net-0299'", "tags.team = 'team-3'"]) {
+      const filter = parseRegisteredModelFilter(text);
+      for (const orderBy of orders) {
+        const all = await namesByHand(ctx, filter, orderBy);
+        for (const { scope, includes } of [
+          { scope: byIds, includes: (name: string): boolean => name === 'net-0299' || name === 'Model-0004' },
+          { scope: byPrefix, includes: (name: string): boolean => name.startsWith('net-1') },
+        ]) {
+          const found = await searchIds(queries, searches, { workspaceId: 0, filter, orderBy, limit: MODELS, offset: 0, scope });
+          const names = (await models.listByIds(ctx, found)).map((model) => model.name);
+          expect(names, text).toEqual(all.filter(includes));
+        }
+      }
+    }
+    expect(scans).toEqual([]);
+    await ctx.db.close();
+  }, 120_000);
 });
 
 /** The rules of the search once more, over all models in memory. */
@@ -74,9 +122,10 @@ async function namesByHand(ctx: Ctx, filter: Filter, [order]: Ordering[]): Promi
     (model) =>
       model.isPrompt === wantsPrompts &&
       rest.every(({ entity, key, operator, value }) => {
-        const asked = value !== undefined && value.kind !== 'list' ? value.text : '';
+        if (value?.kind === 'list') return value.texts.includes(model.name);
+        const asked = value?.text ?? '';
         const texts = entity === 'tag' ? model.tags.filter((tag) => tag.key === key).map((tag) => tag.value) : [model.name];
-        const pattern = new RegExp(`^${asked.replaceAll('%', '.*')}$`, operator === 'ILIKE' ? 'i' : '');
+        const pattern = new RegExp(`^${asked.replaceAll('%', '.*').replaceAll('_', '.')}$`, operator === 'ILIKE' ? 'i' : '');
         return texts.some((text) => (operator === '=' ? text === asked : operator === '!=' ? text !== asked : pattern.test(text)));
       }),
   );

@@ -4,9 +4,9 @@ import sql, { join, type Sql } from 'sql-template-tag';
 import type { Dialect, Queries, SqlValue } from '../../platform/db/database.ts';
 import { direction } from '../../platform/db/search-order.ts';
 import type { OpenPlan } from '../../platform/db/search-page.ts';
-import { allOf, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
+import { allOf, type Driver, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
-import { afterPrefix, driveKeyedText, type KeyedTable, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
+import { afterPrefix, boundLimit, driveKeyedText, type KeyedTable, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
 import { trigramSearch } from '../../platform/db/search-trigram.ts';
 
 const PROMPT_TAG = 'mlflow.prompt.is_prompt';
@@ -31,31 +31,41 @@ export interface ModelQuery {
   readonly orderBy: readonly Ordering[];
   readonly limit: number;
   readonly offset: number;
+  /** Undefined: all models of the workspace. */
+  readonly scope?: SearchScope | undefined;
+}
+
+/** Which models a search may look at, whatever its filter says. */
+export interface SearchScope {
+  /** By an index, `SELECT … AS pk`: all that it includes, and maybe others. Where they are few, the search starts from them. */
+  readonly models: Sql;
+  /** The condition on a model, by its columns. */
+  readonly includes: (id: Sql, name: Sql) => Sql;
 }
 
 /** So few models are searched by one statement, for half of what a plan costs. */
-const FEW_MODELS = 1000;
+const FEW_MODELS = 300;
 
 /** Ids of a page, one more than `limit` where there are more. Throws INVALID_PARAMETER_VALUE at the operator's time limit. */
 export async function searchIds(db: Queries, searches: Searches, query: ModelQuery): Promise<number[]> {
   const question = readQuestion(db.dialect, query);
   if (await hasFew(db, question)) return searchFew(db, question, query);
-  const plan = planModels(db.dialect, question);
+  const plan = planModels(db.dialect, question, query.scope);
   const rows = await searches.find({ ...plan, limit: query.limit + 1, offset: query.offset, after: undefined });
   return rows.map((row) => row.pk);
 }
 
-async function hasFew(db: Queries, { active }: Question): Promise<boolean> {
+async function hasFew(db: Queries, { named }: Question): Promise<boolean> {
   return (
-    (await all(db, sql`SELECT r.id FROM registered_models r WHERE ${active} ORDER BY r.name LIMIT 1 OFFSET ${FEW_MODELS}`)).length === 0
+    (await all(db, sql`SELECT r.id FROM registered_models r WHERE ${named} ORDER BY r.name LIMIT 1 OFFSET ${FEW_MODELS}`)).length === 0
   );
 }
 
-async function searchFew(db: Queries, { scope, filter, keys }: Question, { limit, offset }: ModelQuery): Promise<number[]> {
+async function searchFew(db: Queries, { named, also, filter, keys }: Question, { limit, offset }: ModelQuery): Promise<number[]> {
   const order = join(keys.map(({ value, descending }) => sql`${value} ${direction(descending)}`));
   const rows = await all<{ id: number }>(
     db,
-    sql`SELECT r.id FROM registered_models r WHERE ${allOf([scope, ...filter])} ORDER BY ${order} LIMIT ${limit + 1} OFFSET ${offset}`,
+    sql`SELECT r.id FROM registered_models r WHERE ${allOf([named, also, ...filter])} ORDER BY ${order} LIMIT ${boundLimit(limit + 1)} OFFSET ${offset}`,
   );
   return rows.map((row) => row.id);
 }
@@ -65,44 +75,79 @@ function all<Row>(db: Queries, query: Sql): Promise<Row[]> {
 }
 
 interface Question {
-  readonly clauses: readonly Comparison[];
+  readonly workspaceId: number;
+  readonly clauses: Filter;
+  readonly names: NameRange | undefined;
   readonly active: Sql;
-  readonly isOfKind: Sql;
-  readonly scope: Sql;
+  /** Active, and in the range of names: by the index on names. */
+  readonly named: Sql;
+  /** What else is asked of a model besides the filter. */
+  readonly also: Sql;
   readonly filter: readonly Sql[];
   readonly keys: readonly SortKey[];
 }
 
-function readQuestion(dialect: Dialect, { workspaceId, filter, orderBy }: ModelQuery): Question {
+function readQuestion(dialect: Dialect, { workspaceId, filter, orderBy, scope }: ModelQuery): Question {
   const { wantsPrompts, rest } = splitPromptClauses(filter);
   const active = sql`r.workspace_id = ${workspaceId} AND r.deleted_at IS NULL`;
   const isOfKind = sql`r.is_prompt = ${wantsPrompts ? 1 : 0}`;
+  const names = nameRangeOf(rest);
   return {
+    workspaceId,
     clauses: rest,
+    names,
     active,
-    isOfKind,
-    scope: sql`${active} AND ${isOfKind}`,
+    named: names === undefined ? active : sql`${active} AND ${isIn(names)}`,
+    also: scope === undefined ? isOfKind : sql`${isOfKind} AND ${scope.includes(sql`r.id`, sql`r.name`)}`,
     filter: rest.map((clause) => conditionOf(dialect, clause)),
     keys: sortKeys(orderBy),
   };
 }
 
-function planModels(dialect: Dialect, { clauses, active, isOfKind, scope, filter, keys }: Question): OpenPlan {
+function planModels(dialect: Dialect, question: Question, scope: SearchScope | undefined): OpenPlan {
+  const { workspaceId, clauses, active, also, filter, keys } = question;
   return {
     what: 'registered models',
     entity: sql`registered_models r`,
     pk: sql`r.id`,
-    legs: [legOf(keys, active, isOfKind)],
+    legs: [legOf(question)],
     keys,
     filter,
     residuals: [],
-    scope,
-    drivers: clauses.flatMap((clause) => {
-      const rows = driverOf(dialect, clause, active);
-      return rows === undefined ? [] : [{ rows, isNarrow: clause.operator === '=' || clause.operator === 'IN' }];
-    }),
+    scope: sql`${active} AND ${also}`,
+    drivers: [
+      ...(scope === undefined ? [] : [{ rows: scope.models, isNarrow: true }]),
+      ...clauses.flatMap((clause) => driversOf(dialect, clause, workspaceId)),
+    ],
     clauses: clauses.map((clause) => `${clause.entity}.${clause.key} ${clause.operator}`),
   };
+}
+
+/** Where in the order of names all lie that the filter can hold for; both ends belong to it. */
+interface NameRange {
+  readonly first: string;
+  readonly last: string;
+}
+
+/** By a whole name, or by the longest beginning of one. */
+function nameRangeOf(clauses: Filter): NameRange | undefined {
+  let prefix = '';
+  for (const { entity, operator, value } of clauses) {
+    if (entity === 'tag' || value?.kind !== 'string') continue;
+    if (operator === '=') return { first: value.text, last: value.text };
+    const beginning = operator === 'LIKE' ? prefixOf(value.text) : '';
+    if (beginning.length > prefix.length) prefix = beginning;
+  }
+  const last = afterPrefix(prefix);
+  return last === undefined ? undefined : { first: prefix, last };
+}
+
+function isIn({ first, last }: NameRange): Sql {
+  return sql`r.name >= ${first} AND r.name <= ${last}`;
+}
+
+function prefixOf(pattern: string): string {
+  return /^[^%_]*/.exec(pattern)?.[0] ?? '';
 }
 
 /** The name, which is unique, decides where the order asked for does not. */
@@ -118,7 +163,8 @@ function sortKeys(orderBy: readonly Ordering[]): SortKey[] {
 }
 
 /** By the index on names, or on the time of the last change, whose second column is the name. */
-function legOf([first, second]: readonly SortKey[], active: Sql, isOfKind: Sql): Leg {
+function legOf({ keys, names, active, also }: Question): Leg {
+  const [first, second] = keys;
   const descending = first?.descending ?? false;
   const isByName = first?.type !== 'integer';
   return {
@@ -127,11 +173,12 @@ function legOf([first, second]: readonly SortKey[], active: Sql, isOfKind: Sql):
     lead: { column: isByName ? sql`r.name` : sql`r.updated_at`, descending },
     second: { column: isByName ? sql`r.id` : sql`r.name`, descending },
     join: undefined,
-    also: isOfKind,
+    also,
     settled: [],
     ranks: [0],
     isDriven: true,
     isExact: !isByName && second?.descending === descending,
+    ends: !isByName || names === undefined ? undefined : descending ? [names.last, names.first] : [names.first, names.last],
   };
 }
 
@@ -139,15 +186,23 @@ function conditionOf(dialect: Dialect, clause: Comparison): Sql {
   return clause.entity === 'tag' ? matchKeyedText(dialect, clause, TAGS) : matchText(dialect, clause, sql`r.name`, sql`r.name_folded`);
 }
 
-function driverOf(dialect: Dialect, clause: Comparison, active: Sql): Sql | undefined {
-  if (clause.entity === 'tag') return driveKeyedText(dialect, clause, TAGS);
-  const named = sql`SELECT r.id AS pk FROM registered_models r WHERE ${active}`;
-  if (clause.operator === '=' || clause.operator === 'IN') return sql`${named} AND ${matchText(dialect, clause, sql`r.name`)}`;
-  const pattern = clause.value?.kind === 'string' ? clause.value.text : '';
-  if (clause.operator === 'LIKE') {
-    const prefix = /^[^%_]*/.exec(pattern)?.[0] ?? '';
-    const end = prefix === '' ? undefined : afterPrefix(prefix);
-    if (end !== undefined) return sql`${named} AND r.name >= ${prefix} AND r.name < ${end}`;
-  }
-  return clause.operator === 'LIKE' || clause.operator === 'ILIKE' ? trigramSearch(dialect, 'registered_model_names', pattern) : undefined;
+function driversOf(dialect: Dialect, clause: Comparison, workspaceId: number): Driver[] {
+  if (clause.entity !== 'tag') return driveNames(dialect, clause, workspaceId);
+  const rows = driveKeyedText(dialect, clause, TAGS);
+  return rows === undefined ? [] : [{ rows, isNarrow: clause.operator === '=' || clause.operator === 'IN' }];
+}
+
+/** Supersets of the models that a clause on the name holds for, by an index each. */
+export function driveNames(dialect: Dialect, clause: Comparison, workspaceId: number): Driver[] {
+  const { operator, value } = clause;
+  const active = sql`SELECT r.id AS pk FROM registered_models r WHERE r.workspace_id = ${workspaceId} AND r.deleted_at IS NULL`;
+  if (operator === '=' || operator === 'IN')
+    return [{ rows: sql`${active} AND ${matchText(dialect, clause, sql`r.name`)}`, isNarrow: true }];
+  if ((operator !== 'LIKE' && operator !== 'ILIKE') || value?.kind !== 'string') return [];
+  const range = nameRangeOf([clause]);
+  const substrings = trigramSearch(dialect, 'registered_model_names', `%${value.text.slice(range?.first.length ?? 0)}`);
+  return [
+    ...(substrings === undefined ? [] : [{ rows: substrings, isNarrow: true }]),
+    ...(range === undefined ? [] : [{ rows: sql`${active} AND ${isIn(range)}`, isNarrow: false }]),
+  ];
 }

@@ -73,6 +73,7 @@ describe('a search of many model versions', () => {
       expect((refusal as Problem).message).toMatch(/model versions was stopped .*narrow 'attribute.source_path LIKE', 'tag.p LIKE'/);
       expect((refusal as Problem).message).not.toContain('experiment');
       await expect(searchIds(db, searches, queryOf('', ['name']))).rejects.toThrow('Leave out order_by');
+      await expect(searchIds(db, searches, queryOf("name = 'm' AND source_path LIKE '%/nowhere'"))).rejects.toThrow('was stopped');
     } finally {
       await searches.close();
     }

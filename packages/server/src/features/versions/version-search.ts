@@ -1,15 +1,13 @@
-/** Compiles a search of model versions. Prompt versions are left out unless the filter asks for them. */
+/** Searching model versions. Prompt versions are left out unless the filter asks for them. */
 import type { Comparison, Filter, Ordering } from '@countersign/contract/search.ts';
-import sql, { join, raw, type Sql } from 'sql-template-tag';
-import { compareNumber, compareText } from '../../platform/db/comparison-sql.ts';
+import sql, { join, type Sql } from 'sql-template-tag';
 import type { Dialect, Queries, SqlValue } from '../../platform/db/database.ts';
 import { direction } from '../../platform/db/search-order.ts';
 import type { OpenPlan } from '../../platform/db/search-page.ts';
-import type { Leg, SortKey } from '../../platform/db/search-plan.ts';
+import { allOf, type Driver, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
-import { driveKeyedText, type KeyedTable, matchText } from '../../platform/db/search-sql.ts';
-import { trigramSearch } from '../../platform/db/search-trigram.ts';
-import { splitPromptClauses } from '../models/models.ts';
+import { boundLimit, driveKeyedText, type KeyedTable, matchInteger, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
+import { driveNames, type SearchScope, splitPromptClauses } from '../models/models.ts';
 
 const TAGS: KeyedTable = { name: 'model_version_tags', owner: 'version_id', of: 'id' };
 
@@ -19,47 +17,45 @@ export interface VersionQuery {
   readonly orderBy: readonly Ordering[];
   readonly limit: number;
   readonly offset: number;
+  /** Undefined: the versions of all models of the workspace. */
+  readonly scope?: SearchScope | undefined;
 }
 
 /** So few versions are searched by one statement, for half of what a plan costs. */
-const FEW_VERSIONS = 1000;
+const FEW_VERSIONS = 300;
 
 /** Ids of a page, one more than `limit` where there are more. Throws INVALID_PARAMETER_VALUE at the operator's time limit. */
 export async function searchIds(db: Queries, searches: Searches, query: VersionQuery): Promise<number[]> {
-  if (splitPromptClauses(query.filter).rest.some(isOneName) || (await hasFew(db, query))) return searchAtOnce(db, query);
-  const rows = await searches.find({ ...planVersions(db, query), limit: query.limit + 1, offset: query.offset, after: undefined });
+  const question = readQuestion(db.dialect, query);
+  if (isPage(question, query) || (await hasFew(db, question))) return answerAtOnce(db, question, query);
+  const plan = planVersions(db.dialect, question, query.scope);
+  const rows = await searches.find({ ...plan, limit: query.limit + 1, offset: query.offset, after: undefined });
   return rows.map((row) => row.pk);
 }
 
-async function hasFew(db: Queries, { workspaceId }: VersionQuery): Promise<boolean> {
-  const rows = await all(
-    db,
-    sql`SELECT v.id FROM model_versions v WHERE ${activeIn(workspaceId)} ORDER BY v.updated_at DESC LIMIT 1 OFFSET ${FEW_VERSIONS}`,
-  );
-  return rows.length === 0;
+/** By one statement, which can't be interrupted. */
+export function searchAtOnce(db: Queries, query: VersionQuery): Promise<number[]> {
+  return answerAtOnce(db, readQuestion(db.dialect, query), query);
 }
 
-/** By one statement, which can't be interrupted. */
-export async function searchAtOnce(db: Queries, query: VersionQuery): Promise<number[]> {
-  const { wantsPrompts, rest } = splitPromptClauses(query.filter);
-  const conditions: Sql[] = [sql`v.deleted_at IS NULL`, ofKind(wantsPrompts)];
-  const name = rest.find(isOneName);
-  if (name?.value?.kind === 'string') {
-    // One model: its own index gives the versions in order.
-    conditions.push(
-      sql`v.model_id = (SELECT id FROM registered_models WHERE workspace_id = ${query.workspaceId} AND name = ${name.value.text} AND deleted_at IS NULL)`,
-    );
-  } else {
-    conditions.push(sql`v.workspace_id = ${query.workspaceId}`);
-  }
-  for (const each of rest) if (each !== name) conditions.push(condition(db, each));
-  const order = join(
-    sortKeys(query.orderBy, name !== undefined).map(({ value, descending }) => sql`${value} ${direction(descending)}`),
-    ', ',
-  );
+/** The newest of one model, which an index has in order. */
+function isPage({ isOneModel, clauses }: Question, { orderBy, scope }: VersionQuery): boolean {
+  return isOneModel && clauses.length === 0 && orderBy.length === 0 && scope === undefined;
+}
+
+async function hasFew(db: Queries, { active }: Question): Promise<boolean> {
+  const one = sql`SELECT r.id FROM model_versions r WHERE ${active} ORDER BY r.updated_at DESC LIMIT 1 OFFSET ${FEW_VERSIONS}`;
+  return (await all(db, one)).length === 0;
+}
+
+async function answerAtOnce(db: Queries, question: Question, { limit, offset }: VersionQuery): Promise<number[]> {
+  const { active, also, filter, keys } = question;
+  const joins = keys.flatMap((key) => (key.join === undefined ? [] : [sql` ${key.join}`]));
+  const from = joins.reduce((left, right) => sql`${left}${right}`, sql`model_versions r`);
+  const order = join(keys.map(({ value, descending }) => sql`${value} ${direction(descending)}`));
   const rows = await all<{ id: number }>(
     db,
-    sql`SELECT v.id FROM model_versions v JOIN registered_models m ON m.id = v.model_id WHERE ${join(conditions, ' AND ')} ORDER BY ${order} LIMIT ${query.limit + 1} OFFSET ${query.offset}`,
+    sql`SELECT r.id FROM ${from} WHERE ${allOf([active, also, ...filter])} ORDER BY ${order} LIMIT ${boundLimit(limit + 1)} OFFSET ${offset}`,
   );
   return rows.map((row) => row.id);
 }
@@ -68,103 +64,64 @@ function all<Row>(db: Queries, query: Sql): Promise<Row[]> {
   return db.all<Row>(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
 }
 
-function planVersions(db: Queries, { workspaceId, filter, orderBy }: VersionQuery): OpenPlan {
+interface Question {
+  readonly workspaceId: number;
+  /** Without what `active` and `also` ask. */
+  readonly clauses: Filter;
+  readonly isOneModel: boolean;
+  /** Not deleted, and of the workspace or of the one model: by an index on the time of the last change. */
+  readonly active: Sql;
+  /** What else is asked of a version besides the filter. */
+  readonly also: Sql;
+  readonly filter: readonly Sql[];
+  readonly keys: readonly SortKey[];
+}
+
+function readQuestion(dialect: Dialect, { workspaceId, filter, orderBy, scope }: VersionQuery): Question {
   const { wantsPrompts, rest } = splitPromptClauses(filter);
-  const keys = sortKeys(orderBy, false);
-  const active = activeIn(workspaceId);
-  const isOfKind = ofKind(wantsPrompts);
+  const isOfKind = sql`r.is_prompt = ${wantsPrompts ? 1 : 0}`;
+  const name = rest.find((each) => each.entity === 'attribute' && each.key === 'name' && each.operator === '=');
+  const model = name?.value?.kind === 'string' ? name.value.text : undefined;
+  const clauses = model === undefined ? rest : rest.filter((each) => each !== name);
+  const of =
+    model === undefined
+      ? sql`r.workspace_id = ${workspaceId}`
+      : sql`r.model_id = (SELECT m.id FROM registered_models m WHERE m.workspace_id = ${workspaceId} AND m.name = ${model} AND m.deleted_at IS NULL)`;
+  return {
+    workspaceId,
+    clauses,
+    isOneModel: model !== undefined,
+    active: sql`${of} AND r.deleted_at IS NULL`,
+    also: scope === undefined ? isOfKind : sql`${isOfKind} AND ${ofModel(scope.includes(sql`m.id`, sql`m.name`))}`,
+    filter: clauses.map((clause) => conditionOf(dialect, clause)),
+    keys: sortKeys(orderBy, model !== undefined),
+  };
+}
+
+function planVersions(dialect: Dialect, question: Question, scope: SearchScope | undefined): OpenPlan {
+  const { workspaceId, clauses, active, also, filter, keys } = question;
   return {
     what: 'model versions',
-    entity: sql`model_versions v`,
-    pk: sql`v.id`,
-    legs: [legOf(orderBy, active, isOfKind)],
+    entity: sql`model_versions r`,
+    pk: sql`r.id`,
+    legs: [legOf(question)],
     keys,
-    filter: rest.map((clause) => condition(db, clause)),
+    filter,
     residuals: [],
-    scope: sql`${active} AND ${isOfKind}`,
-    drivers: rest.flatMap((clause) => {
-      const rows = driverOf(db.dialect, clause, workspaceId);
-      return rows === undefined ? [] : [{ rows, isNarrow: clause.operator === '=' || clause.operator === 'IN' }];
-    }),
-    clauses: rest.map((clause) => `${clause.entity}.${clause.key} ${clause.operator}`),
+    scope: sql`${active} AND ${also}`,
+    drivers: [
+      ...(scope === undefined ? [] : [{ rows: versionsOf(scope.models), isNarrow: true }]),
+      ...clauses.flatMap((clause) => driversOf(dialect, clause, workspaceId)),
+    ],
+    clauses: clauses.map((clause) => `${clause.entity}.${clause.key} ${clause.operator}`),
   };
 }
 
-/** The index on the time of the last change; in other orders it only bounds the chunks, and all of it is walked. */
-function legOf([first]: readonly Ordering[], active: Sql, isOfKind: Sql): Leg {
-  const isDriven = first === undefined || first.key === 'last_updated_timestamp';
-  const descending = !isDriven || (first?.descending ?? true);
-  return {
-    index: sql`model_versions v`,
-    where: active,
-    lead: { column: sql`v.updated_at`, descending },
-    second: { column: sql`v.id`, descending: !descending },
-    join: undefined,
-    also: isOfKind,
-    settled: [],
-    ranks: isDriven ? [0] : [],
-    isDriven,
-    isExact: false,
-  };
-}
-
-/** A superset of the versions that a clause holds for, by an index. */
-function driverOf(dialect: Dialect, clause: Comparison, workspaceId: number): Sql | undefined {
-  const { entity, key, operator, value } = clause;
-  if (entity === 'tag') return driveKeyedText(dialect, clause, TAGS);
-  const isListed = operator === '=' || operator === 'IN';
-  if (key === 'run_id' && isListed) {
-    return sql`SELECT v.id AS pk FROM model_versions v WHERE v.deleted_at IS NULL AND ${matchText(dialect, clause, sql`v.run_id`)}`;
-  }
-  if (key !== 'name') return undefined;
-  if (isListed) {
-    return versionsOf(
-      sql`SELECT m.id AS pk FROM registered_models m WHERE m.workspace_id = ${workspaceId} AND m.deleted_at IS NULL AND ${matchText(dialect, clause, sql`m.name`)}`,
-    );
-  }
-  if ((operator !== 'LIKE' && operator !== 'ILIKE') || value?.kind !== 'string') return undefined;
-  const models = trigramSearch(dialect, 'registered_model_names', value.text);
-  return models === undefined ? undefined : versionsOf(models);
-}
-
-function versionsOf(models: Sql): Sql {
-  return sql`SELECT v.id AS pk FROM (${models}) named CROSS JOIN model_versions v WHERE v.model_id = named.pk AND v.deleted_at IS NULL`;
-}
-
-function activeIn(workspaceId: number): Sql {
-  return sql`v.workspace_id = ${workspaceId} AND v.deleted_at IS NULL`;
-}
-
-function ofKind(isPrompt: boolean): Sql {
-  return sql`v.is_prompt = ${isPrompt ? 1 : 0}`;
-}
-
-function isOneName(each: Comparison): boolean {
-  return each.entity === 'attribute' && each.key === 'name' && each.operator === '=' && each.value?.kind === 'string';
-}
-
-function condition(db: Queries, comparison: Comparison): Sql {
-  if (comparison.entity === 'tag') {
-    const matches = compareText(db.dialect, { value: 't.value', folded: 't.folded' }, comparison);
-    return sql`EXISTS (SELECT 1 FROM model_version_tags t WHERE t.version_id = v.id AND t.key = ${comparison.key} AND ${matches})`;
-  }
-  switch (comparison.key) {
-    case 'name':
-      return compareText(db.dialect, { value: 'm.name', folded: 'm.name_folded' }, comparison);
-    case 'version_number':
-      return compareNumber('v.version', comparison);
-    case 'run_id':
-      return compareText(db.dialect, { value: 'v.run_id', folded: 'NULL' }, comparison);
-    default:
-      return compareText(db.dialect, { value: 'v.source', folded: 'NULL' }, comparison);
-  }
-}
-
-const COLUMNS: Readonly<Record<string, string>> = {
-  name: 'm.name',
-  version_number: 'v.version',
-  creation_timestamp: 'v.created_at',
-  last_updated_timestamp: 'v.updated_at',
+const COLUMNS: Readonly<Record<string, Sql>> = {
+  name: sql`n.name`,
+  version_number: sql`r.version`,
+  creation_timestamp: sql`r.created_at`,
+  last_updated_timestamp: sql`r.updated_at`,
 };
 
 /** The name and the number, which are unique together, decide where the order asked for does not. */
@@ -178,9 +135,67 @@ function sortKeys(orderBy: readonly Ordering[], isOneModel: boolean): SortKey[] 
   ].map(({ key, descending }) => ({
     type: key === 'name' ? 'text' : 'integer',
     descending,
-    value: raw(COLUMNS[key] ?? 'v.updated_at'),
+    value: COLUMNS[key] ?? sql`r.updated_at`,
     rank: undefined,
-    // The one join that conditions on the name use too: an order over many models has the name in it.
-    join: key === 'name' ? sql`LEFT JOIN registered_models m ON m.id = v.model_id` : undefined,
+    join: key === 'name' ? sql`LEFT JOIN registered_models n ON n.id = r.model_id` : undefined,
   }));
+}
+
+/** The index on the time of the last change; in other orders it only bounds the chunks, and all of it is walked. */
+function legOf({ isOneModel, active, also, keys: [first, second] }: Question): Leg {
+  const isDriven = first?.value === COLUMNS.last_updated_timestamp;
+  const descending = !isDriven || (first?.descending ?? true);
+  return {
+    index: sql`model_versions r`,
+    where: active,
+    lead: { column: sql`r.updated_at`, descending },
+    // In the index of one model the number comes next; in that of the workspace the row's id, which ascends.
+    second: isOneModel ? { column: sql`r.version`, descending } : { column: sql`r.id`, descending: !descending },
+    join: undefined,
+    also,
+    settled: [],
+    ranks: isDriven ? [0] : [],
+    isDriven,
+    isExact: isDriven && isOneModel && second?.value === COLUMNS.version_number && second?.descending === descending,
+  };
+}
+
+function conditionOf(dialect: Dialect, clause: Comparison): Sql {
+  if (clause.entity === 'tag') return matchKeyedText(dialect, clause, TAGS);
+  switch (clause.key) {
+    case 'name':
+      return ofModel(matchText(dialect, clause, sql`m.name`, sql`m.name_folded`));
+    case 'version_number':
+      return matchInteger(clause, sql`r.version`);
+    case 'run_id':
+      return matchText(dialect, clause, sql`r.run_id`);
+    default:
+      return matchText(dialect, clause, sql`r.source`);
+  }
+}
+
+function ofModel(condition: Sql): Sql {
+  return sql`EXISTS (SELECT 1 FROM registered_models m WHERE m.id = r.model_id AND ${condition})`;
+}
+
+/** Supersets of the versions that a clause holds for, by an index each. */
+function driversOf(dialect: Dialect, clause: Comparison, workspaceId: number): Driver[] {
+  const { entity, key, operator } = clause;
+  const isNarrow = operator === '=' || operator === 'IN';
+  if (entity === 'tag') {
+    const rows = driveKeyedText(dialect, clause, TAGS);
+    return rows === undefined ? [] : [{ rows, isNarrow }];
+  }
+  if (key === 'name') return driveNames(dialect, clause, workspaceId).map((driver) => ({ ...driver, rows: versionsOf(driver.rows) }));
+  if (key !== 'run_id' || !isNarrow) return [];
+  return [
+    {
+      rows: sql`SELECT r.id AS pk FROM model_versions r WHERE r.deleted_at IS NULL AND ${matchText(dialect, clause, sql`r.run_id`)}`,
+      isNarrow,
+    },
+  ];
+}
+
+function versionsOf(models: Sql): Sql {
+  return sql`SELECT r.id AS pk FROM (${models}) named CROSS JOIN model_versions r WHERE r.model_id = named.pk AND r.deleted_at IS NULL`;
 }

@@ -4,6 +4,13 @@
  */
 import sql, { join, raw, Sql } from 'sql-template-tag';
 
+const TIME_LEAST = Number.MIN_SAFE_INTEGER;
+
+/** A time as it stands in an index beside other columns: where there is none the least, and all beyond 2^53 alike. */
+export function orderedTime(time: number | bigint | null): number {
+  return time === null ? TIME_LEAST : Math.max(TIME_LEAST, Math.min(Number.MAX_SAFE_INTEGER, Number(time)));
+}
+
 /** What a sort key is in a row: its rank (0 a value, higher ones later, both ways) and, at rank 0, its value. */
 export interface KeyValue {
   readonly rank: number;
@@ -26,13 +33,20 @@ export interface IndexColumn {
   readonly descending: boolean;
 }
 
+export interface BetweenColumn extends IndexColumn {
+  /** The sort key after those that have their ranks from the leg is this time. */
+  readonly isKey: boolean;
+}
+
 /** A part of the search, walked along one index: `where` fixes the columns before `lead`. */
 export interface Leg {
   readonly index: Sql;
   readonly where: Sql;
   /** Never null in the leg; undefined where `second` follows the fixed columns at once. */
   readonly lead: IndexColumn | undefined;
-  /** Together with `lead` unique in the leg. */
+  /** An `orderedTime` between `lead` and `second` in the index, by which rows that share one leading value are walked. */
+  readonly between?: BetweenColumn | undefined;
+  /** Together with `lead` and `between` unique in the leg. */
   readonly second: IndexColumn;
   /** The entity, `r`, and how the index leads to it; undefined where the index is the entity's own. */
   readonly join: { readonly from: Sql; readonly where: Sql } | undefined;

@@ -18,10 +18,17 @@ import {
   readKeys,
   upTo,
 } from './search-order.ts';
-import { allOf, type Driver, type FoundRow, type IndexColumn, type KeyValue, type Leg, type SearchPlan } from './search-plan.ts';
+import { allOf, type Driver, type FoundRow, type IndexColumn, type KeyValue, type Leg, orderedTime, type SearchPlan } from './search-plan.ts';
 import { boundLimit, likePattern } from './search-sql.ts';
 
 type Position = KeyValue['value'];
+
+/** Where the cursor stands in a leg. */
+interface Start {
+  readonly lead: Position | undefined;
+  readonly between: Position | undefined;
+  readonly second: Position | undefined;
+}
 
 interface Range {
   readonly where: Sql;
@@ -92,7 +99,7 @@ export class SearchScan {
   }
 
   /** Nothing of the leg from this position on can be among the kept rows. */
-  #isBeyond(leg: Leg, lead: Position | undefined, second: Position | undefined): boolean {
+  #isBeyond(leg: Leg, lead: Position | undefined, second: Position | undefined, between?: Position): boolean {
     const worst = this.#kept[this.#needed - 1];
     if (worst === undefined) return false;
     for (let i = 0; i < leg.ranks.length; i++) {
@@ -104,6 +111,10 @@ export class SearchScan {
       const order = comparePosition(leg.lead, lead, worst.keys[i]?.value ?? null);
       if (order !== 0) return order > 0;
     }
+    if (between !== undefined && leg.between?.isKey) {
+      const order = comparePosition(leg.between, between, timeOf(worst.keys[leg.ranks.length]));
+      if (order !== 0) return order > 0;
+    }
     if (!leg.isExact || second === undefined) return false;
     return comparePosition(leg.second, second, worst.keys[leg.ranks.length]?.value ?? null) >= 0;
   }
@@ -111,11 +122,11 @@ export class SearchScan {
   /** Conditions that cut the leg into chunks of about `chunkSize()` index entries. */
   async *#ranges(leg: Leg, chunkSize: () => number): AsyncGenerator<Range, void> {
     const { lead } = leg;
-    if (lead === undefined) return yield* this.#tied(leg, undefined, undefined, chunkSize);
     const start = this.#startOf(leg);
+    if (lead === undefined) return yield* this.#sharing(leg, undefined, start, chunkSize);
     let from = start?.lead ?? leg.ends?.[0];
-    if (from !== undefined && start?.second !== undefined) {
-      yield* this.#tied(leg, from, start.second, chunkSize);
+    if (from !== undefined && (start?.second !== undefined || start?.between !== undefined)) {
+      yield* this.#sharing(leg, from, start, chunkSize);
       from = await this.#next(leg, from);
       if (from === undefined) return;
     }
@@ -129,17 +140,46 @@ export class SearchScan {
         yield { where: allOf([...on, beyond(lead.column, !lead.descending, bound)]), candidates: size };
         from = bound;
       } else {
-        yield* this.#tied(leg, from, undefined, chunkSize);
+        yield* this.#sharing(leg, from, undefined, chunkSize);
         from = await this.#next(leg, from);
         if (from === undefined) return;
       }
     }
   }
 
-  /** The entries that share one leading value, by the second column. */
-  async *#tied(leg: Leg, at: Position | undefined, after: Position | undefined, chunkSize: () => number): AsyncGenerator<Range, void> {
-    const { lead, second } = leg;
+  /** The entries that share one leading value. */
+  async *#sharing(leg: Leg, at: Position | undefined, start: Start | undefined, chunkSize: () => number): AsyncGenerator<Range, void> {
+    const { lead, between } = leg;
     const same = lead === undefined || at === undefined ? [] : [sql`${lead.column} = ${at}`];
+    if (between === undefined) return yield* this.#tied(leg, at, same, start?.second, chunkSize);
+    const { column, descending } = between;
+    let from = start?.between;
+    for (;;) {
+      if (this.#isBeyond(leg, at, undefined, from)) return;
+      const on = from === undefined ? same : [...same, fromOn(column, descending, from)];
+      const size = chunkSize();
+      const bound = await this.#probe(leg, between, on, size);
+      if (bound === undefined) return yield { where: allOf(on), candidates: size * LAST_CHUNK };
+      if (from === undefined || bound !== from) {
+        yield { where: allOf([...on, beyond(column, !descending, bound)]), candidates: size };
+        from = bound;
+      } else {
+        yield* this.#tied(leg, at, [...same, sql`${column} = ${from}`], undefined, chunkSize);
+        from = await this.#probe(leg, between, [...same, beyond(column, descending, from)], 0);
+        if (from === undefined) return;
+      }
+    }
+  }
+
+  /** The entries that share all values before the second column, `same`, by that. */
+  async *#tied(
+    leg: Leg,
+    at: Position | undefined,
+    same: readonly Sql[],
+    after: Position | undefined,
+    chunkSize: () => number,
+  ): AsyncGenerator<Range, void> {
+    const { second } = leg;
     let from = after;
     for (;;) {
       if (from !== undefined && this.#isBeyond(leg, at, from)) return;
@@ -157,11 +197,13 @@ export class SearchScan {
     return leg.isExact && leg.also === undefined && !this.#isFiltered;
   }
 
-  #startOf(leg: Leg): { lead: Position; second: Position | undefined } | undefined {
-    const at = leg.ranks.length - 1;
-    const cursor = this.#plan.after?.[at];
-    if (!leg.isDriven || cursor === undefined || !isOfLeg(leg, this.#plan.after)) return undefined;
-    return { lead: cursor.value, second: leg.isExact ? this.#plan.after?.[at + 1]?.value : undefined };
+  #startOf(leg: Leg): Start | undefined {
+    const { after } = this.#plan;
+    if (after === undefined || !isOfLeg(leg, after)) return undefined;
+    const next = after[leg.ranks.length];
+    const between = leg.between?.isKey ? timeOf(next) : undefined;
+    if (!leg.isDriven) return { lead: undefined, between, second: undefined };
+    return { lead: after[leg.ranks.length - 1]?.value, between, second: leg.isExact ? next?.value : undefined };
   }
 
   /** Leading values that still can be among the kept rows. */
@@ -177,7 +219,8 @@ export class SearchScan {
   async #probe(leg: Leg, column: IndexColumn, conditions: readonly Sql[], size: number): Promise<Position | undefined> {
     if (this.#isUnbounded(leg)) return undefined;
     const { lead, second } = leg;
-    const order = lead === undefined ? [second] : [lead, second];
+    // What lies between is walked one way, whichever way the others are.
+    const order = leg.between !== undefined ? [column] : lead === undefined ? [second] : [lead, second];
     const by = join(order.map((each) => sql`${each.column} ${direction(each.descending)}`));
     const row = await this.#one(
       sql`SELECT ${column.column} AS at FROM ${leg.index} WHERE ${allOf([leg.where, ...conditions])} ORDER BY ${by} LIMIT 1 OFFSET ${size}`,
@@ -249,6 +292,10 @@ export class SearchScan {
   #all(query: Sql): Promise<Row[]> {
     return this.#db.all(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
   }
+}
+
+function timeOf(key: KeyValue | undefined): number {
+  return orderedTime(key === undefined || key.rank > 0 ? null : Number(key.value));
 }
 
 /** The row could be one of the leg's: its value of the leading key lies on the leg's way. */

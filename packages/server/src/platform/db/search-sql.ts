@@ -19,9 +19,12 @@ export function boundLimit(rows: number): Sql {
   return sql`CAST(${rows} AS INTEGER)`;
 }
 
-/** `%` any text, `_` one character, no escape character. */
+/**
+ * `%` any text, `_` one character, no escape character. SQLite compiles a statement anew each time that a bare `LIKE ?` is bound, to look for
+ * an index: where one would serve, ask for the range of the beginning beside it.
+ */
 export function like(dialect: Dialect, column: Sql, pattern: string): Sql {
-  return dialect === 'sqlite' ? sql`${column} LIKE ${pattern}` : sql`${column} LIKE ${pattern} ESCAPE ''`;
+  return dialect === 'sqlite' ? sql`${column} LIKE CAST(${pattern} AS TEXT)` : sql`${column} LIKE ${pattern} ESCAPE ''`;
 }
 
 /** One placeholder however long the list is, so that lists of any length are one prepared statement. */
