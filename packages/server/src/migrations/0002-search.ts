@@ -3,11 +3,20 @@ import { type Migration, script } from '../platform/db/migrate.ts';
 
 /**
  * What searches start from. Values are indexed by their first 200 characters, for PostgreSQL refuses longer entries. Names are indexed by
- * trigrams of their folded text: `run_names` (of the tag mlflow.runName, by run) and `registered_model_names`.
+ * trigrams of their folded text: `run_names` (of the tag mlflow.runName, by run) and `registered_model_names`. `latest_metrics.started` is
+ * the start of the run (`orderedTime`), by which runs of the same value are walked.
  */
 const SQL = `
 ALTER TABLE logged_models ADD COLUMN name_folded {text};
 CREATE INDEX logged_models_by_run ON logged_models (source_run_id);
+
+ALTER TABLE latest_metrics ADD COLUMN started {int} NOT NULL DEFAULT -9007199254740991;
+UPDATE latest_metrics SET started = (
+  SELECT CASE WHEN r.start_time > 9007199254740991 THEN 9007199254740991 WHEN r.start_time > -9007199254740991 THEN r.start_time ELSE -9007199254740991 END
+  FROM runs r WHERE r.pk = latest_metrics.run_pk
+);
+DROP INDEX latest_metrics_by_value;
+CREATE INDEX latest_metrics_by_value ON latest_metrics (experiment_id, key, is_nan, value, started, run_pk);
 
 CREATE INDEX params_by_value ON params (key, substr(value, 1, 200));
 CREATE INDEX run_tags_by_value ON run_tags (key, substr(value, 1, 200));

@@ -7,10 +7,12 @@ import type { StoredPoint } from './metric-rules.ts';
 export interface PointOwner {
   readonly runPk: number;
   readonly experimentId: number;
+  /** The run's start, an `orderedTime`: runs with the same value are searched newest first. */
+  readonly started: number;
   readonly by: number;
 }
 
-const LATEST_COLUMNS = 'latest_metrics (run_pk, key, experiment_id, value, is_nan, timestamp, step, written_by)';
+const LATEST_COLUMNS = 'latest_metrics (run_pk, key, experiment_id, value, is_nan, timestamp, step, written_by, started)';
 const KEEP_GREATEST =
   'ON CONFLICT (run_pk, key) DO UPDATE SET value = excluded.value, is_nan = excluded.is_nan, timestamp = excluded.timestamp, ' +
   'step = excluded.step, written_by = excluded.written_by ' +
@@ -22,13 +24,13 @@ const POINT_ROWS = manyRows(
   ROWS_PER_STATEMENT,
   (values) => `INSERT INTO metrics (run_pk, key, timestamp, step, value, is_nan, written_by) VALUES ${values} ON CONFLICT DO NOTHING`,
 );
-const LATEST_ROWS = manyRows(8, ROWS_PER_STATEMENT, (values) => `INSERT INTO ${LATEST_COLUMNS} VALUES ${values} ${KEEP_GREATEST}`);
+const LATEST_ROWS = manyRows(9, ROWS_PER_STATEMENT, (values) => `INSERT INTO ${LATEST_COLUMNS} VALUES ${values} ${KEEP_GREATEST}`);
 
 const POSTGRES_INSERT =
   'WITH points AS (SELECT * FROM json_to_recordset(?::json) AS p (key text, "timestamp" bigint, step bigint, value double precision, "isNan" bigint)), ' +
   'stored AS (INSERT INTO metrics (run_pk, key, timestamp, step, value, is_nan, written_by) ' +
   'SELECT ?::bigint, key, "timestamp", step, value, "isNan", ?::bigint FROM points ON CONFLICT DO NOTHING) ' +
-  `INSERT INTO ${LATEST_COLUMNS} SELECT DISTINCT ON (key) ?::bigint, key, ?::bigint, value, "isNan", "timestamp", step, ?::bigint ` +
+  `INSERT INTO ${LATEST_COLUMNS} SELECT DISTINCT ON (key) ?::bigint, key, ?::bigint, value, "isNan", "timestamp", step, ?::bigint, ?::bigint ` +
   `FROM points ORDER BY key, step DESC, "timestamp" DESC, value DESC ${KEEP_GREATEST}`;
 
 /** Exact duplicates are dropped. `latest` holds the greatest of each key among `points`. */
@@ -38,10 +40,10 @@ export async function insertPoints(
   points: readonly StoredPoint[],
   latest: readonly StoredPoint[],
 ): Promise<void> {
-  const { runPk, experimentId, by } = owner;
+  const { runPk, experimentId, started, by } = owner;
   if (tx.dialect === 'postgres') {
     // One round trip instead of one for each point.
-    await tx.run(POSTGRES_INSERT, JSON.stringify(points), runPk, by, runPk, experimentId, by);
+    await tx.run(POSTGRES_INSERT, JSON.stringify(points), runPk, by, runPk, experimentId, by, started);
     return;
   }
   const cells: SqlValue[] = [];
@@ -49,7 +51,7 @@ export async function insertPoints(
   await runManyRows(tx, POINT_ROWS, cells);
   const latestCells: SqlValue[] = [];
   for (const { key, timestamp, step, value, isNan } of latest)
-    latestCells.push(runPk, key, experimentId, value, isNan, timestamp, step, by);
+    latestCells.push(runPk, key, experimentId, value, isNan, timestamp, step, by, started);
   await runManyRows(tx, LATEST_ROWS, latestCells);
 }
 

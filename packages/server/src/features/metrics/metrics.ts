@@ -1,6 +1,7 @@
 /** Metric points of runs: their history, and the latest of each key. Runs decide whether they may be written. */
 import type { Int64 } from '@countersign/contract/mlflow/message.ts';
 import { type Ctx, reading, type TxCtx } from '../../platform/context.ts';
+import { orderedTime } from '../../platform/db/search-plan.ts';
 import { recordMetrics } from '../logged-models/logged-models.ts';
 import { latestOf, type NewPoint, type StoredPoint, sampleSteps, toStored } from './metric-rules.ts';
 import * as store from './metric-store.ts';
@@ -24,6 +25,7 @@ export interface PointsOwner {
   readonly pk: number;
   readonly runId: string;
   readonly experimentId: number;
+  readonly startTime: Int64 | null;
 }
 
 /** Adds checked points to a run that may be written. Exact duplicates are dropped. */
@@ -33,7 +35,8 @@ export async function record(ctx: TxCtx, run: PointsOwner, points: readonly RunP
     const { value, isNan } = toStored(given);
     return { key, timestamp, step, value, isNan };
   });
-  await store.insertPoints(ctx.tx, { runPk: run.pk, experimentId: run.experimentId, by: ctx.principal.id }, stored, latestOf(stored));
+  const owner = { runPk: run.pk, experimentId: run.experimentId, started: orderedTime(run.startTime), by: ctx.principal.id };
+  await store.insertPoints(ctx.tx, owner, stored, latestOf(stored));
   await recordOnModels(ctx, run.runId, points);
 }
 

@@ -3,6 +3,7 @@ import type { Comparison, Ordering } from '@countersign/contract/search.ts';
 import fc from 'fast-check';
 import type { Tx } from '../../platform/db/database.ts';
 import { fold, foldedColumn } from '../../platform/db/fold.ts';
+import { orderedTime } from '../../platform/db/search-plan.ts';
 import { likePattern } from '../../platform/db/search-sql.ts';
 
 export const RUNS = 60;
@@ -110,8 +111,8 @@ export async function store(tx: Tx, runs: readonly FakeRun[]): Promise<void> {
     );
     for (const [key, value] of run.metrics) {
       await tx.run(
-        'INSERT INTO latest_metrics (run_pk, key, experiment_id, value, is_nan, timestamp, step, written_by) VALUES (?, ?, ?, ?, ?, 0, 0, 0)',
-        ...[run.pk, key, run.experimentId, Number.isNaN(value) ? 0 : value, Number.isNaN(value) ? 1 : 0],
+        'INSERT INTO latest_metrics (run_pk, key, experiment_id, value, is_nan, timestamp, step, written_by, started) VALUES (?, ?, ?, ?, ?, 0, 0, 0, ?)',
+        ...[run.pk, key, run.experimentId, Number.isNaN(value) ? 0 : value, Number.isNaN(value) ? 1 : 0, orderedTime(run.startTime)],
       );
     }
     for (const [table, pairs] of [

@@ -48,7 +48,7 @@ export function planRuns(dialect: Dialect, scope: RunScope, filter: Filter, orde
     first?.entity === 'metric'
       ? metricLegs(
           scope,
-          first,
+          order,
           keys,
           filter.filter((_clause, i) => compiled[i]?.condition !== undefined),
         )
@@ -128,18 +128,22 @@ function startTimeLegs(scope: RunScope, keys: readonly SortKey[], first: Orderin
 }
 
 /** Numbers by the index over values, then NaN, then the runs that lack the metric, newest first. `filter` is what SQL decides. */
-function metricLegs(scope: RunScope, order: Ordering, keys: readonly SortKey[], filter: Filter): Leg[] {
-  const isSame = (clause: Clause): boolean => clause.entity === 'metric' && clause.key === order.key;
+function metricLegs(scope: RunScope, order: readonly Ordering[], keys: readonly SortKey[], filter: Filter): Leg[] {
+  const [first, next] = order;
+  if (first === undefined) return [];
+  const isNewestNext = next === undefined || (next.entity === 'attribute' && next.key === 'start_time' && next.descending);
+  const isSame = (clause: Clause): boolean => clause.entity === 'metric' && clause.key === first.key;
   const settled = filter.flatMap((clause, i) => (isSame(clause) ? [i] : []));
   const same = filter.filter(isSame);
   const leg = (experimentId: number, isNan: 0 | 1): Leg => ({
     index: sql`latest_metrics d`,
     where: allOf([
-      sql`d.experiment_id = ${experimentId} AND d.key = ${order.key} AND d.is_nan = ${isNan}`,
+      sql`d.experiment_id = ${experimentId} AND d.key = ${first.key} AND d.is_nan = ${isNan}`,
       ...same.map((clause) => matchMetric(clause, sql`d.value`, sql`d.is_nan`)),
     ]),
-    lead: isNan === 1 ? undefined : { column: sql`d.value`, descending: order.descending },
-    second: { column: sql`d.run_pk`, descending: isNan === 0 && order.descending },
+    lead: isNan === 1 ? undefined : { column: sql`d.value`, descending: first.descending },
+    between: { column: sql`d.started`, descending: true, isKey: isNewestNext },
+    second: { column: sql`d.run_pk`, descending: false },
     join: { from: sql`runs r`, where: sql`r.pk = d.run_pk AND ${inLifecycles(scope)}` },
     also: undefined,
     settled,
@@ -150,9 +154,9 @@ function metricLegs(scope: RunScope, order: Ordering, keys: readonly SortKey[], 
   const legs = [0, 1].flatMap((isNan) => scope.experimentIds.map((id) => leg(id, isNan === 0 ? 0 : 1)));
   // A clause on the metric leaves out the runs that lack it.
   if (same.length > 0) return legs;
-  const lacks = sql`NOT EXISTS (SELECT 1 FROM latest_metrics y WHERE y.run_pk = r.pk AND y.key = ${order.key})`;
-  const isNewestNext = keys.length === 3;
-  const rest = timeLegs(timeIndex(scope), { ranks: [2], key: isNewestNext ? keys[1] : undefined, isExact: isNewestNext, also: lacks });
+  const lacks = sql`NOT EXISTS (SELECT 1 FROM latest_metrics y WHERE y.run_pk = r.pk AND y.key = ${first.key})`;
+  const isTimeNext = keys.length === 3;
+  const rest = timeLegs(timeIndex(scope), { ranks: [2], key: isTimeNext ? keys[1] : undefined, isExact: isTimeNext, also: lacks });
   return [...legs, ...inOrder(rest)];
 }
 

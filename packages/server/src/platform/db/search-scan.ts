@@ -18,7 +18,16 @@ import {
   readKeys,
   upTo,
 } from './search-order.ts';
-import { allOf, type Driver, type FoundRow, type IndexColumn, type KeyValue, type Leg, orderedTime, type SearchPlan } from './search-plan.ts';
+import {
+  allOf,
+  type Driver,
+  type FoundRow,
+  type IndexColumn,
+  type KeyValue,
+  type Leg,
+  orderedTime,
+  type SearchPlan,
+} from './search-plan.ts';
 import { boundLimit, likePattern } from './search-sql.ts';
 
 type Position = KeyValue['value'];
