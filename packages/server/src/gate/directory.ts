@@ -143,15 +143,7 @@ export class Directory {
     if (remembered !== undefined) return remembered;
     const at = this.#epoch;
     const memberRank = await this.#memberRank(workspaceId);
-    const compiled = access.compileAccess(
-      {
-        isAdmin: known.account.isAdmin,
-        // A job's identity gets what it is granted and nothing else.
-        isBornMember: workspaceId === workspaces.DEFAULT_WORKSPACE_ID && known.account.kind !== 'ci',
-        memberRank,
-      },
-      known.grants.filter((each) => each.workspaceId === workspaceId || each.workspaceId === access.EVERY_WORKSPACE),
-    );
+    const compiled = access.compileFor(known.account, workspaceId, memberRank, known.grants);
     if (this.#epoch === at) known.byWorkspace.set(workspaceId, compiled);
     return compiled;
   }

@@ -75,8 +75,24 @@ interface KindRules {
   readonly scope: Scope;
 }
 
+/** What follows an object is granted with it, whatever it was called when it was granted; the other kinds decide nothing here. */
+const DECIDED_BY: Readonly<Record<string, ObjectKind>> = {
+  experiment: 'experiment',
+  run: 'experiment',
+  'logged-model': 'experiment',
+  'registered-model': 'registered-model',
+  'registered-model-version': 'registered-model',
+  prompt: 'registered-model',
+};
+
+function decidesAbout(grant: ReachingGrant): ObjectKind | undefined {
+  // All prompts are not all models, and which models are prompts isn't known here: such a grant gives nothing.
+  if (grant.kind === 'prompt' && grant.objectId < 0 && grant.prefix === '') return undefined;
+  return Object.hasOwn(DECIDED_BY, grant.kind) ? DECIDED_BY[grant.kind] : undefined;
+}
+
 function rulesOf(kind: ObjectKind, all: readonly ReachingGrant[], isBarred: boolean, memberFloor: Rank): KindRules {
-  const grants = isBarred ? [] : all.filter((each) => each.kind === kind);
+  const grants = isBarred ? [] : all.filter((each) => decidesAbout(each) === kind);
   let base = memberFloor;
   let isDenied = isBarred;
   const ranks = new Map<number, Rank>();

@@ -1,13 +1,13 @@
 /** Who may do what: grants to accounts and groups, on one object, on names with a prefix, on a workspace or on all of them. */
-import type { ObjectKind } from '@countersign/contract/access.ts';
-import { GRANT_LEVELS, type GrantLevel, type Level, RANK } from '@countersign/contract/levels.ts';
+import type { Access, ObjectKind } from '@countersign/contract/access.ts';
+import { GRANT_LEVELS, type GrantLevel, type Level, RANK, type Rank } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
-import { announceChange, recordAccess } from '../accounts/accounts.ts';
-import { DEFAULT_WORKSPACE_ID, getSettings } from '../workspaces/workspaces.ts';
-import { fullAccess, type ReachingGrant } from './access-rules.ts';
+import { type Account, announceChange, recordAccess } from '../accounts/accounts.ts';
+import { DEFAULT_WORKSPACE_ID, getSettings, settingsOf } from '../workspaces/workspaces.ts';
+import { compileAccess, fullAccess, type ReachingGrant } from './access-rules.ts';
 import type { Grant, GrantKey, SubjectKind } from './grant-store.ts';
 import * as store from './grant-store.ts';
 
@@ -45,6 +45,25 @@ export function setGrant(ctx: Ctx, key: GrantKey, level: GrantLevel): Promise<Gr
   });
 }
 
+/** A new grant. RESOURCE_ALREADY_EXISTS, with the words given, where there is one, whatever its level. */
+export function addGrant(ctx: Ctx, key: GrantKey, level: GrantLevel, taken: string): Promise<Grant> {
+  return transaction(ctx, async (inner) => {
+    if (await store.find(inner.tx, key)) throw new Problem('RESOURCE_ALREADY_EXISTS', taken);
+    return setGrant(inner, key, level);
+  });
+}
+
+/** Some set, others removed: all of it or nothing. */
+export function changeGrants(
+  ctx: Ctx,
+  change: { readonly set: readonly { readonly key: GrantKey; readonly level: GrantLevel }[]; readonly remove: readonly Grant[] },
+): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    for (const grant of change.remove) await removeGrant(inner, grant);
+    for (const { key, level } of change.set) await setGrant(inner, key, level);
+  });
+}
+
 export function removeGrant(ctx: Ctx, grant: Grant): Promise<void> {
   return transaction(ctx, async (inner) => {
     await store.remove(inner.tx, grant.id);
@@ -54,7 +73,7 @@ export function removeGrant(ctx: Ctx, grant: Grant): Promise<void> {
 }
 
 function modelOf(key: GrantKey): { modelId?: number } {
-  return key.kind === 'registered-model' && key.objectId >= 0 ? { modelId: key.objectId } : {};
+  return (key.kind === 'registered-model' || key.kind === 'prompt') && key.objectId >= 0 ? { modelId: key.objectId } : {};
 }
 
 function factsOf(key: GrantKey) {
@@ -113,6 +132,11 @@ export function listOfSubject(ctx: Ctx, subjectKind: SubjectKind, subjectId: num
   return store.listOfSubject(reading(ctx), subjectKind, subjectId);
 }
 
+/** The same for several subjects of a kind. */
+export function listOfSubjects(ctx: Ctx, subjectKind: SubjectKind, subjectIds: readonly number[]): Promise<Grant[]> {
+  return store.listOfSubjects(reading(ctx), subjectKind, subjectIds);
+}
+
 /** Those on the object itself. */
 export function listOfObject(ctx: Ctx, kind: string, objectId: number): Promise<Grant[]> {
   return store.listOfObject(reading(ctx), kind, objectId);
@@ -135,6 +159,27 @@ export async function forgetSubject(ctx: TxCtx, subjectKind: SubjectKind, subjec
 /** With the workspace it holds in: -1 is every one. */
 export interface PlacedGrant extends ReachingGrant {
   readonly workspaceId: number;
+}
+
+/** What an account may do in a workspace, compiled anew: for questions about others and about other workspaces than the request's. */
+export async function accessIn(ctx: Ctx, account: Account, workspaceId: number): Promise<Access> {
+  if (account.kind === 'local') return fullAccess(true);
+  const db = reading(ctx);
+  const { member_level: level } = await settingsOf(db, workspaceId);
+  return compileFor(account, workspaceId, level === 'NONE' ? 0 : RANK[level], await listReaching(db, account.id));
+}
+
+/** From all grants that reach an account, of whatever workspace. `memberRank`: what the workspace gives a member on every object. */
+export function compileFor(account: Account, workspaceId: number, memberRank: Rank, grants: readonly PlacedGrant[]): Access {
+  return compileAccess(
+    {
+      isAdmin: account.isAdmin,
+      // A job's identity gets what it is granted and nothing else.
+      isBornMember: workspaceId === DEFAULT_WORKSPACE_ID && account.kind !== 'ci',
+      memberRank,
+    },
+    grants.filter((each) => each.workspaceId === workspaceId || each.workspaceId === EVERY_WORKSPACE),
+  );
 }
 
 /** What compiles into a principal's access, over all workspaces. */

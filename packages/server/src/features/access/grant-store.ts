@@ -1,5 +1,5 @@
 import type { GrantLevel } from '@countersign/contract/levels.ts';
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 
 export type SubjectKind = 'principal' | 'group';
 
@@ -99,6 +99,16 @@ export async function listOfSubject(db: Queries, subjectKind: SubjectKind, subje
   return rows.map(fromRow);
 }
 
+/** The same for several subjects of a kind. */
+export async function listOfSubjects(db: Queries, subjectKind: SubjectKind, subjectIds: readonly number[]): Promise<Grant[]> {
+  const rows = await db.all<GrantRow>(
+    `SELECT ${COLUMNS} FROM grants g WHERE g.subject_kind = ? AND g.subject_id IN (${idsOf(db)}) ORDER BY g.id LIMIT 200000`,
+    subjectKind,
+    idList(db, subjectIds),
+  );
+  return rows.map(fromRow);
+}
+
 /** Those on the object itself. */
 export async function listOfObject(db: Queries, kind: string, objectId: number): Promise<Grant[]> {
   const rows = await db.all<GrantRow>(
@@ -141,7 +151,7 @@ export interface ReachingRow {
 
 const REACHING =
   'SELECT g.workspace_id, g.kind, g.object_id, m.name AS object_name, g.prefix, g.level FROM grants g ' +
-  "LEFT JOIN registered_models m ON g.kind = 'registered-model' AND m.id = g.object_id AND m.deleted_at IS NULL WHERE ";
+  "LEFT JOIN registered_models m ON g.kind IN ('registered-model', 'prompt') AND m.id = g.object_id AND m.deleted_at IS NULL WHERE ";
 
 /** What was granted to a principal and to its groups, in every workspace. */
 export function listReaching(db: Queries, principalId: number): Promise<ReachingRow[]> {
