@@ -15,6 +15,7 @@ const ROOMS = [
   'groups',
   'workspaces',
   'access',
+  'administration',
   'artifacts',
   'experiments',
   'logged-models',

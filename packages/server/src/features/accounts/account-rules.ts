@@ -14,6 +14,9 @@ export function checkAccountName(name: string, what = 'user name'): void {
     name === '' ||
     name.length > NAME_CHARACTERS_MAX ||
     name !== name.trim() ||
+    // Browsers and clients take these out of a path.
+    name === '.' ||
+    name === '..' ||
     /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}:]/u.test(name) ||
     !name.isWellFormed()
   ) {

@@ -167,6 +167,25 @@ export async function setProfile(
   );
 }
 
+/** Deleted accounts that had the name. */
+export async function listDeleted(db: Queries, name: string): Promise<Account[]> {
+  const rows = await db.all<AccountRow>(
+    `SELECT ${COLUMNS} FROM principals WHERE name = ? AND state = 'deleted' ORDER BY id LIMIT 1000`,
+    name,
+  );
+  return rows.map(fromRow);
+}
+
+/** What says who it was. The row stays: others refer to it. */
+export async function erase(tx: Queries, id: number, name: string, by: number): Promise<void> {
+  await tx.run(
+    'UPDATE principals SET name = ?, display_name = NULL, email = NULL, password_hash = NULL, written_by = ? WHERE id = ?',
+    name,
+    by,
+    id,
+  );
+}
+
 export async function hasAccounts(db: Queries): Promise<boolean> {
   return (await db.one(`SELECT 1 FROM principals WHERE id > 0 AND kind = 'user' AND state <> 'deleted' LIMIT 1`)) !== undefined;
 }

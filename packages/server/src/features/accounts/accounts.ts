@@ -179,8 +179,13 @@ export async function listPrincipals(ctx: Ctx, ids: readonly number[]): Promise<
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-/** Null takes it away. Whoever was signed in with the old one is signed out by the caller's `tokens.revokeSessions`. */
-export async function setPassword(ctx: Ctx, account: store.Account, password: string | null): Promise<void> {
+/** Null takes it away. `alongside` joins the transaction: whoever was signed in with the old one is signed out there. */
+export async function setPassword(
+  ctx: Ctx,
+  account: store.Account,
+  password: string | null,
+  alongside: (ctx: TxCtx) => Promise<void> = async () => {},
+): Promise<void> {
   if (account.kind !== 'user')
     throw invalid(`'${account.name}' is no person: it signs in with tokens. Make one with countersign token create.`);
   if (password !== null) checkPassword(password);
@@ -189,6 +194,7 @@ export async function setPassword(ctx: Ctx, account: store.Account, password: st
     await store.setPassword(inner.tx, account.id, hash, inner.clock.now(), inner.principal.id);
     recordAccess(inner, { type: 'account.password-set', data: { account_id: account.id, has_password: hash !== null } });
     await announceChange(inner, { principalId: account.id });
+    await alongside(inner);
   });
 }
 
@@ -204,12 +210,13 @@ export function setAdmin(ctx: Ctx, account: store.Account, isAdmin: boolean): Pr
   return transaction(ctx, async (inner) => {
     if (account.kind !== 'user' && isAdmin) throw invalid(`'${account.name}' is no person, and only people administer the server.`);
     await store.setAdmin(inner.tx, account.id, isAdmin, inner.principal.id);
-    if (!isAdmin) await keepAnAdmin(inner);
     recordAccess(inner, { type: 'account.admin-set', data: { account_id: account.id, is_admin: isAdmin } });
     await announceChange(inner, { principalId: account.id });
+    if (!isAdmin) await keepAnAdmin(inner);
   });
 }
 
+/** After the change was announced: until the commit no other one is, so two that take each other's place can't both go through. */
 async function keepAnAdmin(ctx: TxCtx): Promise<void> {
   if ((await store.countActiveAdmins(ctx.tx)) > 0) return;
   throw new Problem('INVALID_STATE', 'This is the last administrator. Make another one first, or nobody could administer the server.');
@@ -219,9 +226,9 @@ async function keepAnAdmin(ctx: TxCtx): Promise<void> {
 export function setState(ctx: Ctx, account: store.Account, state: 'active' | 'disabled'): Promise<void> {
   return transaction(ctx, async (inner) => {
     await store.setState(inner.tx, account.id, state, inner.principal.id);
-    if (state === 'disabled' && account.isAdmin) await keepAnAdmin(inner);
     recordAccess(inner, { type: state === 'active' ? 'account.enabled' : 'account.disabled', data: { account_id: account.id } });
     await announceChange(inner, { principalId: account.id });
+    if (state === 'disabled') await keepAnAdmin(inner);
   });
 }
 
@@ -268,7 +275,24 @@ export async function remove(ctx: TxCtx, account: store.Account): Promise<void> 
     );
   }
   await store.setState(ctx.tx, account.id, 'deleted', ctx.principal.id);
-  if (account.isAdmin) await keepAnAdmin(ctx);
   recordAccess(ctx, { type: 'account.deleted', data: { account_id: account.id } });
+  await announceChange(ctx, { principalId: account.id });
+  if (account.kind === 'user') await keepAnAdmin(ctx);
+}
+
+/** Deleted accounts that had the name, oldest first. */
+export function listDeleted(ctx: Ctx, name: string): Promise<store.Account[]> {
+  return store.listDeleted(reading(ctx), name);
+}
+
+/** What an erased account is called. */
+export function erasedName(id: number): string {
+  return `erased-${id}`;
+}
+
+/** Takes name, display name and address from the row of an account that was removed. What stands beside events is the caller's. */
+export async function erase(ctx: TxCtx, account: store.Account): Promise<void> {
+  await store.erase(ctx.tx, account.id, erasedName(account.id), ctx.principal.id);
+  recordAccess(ctx, { type: 'account.erased', data: { account_id: account.id } });
   await announceChange(ctx, { principalId: account.id });
 }

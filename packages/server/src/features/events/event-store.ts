@@ -177,6 +177,29 @@ export function listTexts(db: Queries, seqs: readonly number[]): Promise<{ seq: 
   );
 }
 
+/** One event, by its place. */
+export function find(db: Queries, seq: number): Promise<ReadRow | undefined> {
+  return db.one(`SELECT ${COLUMNS} FROM events WHERE seq = ?`, seq);
+}
+
+/** Events on a target, of no model, in a stretch of the chain. */
+export function listOnTarget(db: Queries, target: string, afterSeq: number, untilSeq: number): Promise<ReadRow[]> {
+  return db.all(
+    `SELECT ${COLUMNS} FROM events WHERE seq > ? AND seq <= ? AND target = ? ORDER BY seq LIMIT 10000`,
+    afterSeq,
+    untilSeq,
+    target,
+  );
+}
+
+export async function eraseText(tx: Queries, seq: number, field: string): Promise<boolean> {
+  return (await tx.run('DELETE FROM event_texts WHERE seq = ? AND field = ?', seq, field)) > 0;
+}
+
+export function eraseTexts(tx: Queries, seqs: readonly number[]): Promise<number> {
+  return tx.run(`DELETE FROM event_texts WHERE seq IN (${idsOf(tx)})`, idList(tx, seqs));
+}
+
 export function range(db: Queries, afterSeq: number, limit: number): Promise<ReadRow[]> {
   return db.all(`SELECT ${COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, afterSeq, limit);
 }

@@ -171,6 +171,31 @@ export async function listTexts(db: Queries, seqs: readonly number[]): Promise<R
   return texts;
 }
 
+export async function find(db: Queries, seq: number): Promise<RecordedEvent | undefined> {
+  const row = await store.find(db, seq);
+  return row && { ...row, hash: Buffer.from(row.hash).toString('hex') };
+}
+
+const TARGET_STRETCH = 5000;
+
+/** Events on a target that are about no model, after a place in the chain up to its end as it is now. */
+export async function* listOnTarget(db: Queries, target: string, afterSeq: number): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
+  const { seq: end } = await store.getHead(db);
+  for (let seq = afterSeq; seq < end; seq += TARGET_STRETCH) {
+    yield* await store.listOnTarget(db, target, seq, Math.min(seq + TARGET_STRETCH, end));
+  }
+}
+
+/** Erases a text beside an event; its commitment stays in the chain, which still verifies. False where it was erased before. */
+export function eraseText(ctx: TxCtx, seq: number, field: string): Promise<boolean> {
+  return store.eraseText(ctx.tx, seq, field);
+}
+
+/** All texts beside these events. Answers how many there were. */
+export async function eraseTexts(ctx: TxCtx, seqs: readonly number[]): Promise<number> {
+  return seqs.length === 0 ? 0 : store.eraseTexts(ctx.tx, seqs);
+}
+
 export interface ChainVerdict {
   readonly ok: boolean;
   readonly events: number;

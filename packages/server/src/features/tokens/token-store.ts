@@ -102,6 +102,14 @@ export function revokeAllOf(tx: Queries, principalId: number, at: number): Promi
   return tx.run('UPDATE tokens SET revoked_at = ? WHERE principal_id = ? AND revoked_at IS NULL', at, principalId);
 }
 
+export function revokeSessionsOf(tx: Queries, principalId: number, at: number): Promise<number> {
+  return tx.run("UPDATE tokens SET revoked_at = ? WHERE principal_id = ? AND kind = 'session' AND revoked_at IS NULL", at, principalId);
+}
+
+export async function eraseNames(tx: Queries, principalId: number): Promise<void> {
+  await tx.run("UPDATE tokens SET name = '' WHERE principal_id = ?", principalId);
+}
+
 export async function setLastUsed(tx: Queries, id: number, at: number): Promise<void> {
   await tx.run('UPDATE tokens SET last_used_at = ? WHERE id = ?', at, id);
 }

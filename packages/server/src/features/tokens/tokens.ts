@@ -94,6 +94,19 @@ export async function revokeAllOf(ctx: TxCtx, accountId: number): Promise<void> 
   await announceChange(ctx, { principalId: accountId });
 }
 
+/** Signs out every browser. In the caller's transaction. */
+export async function revokeSessionsOf(ctx: TxCtx, accountId: number): Promise<void> {
+  const count = await store.revokeSessionsOf(ctx.tx, accountId, ctx.clock.now());
+  if (count === 0) return;
+  recordAccess(ctx, { type: 'token.sessions-revoked', data: { account_id: accountId, count } });
+  await announceChange(ctx, { principalId: accountId });
+}
+
+/** What somebody called their tokens. In the caller's transaction. */
+export function eraseNames(ctx: TxCtx, accountId: number): Promise<void> {
+  return store.eraseNames(ctx.tx, accountId);
+}
+
 /** No event: it changes nobody's access. */
 export function noteUse(ctx: Ctx, id: number, at: number): Promise<void> {
   return transaction(ctx, (inner) => store.setLastUsed(inner.tx, id, at));
