@@ -1,8 +1,10 @@
 // Measures Countersign, the bare server and the real `mlflow server` side by side: same data, same requests, one run.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { accessFailures, accessReport, measureAccess } from './access.ts';
 import { type FlowMeasurement, measureClientFlow } from './client-flow.ts';
 import { quickSizes, standardSizes } from './dataset.ts';
+import { encryptionFailures, encryptionReport, measureEncryption } from './encryption.ts';
 import { growthFailures, growthReport, measureGrowth } from './growth.ts';
 import { LoadGenerator } from './load-generator.ts';
 import { machineFacts } from './machine-facts.ts';
@@ -109,6 +111,22 @@ async function compareSizes(generator: LoadGenerator, options: BenchOptions): Pr
   conclude(growthFailures(rows));
 }
 
+async function compareAccess(generator: LoadGenerator, options: BenchOptions): Promise<void> {
+  const machine = machineFacts(options.servers.includes('mlflow'));
+  const rows = await measureAccess(generator, options);
+  keep('latest-access.json', { machine, options, rows });
+  process.stdout.write(`${accessReport(rows)}\n`);
+  conclude(accessFailures(rows));
+}
+
+async function compareEncryption(generator: LoadGenerator, options: BenchOptions): Promise<void> {
+  const machine = machineFacts(false);
+  const rows = await measureEncryption(generator, options);
+  keep('latest-encryption.json', { machine, options, rows });
+  process.stdout.write(`${encryptionReport(rows)}\n`);
+  conclude(encryptionFailures(rows));
+}
+
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (options === undefined) {
@@ -118,7 +136,14 @@ async function main(): Promise<void> {
   makeScratchDir();
   const generator = new LoadGenerator();
   try {
-    await (options.isScale ? compareSizes : compareServers)(generator, options);
+    const run = options.isAccess
+      ? compareAccess
+      : options.isEncryption
+        ? compareEncryption
+        : options.isScale
+          ? compareSizes
+          : compareServers;
+    await run(generator, options);
   } finally {
     generator.close();
     deleteScratchDir();

@@ -14,6 +14,8 @@ export type BenchOptions = {
   readonly countersignProgram: string;
   readonly isQuick: boolean;
   readonly isScale: boolean;
+  readonly isAccess: boolean;
+  readonly isEncryption: boolean;
 };
 
 export const usage = `npm run bench -- [options]
@@ -23,6 +25,8 @@ export const usage = `npm run bench -- [options]
   --servers NAME,...   any of countersign, bare, mlflow (default: all three)
   --seconds N          length of one measurement (default 3; 1 with --quick)
   --countersign FILE   the shell program to start as Countersign, say another checkout's (default: this one's bin/countersign)
+  --access             what signing in and permissions cost, at 100,000 grants
+  --encryption         files encrypted at rest beside files in clear
   --scale              compare small with large data instead (Countersign only, or the first of --servers)
 `;
 
@@ -46,6 +50,8 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
     options: {
       quick: { type: 'boolean', default: false },
       scale: { type: 'boolean', default: false },
+      access: { type: 'boolean', default: false },
+      encryption: { type: 'boolean', default: false },
       only: { type: 'string' },
       servers: { type: 'string' },
       seconds: { type: 'string' },
@@ -67,5 +73,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
     countersignProgram: resolve(values.countersign),
     isQuick: values.quick,
     isScale: values.scale,
+    isAccess: values.access,
+    isEncryption: values.encryption,
   };
 }

@@ -67,7 +67,7 @@ async function seedMlflow(dataDir: string, sizes: DatasetSizes): Promise<SeededD
 /** Starts a server on an empty folder, seeds it, and starts it again. */
 export async function prepareServer(kind: ServerKind, sizes: DatasetSizes, folder: string = kind): Promise<PreparedServer> {
   const dataDir = emptyFolder(folder);
-  const isMlflow = kind === 'mlflow-leanest' || kind === 'mlflow-default';
+  const isMlflow = kind.startsWith('mlflow');
   say(`preparing ${folder} …`);
   const seeding = isMlflow ? undefined : await seedFresh(kind, dataDir, sizes);
   const data = seeding?.data ?? (await seedMlflow(dataDir, sizes));

@@ -23,6 +23,17 @@ export function getRequest(port: number, path: string): RequestTemplate {
   return template([`GET ${path} HTTP/1.1`, `Host: 127.0.0.1:${port}`], Buffer.alloc(0));
 }
 
+/** The same with the header Authorization; undefined leaves it as it is. */
+export function authorized(request: RequestTemplate, authorization: string | undefined): RequestTemplate {
+  if (authorization === undefined) return request;
+  const firstLineEnd = request.bytes.indexOf('\r\n') + 2;
+  const header = Buffer.from(`Authorization: ${authorization}\r\n`);
+  return {
+    bytes: Buffer.concat([request.bytes.subarray(0, firstLineEnd), header, request.bytes.subarray(firstLineEnd)]),
+    counterOffsets: request.counterOffsets.map((offset) => offset + header.length),
+  };
+}
+
 /** The body may hold the counter mark as a string; `countingNumber` is written without quotes. */
 export function jsonRequest(port: number, path: string, body: unknown): RequestTemplate {
   const text = JSON.stringify(body).replaceAll(`"#${counterMark}"`, counterMark);

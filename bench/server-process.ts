@@ -1,6 +1,6 @@
 // Starting and stopping the measured servers, each on its own port and data folder.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { treePids } from './process-tree.ts';
 import { projectRoot } from './project-paths.ts';
 import { ensurePythonEnvironment } from './python-environment.ts';
 
-export type ServerKind = 'countersign' | 'bare' | 'mlflow-leanest' | 'mlflow-default';
+export type ServerKind = 'countersign' | 'bare' | 'mlflow-leanest' | 'mlflow-default' | 'mlflow-basic-auth';
 
 export type RunningServer = {
   readonly kind: ServerKind;
@@ -39,6 +39,25 @@ function mlflowLaunch(port: number, dataDir: string, isLeanest: boolean): Launch
   return { command: join(programs, 'mlflow'), args, environment };
 }
 
+function withBasicAuth({ command, args, environment }: Launch, dataDir: string): Launch {
+  const settings = join(dataDir, 'basic_auth.ini');
+  writeFileSync(
+    settings,
+    `[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///${join(dataDir, 'auth.db')}\nadmin_username = admin\n`,
+  );
+  return {
+    command,
+    args: [...args, '--app-name', 'basic-auth'],
+    environment: {
+      ...environment,
+      MLFLOW_AUTH_CONFIG_PATH: settings,
+      MLFLOW_AUTH_ADMIN_USERNAME: 'admin',
+      MLFLOW_AUTH_ADMIN_PASSWORD: 'bench-password-0',
+      MLFLOW_FLASK_SERVER_SECRET_KEY: 'only of this run',
+    },
+  };
+}
+
 function launchOf(kind: ServerKind, port: number, dataDir: string): Launch {
   switch (kind) {
     case 'countersign':
@@ -53,6 +72,8 @@ function launchOf(kind: ServerKind, port: number, dataDir: string): Launch {
       return mlflowLaunch(port, dataDir, true);
     case 'mlflow-default':
       return mlflowLaunch(port, dataDir, false);
+    case 'mlflow-basic-auth':
+      return withBasicAuth(mlflowLaunch(port, dataDir, true), dataDir);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Name and password → account. A verified password is remembered for a short while, as a keyed hash, since checking one is slow on purpose. */
-import { createHmac, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import * as accounts from '../features/accounts/accounts.ts';
 import type { Database } from '../platform/db/database.ts';
 import type { Directory, Known } from './directory.ts';
@@ -11,8 +11,9 @@ const REMEMBERED_MAX = 10_000;
 
 export class Passwords {
   /** Of this process alone: what is remembered says nothing to whoever reads its memory later. */
-  readonly #key = randomBytes(32);
+  readonly #key = randomBytes(32).toString('hex');
   readonly #remembered = new Lru<string, { readonly known: Known; readonly until: number }>(REMEMBERED_MAX);
+  readonly #underWay = new Map<string, Promise<Known | undefined>>();
   readonly #db: Database;
   readonly #directory: Directory;
   readonly #limiter: FailureLimiter;
@@ -27,7 +28,7 @@ export class Passwords {
 
   /** Undefined alike, after the same time, for a wrong password, an unknown name and an account that may not sign in. */
   async find(name: string, password: string, address: string): Promise<Known | undefined> {
-    const key = createHmac('sha256', this.#key).update(name, 'utf8').update('\0').update(password, 'utf8').digest('base64');
+    const key = hash('sha256', `${this.#key}${name}\0${password}`, 'base64');
     const remembered = this.#remembered.get(key);
     // A change of the account makes the directory forget it, and so this.
     if (
@@ -37,6 +38,17 @@ export class Passwords {
     ) {
       return remembered.known;
     }
+    // A client's many connections begin together: one of them is enough to make the server hash.
+    return this.#underWay.get(key) ?? this.#verify(key, name, password, address);
+  }
+
+  #verify(key: string, name: string, password: string, address: string): Promise<Known | undefined> {
+    const verified = this.#look(key, name, password, address).finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, verified);
+    return verified;
+  }
+
+  async #look(key: string, name: string, password: string, address: string): Promise<Known | undefined> {
     if (this.#limiter.isLimited(name, address)) return undefined;
     const account = await accounts.findByPassword(this.#db, name, password);
     const known = account && (await this.#directory.findPrincipal(account.id));
