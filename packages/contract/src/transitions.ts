@@ -1,6 +1,7 @@
 /** Stages and aliases: who stands there, who stood there, and how it changes. */
 import { Type } from 'typebox';
 import { endpoint } from './endpoint.ts';
+import { LEVELS } from './levels.ts';
 import { closed, Done, Id, ModelName, named, nullable, oneOf, PrincipalRef, Time, VersionNumber } from './schemas.ts';
 import { STAGES } from './stages.ts';
 import { TimeText } from './time.ts';
@@ -44,7 +45,28 @@ export const StageOccupants = named('StageOccupants', {
 
 export const AliasHolder = named('AliasHolder', { ...moment, alias: Alias, holder: nullable(HolderSchema, 'null where it is not set.') });
 
+export const ModelAccess = named('ModelAccess', {
+  ...moment,
+  level: oneOf(LEVELS, 'The least that was asked for.'),
+  accounts: Type.Array(closed({ account: PrincipalRef, level: oneOf(LEVELS) }), { description: 'Accounts that could sign in then.' }),
+});
+
 export const transitionEndpoints = [
+  endpoint({
+    id: 'listModelAccess',
+    noun: 'stages and aliases',
+    method: 'GET',
+    path: '/api/v1/models/{name}/access',
+    permission: 'registered-model.manage',
+    summary: 'Who may, or might, act on a model with at least a level.',
+    description: `${AS_OF} Replayed from the events of accounts, groups, grants and settings.`,
+    params: closed({ name: ModelName }),
+    query: closed({
+      as_of: Type.Optional(TimeText),
+      level: Type.Optional(oneOf(LEVELS, 'MANAGE_PRODUCTION where it is left out: who could move it to Production.')),
+    }),
+    output: ModelAccess,
+  }),
   endpoint({
     id: 'getStage',
     noun: 'stages and aliases',

@@ -1,3 +1,4 @@
+import type { Level } from '@countersign/contract/levels.ts';
 import { canonicalStage } from '@countersign/contract/stages.ts';
 import { parseTime } from '@countersign/contract/time.ts';
 import type { transitionEndpoints } from '@countersign/contract/transitions.ts';
@@ -34,6 +35,17 @@ async function answerHolders(ctx: Ctx, holders: readonly audit.Holder[]) {
   }));
 }
 
+async function listModelAccess(ctx: Ctx, name: string, query: AsOfQuery & { readonly level?: Level }) {
+  const level = query.level ?? 'MANAGE_PRODUCTION';
+  const moment = await audit.listAccess(ctx, { name }, level, asOfIn(query));
+  const principalOf = await catalog.listPrincipals(
+    ctx,
+    moment.answer.map((each) => each.accountId),
+  );
+  const accounts = moment.answer.map((each) => ({ account: principalOf(each.accountId), level: each.level }));
+  return { ...momentMembers(moment), level, accounts };
+}
+
 async function getStage(ctx: Ctx, question: audit.ModelQuestion, word: string, query: AsOfQuery) {
   const stage = canonicalStage(word);
   const moment = await audit.getStage(ctx, question, stage, asOfIn(query));
@@ -47,6 +59,7 @@ async function getAlias(ctx: Ctx, question: audit.ModelQuestion, alias: string, 
 }
 
 export const transitionHandlers: Handlers<(typeof transitionEndpoints)[number]['id']> = {
+  listModelAccess: (ctx, { params, query }) => listModelAccess(ctx, params.name, query),
   getStage: (ctx, { params, query }) => getStage(ctx, { name: params.name }, params.stage, query),
   getStageByModelId: (ctx, { params, query }) => getStage(ctx, { id: params.id }, params.stage, query),
   getAlias: (ctx, { params, query }) => getAlias(ctx, { name: params.name }, params.alias, query),

@@ -1,9 +1,12 @@
 /** Reads the record for people: pages of events with their texts, the chain's verdict, and what stood where at a time. */
+import { type Level, levelOf, RANK } from '@countersign/contract/levels.ts';
 import { notFound } from '@countersign/contract/problem.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
 import * as events from '../events/events.ts';
 import * as models from '../models/models.ts';
+import { DEFAULT_WORKSPACE_ID } from '../workspaces/workspaces.ts';
+import { type AccessEvent, foldAccess, whoHad } from './access-history.ts';
 import { foldPlaces, type Holder, occupants, type PlaceEvent } from './audit-rules.ts';
 
 export type { Holder } from './audit-rules.ts';
@@ -35,6 +38,7 @@ export interface EventPageQuery {
 }
 
 interface EventBody {
+  readonly workspace_id: number;
   readonly principal_id: number;
   readonly model_id?: number;
   readonly version_id?: number;
@@ -144,6 +148,47 @@ export async function getAlias(ctx: Ctx, question: ModelQuestion, alias: string,
     const { aliases } = await places(ctx, subject, `alias:${alias}`, untilSeq);
     return aliases.get(alias) ?? null;
   });
+}
+
+export interface AccessAt {
+  readonly accountId: number;
+  readonly level: Level;
+}
+
+/** Which accounts could act on a model at a time (now, where it is undefined) with at least a level: who could have moved or approved it. */
+export async function listAccess(
+  ctx: Ctx,
+  question: ModelQuestion,
+  least: Level,
+  asOf: number | undefined,
+): Promise<Moment<readonly AccessAt[]>> {
+  return at(ctx, question, asOf, async (subject, untilSeq) => {
+    const then = await foldAccess(accessEvents(ctx, untilSeq));
+    const name = await nameThen(ctx, subject, untilSeq);
+    const isDefaultWorkspace = ctx.workspace.id === DEFAULT_WORKSPACE_ID;
+    const had = whoHad(then, { workspaceId: ctx.workspace.id, isDefaultWorkspace, id: subject.id, name }, RANK[least]);
+    return had.map(({ accountId, rank }) => ({ accountId, level: levelOf(rank) ?? least }));
+  });
+}
+
+async function* accessEvents(ctx: Ctx, untilSeq: number): AsyncGenerator<AccessEvent> {
+  for await (const event of events.listOfAccess(reading(ctx), untilSeq)) {
+    const body = readBody(event.body);
+    yield { type: event.type, workspaceId: body.workspace_id, data: body.data };
+  }
+}
+
+/** Prefixes went by the name that the model had. */
+async function nameThen(ctx: Ctx, subject: Subject, untilSeq: number): Promise<string> {
+  let name = subject.name ?? '';
+  const query = { workspaceId: ctx.workspace.id, modelId: subject.id, target: undefined, untilSeq };
+  for await (const event of events.listOfModel(reading(ctx), query)) {
+    if (!event.type.startsWith('registered-model.')) continue;
+    const { data } = readBody(event.body);
+    if (event.type === 'registered-model.renamed') name = String(data.to);
+    else if (typeof data.name === 'string') name = data.name;
+  }
+  return name;
 }
 
 async function at<Answer>(

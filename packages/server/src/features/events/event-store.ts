@@ -167,6 +167,16 @@ export function listOfModel(
     : db.all(`${start} AND target = ? ORDER BY seq LIMIT ?`, ...values, query.target, query.limit);
 }
 
+/** Events of access in every workspace, oldest first. The condition is written as the index has it. */
+export function listOfAccess(db: Queries, query: { afterSeq: number; untilSeq: number; limit: number }): Promise<ReadRow[]> {
+  return db.all(
+    `SELECT ${COLUMNS} FROM events WHERE target = 'access' AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+    query.afterSeq,
+    query.untilSeq,
+    query.limit,
+  );
+}
+
 const TEXTS_MAX = 200_000;
 
 /** The texts beside a page of events, by event and field. */

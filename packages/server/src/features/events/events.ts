@@ -145,16 +145,27 @@ export interface ModelEventQuery {
   readonly untilSeq: number;
 }
 
-const MODEL_PAGE = 1000;
+const FOLD_PAGE = 1000;
 
 /** A model's events up to a place in the chain, oldest first, as they are needed. */
-export async function* listOfModel(db: Queries, query: ModelEventQuery): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
+export function listOfModel(db: Queries, query: ModelEventQuery): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
+  return pages((afterSeq, limit) => store.listOfModel(db, { ...query, afterSeq, limit }));
+}
+
+/** Who may do what: all events of access up to a place in the chain, of every workspace, oldest first. */
+export function listOfAccess(db: Queries, untilSeq: number): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
+  return pages((afterSeq, limit) => store.listOfAccess(db, { afterSeq, untilSeq, limit }));
+}
+
+async function* pages<Row extends { readonly seq: number }>(
+  read: (afterSeq: number, limit: number) => Promise<readonly Row[]>,
+): AsyncGenerator<Row> {
   let afterSeq = 0;
   for (;;) {
-    const page = await store.listOfModel(db, { ...query, afterSeq, limit: MODEL_PAGE });
+    const page = await read(afterSeq, FOLD_PAGE);
     yield* page;
     const last = page.at(-1);
-    if (last === undefined || page.length < MODEL_PAGE) return;
+    if (last === undefined || page.length < FOLD_PAGE) return;
     await setImmediate();
     afterSeq = last.seq;
   }
