@@ -66,5 +66,5 @@ export async function openTestContext(): Promise<TestContext> {
 
 /** A gate that lets everybody through with one context, for tests of what is behind it. */
 export function openGate(contextOf: () => Ctx): Gate {
-  return { admit: async () => contextOf(), authorize: () => undefined };
+  return { admit: async () => contextOf(), authorize: () => undefined, isPassword: async () => true };
 }

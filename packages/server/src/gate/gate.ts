@@ -21,6 +21,8 @@ export interface Gate {
   admit(exchange: Exchange, permission: Permission): Promise<Ctx>;
   /** After the request was read. Throws PERMISSION_DENIED. */
   authorize(ctx: Ctx, permission: Permission, input: NamedObjects): Promise<void> | undefined;
+  /** Whether an account signs in with this password; asking is limited as signing in is. */
+  isPassword(exchange: Exchange, name: string, password: string): Promise<boolean>;
 }
 
 export interface GateOptions {
@@ -118,6 +120,7 @@ export function createGate({ base, onError }: GateOptions): Gate {
       if (limited === undefined) return authorize(ctx, objects, permission, input);
       return limited.then(() => authorize(ctx, objects, permission, input));
     },
+    isPassword: async ({ req }, name, password) => (await passwords.find(name, password, req.socket.remoteAddress ?? '')) !== undefined,
   };
 }
 

@@ -121,6 +121,10 @@ export function findGrant(ctx: Ctx, key: GrantKey): Promise<Grant | undefined> {
   return store.find(reading(ctx), key);
 }
 
+export function findGrantById(ctx: Ctx, id: number): Promise<Grant | undefined> {
+  return store.findById(reading(ctx), id);
+}
+
 /** RESOURCE_DOES_NOT_EXIST. */
 export async function getGrant(ctx: Ctx, id: number): Promise<Grant> {
   const grant = await store.findById(reading(ctx), id);

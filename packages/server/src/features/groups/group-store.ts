@@ -1,4 +1,4 @@
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 
 export interface Group {
   readonly id: number;
@@ -58,6 +58,17 @@ export async function list(db: Queries, page: { afterId: number; limit: number }
   return rows.map(fromRow);
 }
 
+/** By id. -1 for those of the server. */
+export async function listPage(db: Queries, workspaceId: number, page: { afterId: number; limit: number }): Promise<Group[]> {
+  const rows = await db.all<GroupRow>(
+    `SELECT ${COLUMNS} FROM account_groups g WHERE g.workspace_id = ? AND g.id > ? ORDER BY g.id LIMIT ?`,
+    workspaceId,
+    page.afterId,
+    page.limit,
+  );
+  return rows.map(fromRow);
+}
+
 export async function listInWorkspace(db: Queries, workspaceId: number): Promise<Group[]> {
   const rows = await db.all<GroupRow>(
     `SELECT ${COLUMNS} FROM account_groups g WHERE g.workspace_id = ? ORDER BY g.name LIMIT 10000`,
@@ -70,6 +81,14 @@ export async function listOf(db: Queries, principalId: number): Promise<Group[]>
   const rows = await db.all<GroupRow>(
     `SELECT ${COLUMNS} FROM account_groups g WHERE g.id IN (SELECT group_id FROM group_members WHERE principal_id = ?) ORDER BY g.id LIMIT 10000`,
     principalId,
+  );
+  return rows.map(fromRow);
+}
+
+export async function listByIds(db: Queries, ids: readonly number[]): Promise<Group[]> {
+  const rows = await db.all<GroupRow>(
+    `SELECT ${COLUMNS} FROM account_groups g WHERE g.id IN (${idsOf(db)}) ORDER BY g.id LIMIT 10000`,
+    idList(db, ids),
   );
   return rows.map(fromRow);
 }
@@ -126,6 +145,37 @@ export function listMembers(db: Queries, groupId: number, page: { afterId: numbe
   );
 }
 
+/** Each account once, whatever its membership comes from. */
+export async function listMemberIds(db: Queries, groupId: number, page: { afterId: number; limit: number }): Promise<number[]> {
+  const rows = await db.all<{ principal_id: number }>(
+    'SELECT DISTINCT principal_id FROM group_members WHERE group_id = ? AND principal_id > ? ORDER BY principal_id LIMIT ?',
+    groupId,
+    page.afterId,
+    page.limit,
+  );
+  return rows.map((row) => row.principal_id);
+}
+
+export function listMembershipsOf(db: Queries, groupId: number, principalIds: readonly number[]): Promise<Member[]> {
+  return db.all(
+    `SELECT principal_id, source, added_at FROM group_members WHERE group_id = ? AND principal_id IN (${idsOf(db)}) ORDER BY principal_id, source LIMIT 10000`,
+    groupId,
+    idList(db, principalIds),
+  );
+}
+
+export function listNames(db: Queries, ids: readonly number[]): Promise<{ id: number; name: string }[]> {
+  return db.all(`SELECT id, name FROM account_groups WHERE id IN (${idsOf(db)}) ORDER BY id LIMIT 10000`, idList(db, ids));
+}
+
 export function listMemberships(db: Queries, principalId: number): Promise<{ group_id: number; source: string }[]> {
   return db.all('SELECT group_id, source FROM group_members WHERE principal_id = ? ORDER BY group_id, source LIMIT 10000', principalId);
+}
+
+/** Each group once, whatever the membership comes from. */
+export function listGroupIdsOf(db: Queries, principalIds: readonly number[]): Promise<{ principal_id: number; group_id: number }[]> {
+  return db.all(
+    `SELECT DISTINCT principal_id, group_id FROM group_members WHERE principal_id IN (${idsOf(db)}) ORDER BY principal_id, group_id LIMIT 200000`,
+    idList(db, principalIds),
+  );
 }

@@ -70,12 +70,31 @@ export function list(ctx: Ctx, page: { afterId: number; limit: number }): Promis
   return store.list(reading(ctx), page);
 }
 
+/** Those of no workspace, by id. */
+export function listServerWide(ctx: Ctx, page: { afterId: number; limit: number }): Promise<Group[]> {
+  return store.listPage(reading(ctx), SERVER_WIDE, page);
+}
+
+export async function listNames(ctx: Ctx, ids: readonly number[]): Promise<ReadonlyMap<number, string>> {
+  return new Map((await store.listNames(reading(ctx), ids)).map(({ id, name }) => [id, name]));
+}
+
 export function listInWorkspace(ctx: Ctx, workspaceId: number): Promise<Group[]> {
   return store.listInWorkspace(reading(ctx), workspaceId);
 }
 
 export function listOf(ctx: Ctx, accountId: number): Promise<Group[]> {
   return store.listOf(reading(ctx), accountId);
+}
+
+/** The groups of several accounts, by account. */
+export async function listOfAccounts(ctx: Ctx, accountIds: readonly number[]): Promise<ReadonlyMap<number, readonly Group[]>> {
+  const db = reading(ctx);
+  const memberships = await store.listGroupIdsOf(db, accountIds);
+  const found = await store.listByIds(db, [...new Set(memberships.map((each) => each.group_id))]);
+  const byId = new Map(found.map((group) => [group.id, group]));
+  const byAccount = Map.groupBy(memberships, (each) => each.principal_id);
+  return new Map([...byAccount].map(([id, rows]) => [id, rows.flatMap((row) => byId.get(row.group_id) ?? [])]));
 }
 
 export function update(ctx: Ctx, group: Group, change: { name?: string; description?: string | null }): Promise<Group> {
@@ -146,6 +165,16 @@ export function setMembershipsFrom(ctx: Ctx, account: Account, source: string, n
 
 export function listMembers(ctx: Ctx, groupId: number, page: { afterId: number; limit: number }): Promise<store.Member[]> {
   return store.listMembers(reading(ctx), groupId, page);
+}
+
+/** Accounts in the group, each once, by id. */
+export function listMemberIds(ctx: Ctx, groupId: number, page: { afterId: number; limit: number }): Promise<number[]> {
+  return store.listMemberIds(reading(ctx), groupId, page);
+}
+
+/** What makes these accounts members; several sources may. */
+export function listMembershipsOf(ctx: Ctx, groupId: number, accountIds: readonly number[]): Promise<store.Member[]> {
+  return store.listMembershipsOf(reading(ctx), groupId, accountIds);
 }
 
 /** All memberships of an account that goes. In the caller's transaction. */
