@@ -6,7 +6,19 @@ import type { Permission } from './permissions.ts';
 export type ApiMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** The groups of the documentation, in its order. */
-export const API_NOUNS = ['models', 'versions', 'stages and aliases', 'deleted', 'comparisons', 'events', 'settings'] as const;
+export const API_NOUNS = [
+  'models',
+  'versions',
+  'stages and aliases',
+  'deleted',
+  'comparisons',
+  'events',
+  'settings',
+  'accounts',
+  'groups',
+  'tokens',
+  'grants',
+] as const;
 export type ApiNoun = (typeof API_NOUNS)[number];
 
 export interface Endpoint {

@@ -2,7 +2,7 @@
 import { Type } from 'typebox';
 import { endpoint } from './endpoint.ts';
 import { ByModelId, ByName } from './models.ts';
-import { closed, Id, Limit, NextPageToken, NO_PARAMS, named, nullable, oneOf, PageToken, PrincipalRef, Time } from './schemas.ts';
+import { closed, Done, Id, Limit, NextPageToken, NO_PARAMS, named, nullable, oneOf, PageToken, PrincipalRef, Time } from './schemas.ts';
 
 export const EventSchema = named('Event', {
   seq: Type.Integer({ description: 'Place in the chain, from 1, without gaps.' }),
@@ -76,5 +76,16 @@ export const eventEndpoints = [
       events: Type.Integer({ description: 'How many follow from the one before.' }),
       first_bad: nullable(Type.Integer(), 'The first that does not.'),
     }),
+  }),
+  endpoint({
+    id: 'eraseEventText',
+    noun: 'events',
+    method: 'DELETE',
+    path: '/api/v1/events/{seq}/texts/{field}',
+    permission: 'server.admin',
+    summary: 'Erase one text beside an event for ever.',
+    description: 'The event and its commitment to the text stay, so the chain still verifies. Erasing it once more changes nothing.',
+    params: closed({ seq: Type.Integer({ minimum: 1 }), field: Type.String({ minLength: 1, description: 'A member of `texts`.' }) }),
+    output: Done,
   }),
 ] as const;

@@ -1,8 +1,12 @@
 /** Every endpoint of the native API. An entry here without a handler doesn't compile. */
+import { accountEndpoints } from './accounts.ts';
 import { comparisonEndpoints } from './comparisons.ts';
 import { eventEndpoints } from './events.ts';
+import { grantEndpoints } from './grants.ts';
+import { groupEndpoints } from './groups.ts';
 import { modelEndpoints } from './models.ts';
 import { settingsEndpoints } from './settings-endpoints.ts';
+import { tokenEndpoints } from './tokens.ts';
 import { transitionEndpoints } from './transitions.ts';
 import { versionEndpoints } from './versions.ts';
 
@@ -13,6 +17,10 @@ export const endpoints = [
   ...comparisonEndpoints,
   ...eventEndpoints,
   ...settingsEndpoints,
+  ...accountEndpoints,
+  ...groupEndpoints,
+  ...tokenEndpoints,
+  ...grantEndpoints,
 ] as const;
 
 export type AnyEndpoint = (typeof endpoints)[number];

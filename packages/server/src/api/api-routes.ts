@@ -6,13 +6,17 @@ import type { Gate } from '../gate/gate.ts';
 import type { FileRoots } from '../platform/blobs/file-roots.ts';
 import type { Ctx } from '../platform/context.ts';
 import type { Reply, Route } from '../platform/http/exchange.ts';
+import { accountHandlers } from './account-handlers.ts';
 import { comparisonHandlers } from './comparison-handlers.ts';
 import { documentationRoutes } from './documentation-routes.ts';
 import { eventHandlers } from './event-handlers.ts';
+import { grantHandlers } from './grant-handlers.ts';
+import { groupHandlers } from './group-handlers.ts';
 import type { Handlers } from './handlers.ts';
 import { type RawInput, readInput } from './input.ts';
 import { modelHandlers } from './model-handlers.ts';
 import { settingsHandlers } from './settings-handlers.ts';
+import { tokenHandlers } from './token-handlers.ts';
 import { transitionHandlers } from './transition-handlers.ts';
 import { validatorOf } from './validators.ts';
 import { versionHandlers } from './version-handlers.ts';
@@ -24,6 +28,10 @@ const handlersWith = (fileRoots?: FileRoots): Handlers => ({
   ...comparisonHandlers,
   ...eventHandlers,
   ...settingsHandlers,
+  ...accountHandlers,
+  ...groupHandlers,
+  ...tokenHandlers,
+  ...grantHandlers,
 });
 
 export interface ApiOptions {

@@ -1,10 +1,12 @@
 import type { eventEndpoints } from '@countersign/contract/events.ts';
 import { PAGE_SIZE } from '@countersign/contract/schemas.ts';
+import * as administration from '../features/administration/administration.ts';
 import * as audit from '../features/audit/audit.ts';
 import * as catalog from '../features/catalog/catalog.ts';
 import * as models from '../features/models/models.ts';
 import type { Ctx } from '../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
+import { done } from './answers.ts';
 import type { Handlers } from './handlers.ts';
 
 interface EventQuery {
@@ -59,4 +61,5 @@ export const eventHandlers: Handlers<(typeof eventEndpoints)[number]['id']> = {
     const { ok, events, firstBad } = await audit.verify(ctx);
     return { ok, events, first_bad: firstBad ?? null };
   },
+  eraseEventText: (ctx, { params }) => done(administration.eraseEventText(ctx, params.seq, params.field)),
 };

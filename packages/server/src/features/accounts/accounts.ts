@@ -173,6 +173,11 @@ export function listByIds(ctx: Ctx, ids: readonly number[]): Promise<store.Accou
   return store.listByIds(reading(ctx), ids);
 }
 
+/** Service accounts that somebody answers for. */
+export function listOwnedBy(ctx: Ctx, ownerId: number): Promise<store.Account[]> {
+  return store.listOwnedBy(reading(ctx), ownerId);
+}
+
 /** Who wrote something, by id; names of the deleted too. */
 export async function listPrincipals(ctx: Ctx, ids: readonly number[]): Promise<ReadonlyMap<number, store.PrincipalRow>> {
   const rows = await store.listPrincipals(reading(ctx), [...new Set(ids)]);

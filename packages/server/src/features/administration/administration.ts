@@ -71,6 +71,18 @@ export function disable(ctx: Ctx, account: accounts.Account, end: EndTokens): Pr
   });
 }
 
+/** `ownerId` undefined: the owner stays. */
+export function describeServiceAccount(
+  ctx: Ctx,
+  account: accounts.Account,
+  change: { readonly name: string; readonly displayName: string | null; readonly ownerId: number | undefined },
+): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    await accounts.setProfile(inner, account, { name: change.name, displayName: change.displayName, email: account.email });
+    if (change.ownerId !== undefined && change.ownerId !== account.ownerId) await accounts.setOwner(inner, account, change.ownerId);
+  });
+}
+
 function endAccess(ctx: TxCtx, account: accounts.Account, { revokesTokens }: EndTokens): Promise<void> {
   return revokesTokens ? tokens.revokeAllOf(ctx, account.id) : tokens.revokeSessionsOf(ctx, account.id);
 }

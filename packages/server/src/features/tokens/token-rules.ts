@@ -33,6 +33,27 @@ export function checkScopes(scopes: readonly string[]): void {
   }
 }
 
+/** Whether a token with this scope may make one with that word. Undefined: no token limits the caller. */
+export function coversWord(scope: TokenScope | undefined, word: string): boolean {
+  if (scope === undefined) return true;
+  if (word.startsWith('run:')) return scope.asks.has('write') || scope.runs.has(word.slice(4));
+  if (word.startsWith('check:')) return scope.asks.has('admin') || scope.checks.has(word.slice(6));
+  if (word === 'read' || word === 'write' || word === 'admin') return scope.asks.has(word);
+  return scope.asks.has('write') || scope.asks.has(word);
+}
+
+/** The fewest words that mean the scope: `readScopes` backwards. */
+export function wordsOf({ asks, runs, checks }: TokenScope): string[] {
+  const widest = (['admin', 'write', 'read'] as const).find((word) => asks.has(word));
+  const others = [...asks].filter((word) => !['nothing', 'read', 'write', 'admin'].includes(word));
+  return [
+    ...(widest === undefined ? [] : [widest]),
+    ...others,
+    ...[...runs].map((id) => `run:${id}`),
+    ...[...checks].map((name) => `check:${name}`),
+  ];
+}
+
 export function readScopes(scopes: readonly string[]): TokenScope {
   const asks = new Set<string>(['nothing']);
   const runs = new Set<string>();

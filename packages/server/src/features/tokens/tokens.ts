@@ -3,10 +3,10 @@ import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
 import { type Account, announceChange, recordAccess } from '../accounts/accounts.ts';
-import { checkScopes, digestOfToken, TOKEN_BYTES, TOKEN_PREFIX } from './token-rules.ts';
+import { checkScopes, coversWord, digestOfToken, TOKEN_BYTES, TOKEN_PREFIX } from './token-rules.ts';
 import * as store from './token-store.ts';
 
-export { isToken, readScopes } from './token-rules.ts';
+export { checkScopes, isToken, readScopes, wordsOf } from './token-rules.ts';
 export type { Token, TokenKind } from './token-store.ts';
 
 const NAME_CHARACTERS_MAX = 200;
@@ -28,8 +28,16 @@ export interface MintedToken {
   readonly secret: string;
 }
 
+/** PERMISSION_DENIED where the caller's own token may less. */
 export function mint(ctx: Ctx, account: Account, input: NewToken): Promise<MintedToken> {
   checkScopes(input.scopes);
+  const beyond = input.scopes.find((word) => !coversWord(ctx.tokenScope, word));
+  if (beyond !== undefined) {
+    throw new Problem(
+      'PERMISSION_DENIED',
+      `Permission denied: the token in use may not make one with the scope '${beyond}', which it doesn't have itself. Sign in, or use a token with the scope 'admin'.`,
+    );
+  }
   if (input.name.length > NAME_CHARACTERS_MAX) throw invalid(`The name of a token may have at most ${NAME_CHARACTERS_MAX} characters.`);
   return transaction(ctx, async (inner) => {
     const at = inner.clock.now();
@@ -67,6 +75,10 @@ export function findBySecret(db: Queries, secret: string): Promise<store.Token |
 
 export function list(ctx: Ctx, accountId: number): Promise<store.Token[]> {
   return store.listOf(reading(ctx), accountId);
+}
+
+export function find(ctx: Ctx, id: number): Promise<store.Token | undefined> {
+  return store.findById(reading(ctx), id);
 }
 
 /** RESOURCE_DOES_NOT_EXIST. */
