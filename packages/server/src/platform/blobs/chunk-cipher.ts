@@ -2,7 +2,7 @@
  * A file encrypted by chunk: AES-256-GCM under a key of its own, so that the chunk's number can be its nonce. File, number and whether it is
  * the last are authenticated: a chunk that was changed, moved, taken from another file or cut off opens nowhere. The form is on disk for ever.
  */
-import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
 import { CHUNK_BYTES } from './blob-store.ts';
 
 const TAG_BYTES = 16;
@@ -28,7 +28,7 @@ export function sealedSizeOf(sizeBytes: number): number {
 }
 
 /** The parts of what is stored, in order. */
-export function sealChunk(key: Buffer, place: ChunkPlace, plain: Uint8Array): Buffer[] {
+export function sealChunk(key: KeyObject, place: ChunkPlace, plain: Uint8Array): Buffer[] {
   const cipher = createCipheriv('aes-256-gcm', key, nonceOf(place)).setAAD(boundTo(place));
   const body = cipher.update(plain);
   cipher.final();
@@ -36,7 +36,7 @@ export function sealChunk(key: Buffer, place: ChunkPlace, plain: Uint8Array): Bu
 }
 
 /** Undefined for anything but what was sealed for this place. */
-export function openChunk(key: Buffer, place: ChunkPlace, sealed: Buffer): Buffer | undefined {
+export function openChunk(key: KeyObject, place: ChunkPlace, sealed: Buffer): Buffer | undefined {
   if (sealed.length < TAG_BYTES) return undefined;
   const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(place), { authTagLength: TAG_BYTES });
   decipher.setAAD(boundTo(place)).setAuthTag(sealed.subarray(-TAG_BYTES));

@@ -2,10 +2,11 @@
  * Blobs in clear and encrypted ones over one store of files. An encrypted blob has a key of its own, wrapped by its domain's, and a file
  * named at random: the same bytes are another file each time, and which of them counts is in the database.
  */
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { Problem } from '@countersign/contract/problem.ts';
 import type { MasterKeys } from '../secrets/master-keys.ts';
-import { KEY_BYTES, open, type RandomBytes, seal, toKey } from '../secrets/sealing.ts';
+import { KEY_BYTES, open, type RandomBytes, seal } from '../secrets/sealing.ts';
 import {
   type BlobName,
   type BlobPage,
@@ -48,11 +49,12 @@ export class EncryptedBlobStore implements BlobStore {
     if (domainKey === undefined) return this.#files.put(domain, bytes);
     const outer = await this.#keys.open(domainKey);
     const fileId = this.#randomBytes(FILE_ID_BYTES).toString('hex');
-    const key = toKey(this.#randomBytes(KEY_BYTES));
+    const key = this.#randomBytes(KEY_BYTES);
+    const object = createSecretKey(key);
     const stored = await this.#files.putEncoded(domain, fileId, bytes, (chunk, number, isLast) =>
-      sealChunk(key.bytes, { fileId, number, isLast }, chunk),
+      sealChunk(object, { fileId, number, isLast }, chunk),
     );
-    const wrappedKey = seal(key.bytes, outer, ownerOf(fileId), this.#randomBytes);
+    const wrappedKey = seal(key, outer, ownerOf(fileId), this.#randomBytes);
     return { ...stored, encryption: { fileId, wrappedKey, domainKey } };
   }
 
@@ -102,10 +104,10 @@ export class EncryptedBlobStore implements BlobStore {
     return opened.length === 1 && only ? only : Buffer.concat(opened);
   }
 
-  async #keyOf({ fileId, wrappedKey, domainKey }: Encryption): Promise<Buffer> {
+  async #keyOf({ fileId, wrappedKey, domainKey }: Encryption): Promise<KeyObject> {
     const key = open(wrappedKey, await this.#keys.open(domainKey), ownerOf(fileId));
     if (key === undefined) throw new ChangedBytes();
-    return key;
+    return createSecretKey(key);
   }
 
   has(blob: BlobName): Promise<boolean> {
