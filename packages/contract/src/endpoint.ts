@@ -18,6 +18,8 @@ export const API_NOUNS = [
   'groups',
   'tokens',
   'grants',
+  'sign-in',
+  'CI identities',
 ] as const;
 export type ApiNoun = (typeof API_NOUNS)[number];
 

@@ -1,11 +1,13 @@
 /** Every endpoint of the native API. An entry here without a handler doesn't compile. */
 import { accountEndpoints } from './accounts.ts';
+import { ciTrustEndpoints } from './ci-trusts.ts';
 import { comparisonEndpoints } from './comparisons.ts';
 import { eventEndpoints } from './events.ts';
 import { grantEndpoints } from './grants.ts';
 import { groupEndpoints } from './groups.ts';
 import { modelEndpoints } from './models.ts';
 import { settingsEndpoints } from './settings-endpoints.ts';
+import { signInEndpoints } from './sign-in.ts';
 import { tokenEndpoints } from './tokens.ts';
 import { transitionEndpoints } from './transitions.ts';
 import { versionEndpoints } from './versions.ts';
@@ -21,6 +23,8 @@ export const endpoints = [
   ...groupEndpoints,
   ...tokenEndpoints,
   ...grantEndpoints,
+  ...signInEndpoints,
+  ...ciTrustEndpoints,
 ] as const;
 
 export type AnyEndpoint = (typeof endpoints)[number];

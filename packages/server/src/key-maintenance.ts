@@ -4,6 +4,7 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { notFound } from '@countersign/contract/problem.ts';
 import * as artifacts from './features/artifacts/artifacts.ts';
 import { record } from './features/events/events.ts';
+import * as signIn from './features/sign-in/sign-in.ts';
 import * as webhooks from './features/webhooks/webhooks.ts';
 import { findWorkspace } from './features/workspaces/workspaces.ts';
 import { type Ctx, transaction } from './platform/context.ts';
@@ -12,7 +13,7 @@ import { countByKey, listUnderOthers, replaceSealed, type SealedColumn, type Sea
 import { type Key, keyIdOf, open, seal } from './platform/secrets/sealing.ts';
 
 /** Every column that SecretBox writes: with WORKSPACE_KEYS, all that would be lost with a master key that is taken away too early. */
-const SECRETS: readonly SealedColumn[] = [webhooks.SECRETS];
+const SECRETS: readonly SealedColumn[] = [webhooks.SECRETS, signIn.SECRETS];
 
 /** How often a running server looks for a new master key. */
 export const KEYS_EVERY_MS = 5_000;

@@ -12,16 +12,17 @@ import { documentationRoutes } from './documentation-routes.ts';
 import { eventHandlers } from './event-handlers.ts';
 import { grantHandlers } from './grant-handlers.ts';
 import { groupHandlers } from './group-handlers.ts';
-import type { Handlers } from './handlers.ts';
+import type { CallerFacts, Handlers } from './handlers.ts';
 import { type RawInput, readInput } from './input.ts';
 import { modelHandlers } from './model-handlers.ts';
 import { settingsHandlers } from './settings-handlers.ts';
+import { ciTrustHandlers, type IdentityMeans, signInHandlers } from './sign-in-handlers.ts';
 import { tokenHandlers } from './token-handlers.ts';
 import { transitionHandlers } from './transition-handlers.ts';
 import { validatorOf } from './validators.ts';
 import { versionHandlers } from './version-handlers.ts';
 
-const handlersWith = (fileRoots?: FileRoots): Handlers => ({
+const handlersWith = ({ fileRoots, identity }: ApiOptions): Handlers => ({
   ...modelHandlers,
   ...versionHandlers(fileRoots),
   ...transitionHandlers,
@@ -32,6 +33,8 @@ const handlersWith = (fileRoots?: FileRoots): Handlers => ({
   ...groupHandlers,
   ...tokenHandlers,
   ...grantHandlers,
+  ...signInHandlers(identity),
+  ...ciTrustHandlers(identity),
 });
 
 export interface ApiOptions {
@@ -39,14 +42,16 @@ export interface ApiOptions {
   readonly checkAnswers?: boolean;
   /** Folders from which versions may be sealed; none without it. */
   readonly fileRoots?: FileRoots;
+  /** Without it no identity provider can be added. */
+  readonly identity?: IdentityMeans;
 }
 
 export function apiRoutes(gate: Gate, options: ApiOptions = {}): Route[] {
-  const handlers = handlersWith(options.fileRoots);
+  const handlers = handlersWith(options);
   return [...endpoints.map((endpoint) => routeOf(endpoint, handlers, gate, options)), ...documentationRoutes()];
 }
 
-type AnyHandler = (ctx: Ctx, input: RawInput) => Promise<unknown>;
+type AnyHandler = (ctx: Ctx, input: RawInput, caller: CallerFacts) => Promise<unknown>;
 
 function routeOf(endpoint: Endpoint & { readonly id: keyof Handlers }, handlers: Handlers, gate: Gate, options: ApiOptions): Route {
   const handle = handlers[endpoint.id] as AnyHandler; // `readInput` has checked the input against the schemas that type it
@@ -58,7 +63,7 @@ function routeOf(endpoint: Endpoint & { readonly id: keyof Handlers }, handlers:
       const ctx = await gate.admit(exchange, endpoint.permission);
       const input = await readInput(endpoint, exchange);
       await gate.authorize(ctx, endpoint.permission, input.params);
-      const body = JSON.stringify(await handle(ctx, input));
+      const body = JSON.stringify(await handle(ctx, input, { address: exchange.req.socket.remoteAddress ?? '' }));
       if (options.checkAnswers) await checkAnswer(endpoint.id, endpoint.output, body);
       return { status: endpoint.status ?? 200, body };
     },

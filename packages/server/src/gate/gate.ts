@@ -162,7 +162,7 @@ function refuse(): never {
 }
 
 /** The same words for everything, so that nobody learns which part was wrong. */
-function unauthenticated(): Problem {
+export function unauthenticated(): Problem {
   return new Problem(
     'UNAUTHENTICATED',
     'You are not authenticated. Set MLFLOW_TRACKING_TOKEN to a token, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; ' +

@@ -4,6 +4,7 @@ import { search } from './0002-search.ts';
 import { webhooks } from './0003-webhooks.ts';
 import { access } from './0004-access.ts';
 import { encryption } from './0005-encryption.ts';
+import { signIn } from './0006-sign-in.ts';
 
 /** In order; never edited after a release. */
-export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption];
+export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption, signIn];

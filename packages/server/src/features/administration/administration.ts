@@ -6,6 +6,7 @@ import * as access from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as events from '../events/events.ts';
 import * as groups from '../groups/groups.ts';
+import * as signIn from '../sign-in/sign-in.ts';
 import * as tokens from '../tokens/tokens.ts';
 
 /** With its tokens, memberships and grants. INVALID_STATE for the last administrator, and for an owner of service accounts. */
@@ -37,6 +38,7 @@ export async function eraseAccount(ctx: Ctx, account: accounts.Account): Promise
     const since = await listEventsAbout(inner, account.id, found.untilSeq);
     await tokens.eraseNames(inner, account.id);
     const texts = await events.eraseTexts(inner, [...found.seqs, ...since.seqs]);
+    await signIn.forgetIdentities(inner, account.id);
     await accounts.erase(inner, account);
     return { name: accounts.erasedName(account.id), texts };
   });
