@@ -11,6 +11,10 @@ import * as versions from './features/versions/versions.ts';
 import type { WebhookMeans } from './features/webhooks/webhooks.ts';
 import { createGate, type Gate } from './gate/gate.ts';
 import { type ArtifactSources, artifactRoutes } from './mlflow/artifact-routes.ts';
+import { authOldPermissionRpcs } from './mlflow/auth-old-permission-rpcs.ts';
+import { authPermissionRpcs } from './mlflow/auth-permission-rpcs.ts';
+import { authRoleRpcs } from './mlflow/auth-role-rpcs.ts';
+import { authUserRpcs } from './mlflow/auth-user-rpcs.ts';
 import { experimentRpcs } from './mlflow/experiment-rpcs.ts';
 import { loggedModelRpcs } from './mlflow/logged-model-rpcs.ts';
 import { modelRpcs } from './mlflow/model-rpcs.ts';
@@ -83,6 +87,10 @@ export function createApp(parts: AppParts): Server {
         ...modelRpcs,
         ...versionRpcs,
         ...webhookRpcs(parts.webhooks),
+        ...authUserRpcs,
+        ...authPermissionRpcs,
+        ...authRoleRpcs,
+        ...authOldPermissionRpcs,
       ],
       gate,
     ),

@@ -4,6 +4,7 @@ import { invalid, Problem } from '@countersign/contract/problem.ts';
 import type { Exchange } from '../platform/http/exchange.ts';
 import { MLFLOW_VERSION } from './server-routes.ts';
 
+const SIGN_UP = 'Nobody signs up by a page: an administrator makes accounts, with users/create or countersign user create.';
 const GENAI = 'is out of scope: Countersign keeps experiments, runs and models';
 
 /** By the first word after `/mlflow/`. */
@@ -27,11 +28,12 @@ const NOUNS: Readonly<Record<string, string>> = {
   demo: `MLflow's demo data is not served.`,
   'ui-telemetry': `Nothing is sent to anybody from here.`,
   workspaces: `Workspaces are not there yet: everything is in the workspace "default".`,
-  users: `Accounts are not there yet.`,
+  users: SIGN_UP,
 };
 
 const PATHS: Readonly<Record<string, string>> = {
   '/graphql': "GraphQL serves only MLflow's own web pages, which are not here.",
+  '/signup': SIGN_UP,
   '/v1/traces': NOUNS.traces ?? '',
   '/ajax-api/2.0/mlflow/runs/create-promptlab-run': `The prompt laboratory ${GENAI}.`,
 };
