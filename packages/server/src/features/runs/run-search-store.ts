@@ -144,7 +144,7 @@ function metricLegs(scope: RunScope, order: readonly Ordering[], keys: readonly 
     lead: isNan === 1 ? undefined : { column: sql`d.value`, descending: first.descending },
     between: { column: sql`d.started`, descending: true, isKey: isNewestNext },
     second: { column: sql`d.run_pk`, descending: false },
-    join: { from: sql`runs r`, where: sql`r.pk = d.run_pk AND ${inLifecycles(scope)}` },
+    join: { from: sql`runs r`, where: sql`r.pk = d.run_pk AND ${inLifecycles(scope)}`, pk: sql`d.run_pk` },
     also: undefined,
     settled,
     ranks: [isNan],

@@ -48,8 +48,8 @@ export interface Leg {
   readonly between?: BetweenColumn | undefined;
   /** Together with `lead` and `between` unique in the leg. */
   readonly second: IndexColumn;
-  /** The entity, `r`, and how the index leads to it; undefined where the index is the entity's own. */
-  readonly join: { readonly from: Sql; readonly where: Sql } | undefined;
+  /** The entity, `r`, and how the index leads to it: `pk` is its key in the index. Undefined where the index is the entity's own. */
+  readonly join: { readonly from: Sql; readonly where: Sql; readonly pk: Sql } | undefined;
   /** What the leg asks of a row besides its place in the index. */
   readonly also: Sql | undefined;
   /** Which conditions of the plan's filter hold for all rows of the leg. */

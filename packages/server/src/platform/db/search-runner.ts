@@ -8,7 +8,7 @@ import sql from 'sql-template-tag';
 import type { Queries, SqlValue } from './database.ts';
 import type { Driver, FoundRow, SearchPlan } from './search-plan.ts';
 import { CHUNK_CANDIDATES, SearchScan } from './search-scan.ts';
-import { boundLimit } from './search-sql.ts';
+import { boundLimit, listed } from './search-sql.ts';
 
 export interface Searches {
   /** The rows after the plan's cursor, at most `limit`. Throws INVALID_PARAMETER_VALUE at the operator's time limit. */
@@ -55,23 +55,32 @@ export async function findQuickly(db: Queries, plan: SearchPlan): Promise<FoundR
   const scan = new SearchScan(db, plan);
   const first = Math.min(CANDIDATES_MAX, Math.max(FIRST_CHUNK, 2 * (plan.offset + plan.limit)));
   const second = Math.max(SECOND_CHUNK, first);
+  const early = 2 * (first + CHUNK_CANDIDATES);
+  // After so many candidates a driver is looked for that has at most so many rows, unless the end seems so near.
+  const looks = [
+    { after: early, most: second, near: Number.POSITIVE_INFINITY },
+    { after: early + second + CHUNK_CANDIDATES, most: CANDIDATES_MAX, near: CHUNK },
+    { after: early + second + CHUNK, most: CANDIDATES_MAX, near: 0 },
+  ];
   let size = first;
   let spent = 0;
-  let isDriverSought = false;
   const chunks = scan.chunks(() => size);
   for (;;) {
     const chunk = await chunks.next();
     if (chunk.done) return scan.rows;
     spent += chunk.value;
-    if (!isDriverSought) size = second;
-    if (!isDriverSought && spent > first + second + 2 * CHUNK_CANDIDATES) {
-      isDriverSought = true;
-      const driver = await findDriver(db, plan.drivers, CANDIDATES_MAX);
-      if (driver !== undefined) return new SearchScan(db, plan).drive(driver);
-      size = CHUNK;
+    if (spent > first + CHUNK_CANDIDATES) size = looks.length === 0 ? CHUNK : second;
+    const look = looks[0];
+    if (look !== undefined && spent > look.after) {
+      looks.shift();
+      if (scan.remaining(spent) >= look.near) {
+        const driver = await findDriver(db, plan.drivers, look.most);
+        if (driver !== undefined) return new SearchScan(db, plan).drive(driver);
+        if (look.most === CANDIDATES_MAX) looks.length = 0;
+      }
     }
     if (spent > CANDIDATES_MAX + CHUNK) return undefined;
-    if (isDriverSought) await nextTurn();
+    if (looks.length < 2) await nextTurn();
   }
 }
 
@@ -120,11 +129,7 @@ async function readSmallDriver(db: Queries, drivers: readonly Driver[]): Promise
     if (best?.count === 0) break;
   }
   if (best === undefined) return undefined;
-  const rows =
-    db.dialect === 'sqlite'
-      ? sql`SELECT value AS pk FROM json_each(${best.pks})`
-      : sql`SELECT CAST(jsonb_array_elements_text(CAST(${best.pks} AS jsonb)) AS bigint) AS pk`;
-  return { rows, isNarrow: true };
+  return { rows: listed(db.dialect, best.pks), isNarrow: true };
 }
 
 function nextTurn(): Promise<void> {

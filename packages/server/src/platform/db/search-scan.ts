@@ -28,7 +28,7 @@ import {
   orderedTime,
   type SearchPlan,
 } from './search-plan.ts';
-import { boundLimit, likePattern } from './search-sql.ts';
+import { boundLimit, likePattern, listed } from './search-sql.ts';
 
 type Position = KeyValue['value'];
 
@@ -49,6 +49,8 @@ interface Range {
 const KEPT_MAX = 250_000;
 /** Of the last chunk of a leg is known only that it isn't full: what share of a full one it is taken for. */
 const LAST_CHUNK = 1 / 8;
+/** So many of a driver's rows are looked at for each row needed: some may be deleted, or tied. */
+const BEST_PER_ROW = 3;
 /** What a chunk costs beside its candidates, in candidates. */
 export const CHUNK_CANDIDATES = 20;
 
@@ -71,6 +73,11 @@ export class SearchScan {
     return this.#kept.slice(this.#plan.offset, this.#needed);
   }
 
+  /** How many candidates more it takes, if what comes is like what came in `spent` of them. */
+  remaining(spent: number): number {
+    return (spent * (this.#needed - this.#kept.length)) / this.#kept.length;
+  }
+
   /** Yields, before each chunk is read, how many candidates it has. `chunkSize` is asked before each. */
   async *chunks(chunkSize: () => number): AsyncGenerator<number, void> {
     for (const leg of this.#plan.legs) {
@@ -85,13 +92,41 @@ export class SearchScan {
 
   /** The rows of a subquery `SELECT … AS pk`, instead of walking. */
   async drive({ rows }: Driver): Promise<FoundRow[]> {
-    const { pk, entity, scope, filter } = this.#plan;
-    await this.#select(
-      readKeys(this.#plan, undefined),
-      sql`(SELECT DISTINCT pk FROM (${rows}) driver) driven CROSS JOIN ${entity}${spaced(joinsOf(this.#plan, undefined))}`,
-      [sql`${pk} = driven.pk`, scope, ...filter],
-    );
+    const driven = sql`(SELECT DISTINCT pk FROM (${rows}) driver) driven`;
+    if (await this.#driveBest(driven)) return this.rows;
+    this.#kept = [];
+    await this.#selectDriven(driven);
     return this.rows;
+  }
+
+  async #selectDriven(driven: Sql): Promise<void> {
+    const { pk, entity, scope, filter } = this.#plan;
+    const from = sql`${driven} CROSS JOIN ${entity}${spaced(joinsOf(this.#plan, undefined))}`;
+    await this.#select(readKeys(this.#plan, undefined), from, [sql`${pk} = driven.pk`, scope, ...filter]);
+  }
+
+  /** By what the index holds first, so that few entities are read. False where those aren't enough, or where others could be among them. */
+  async #driveBest(driven: Sql): Promise<boolean> {
+    const { filter, residuals, legs, after } = this.#plan;
+    const [leg, another] = legs.filter((each) => each.isDriven && each.ranks.length === 1);
+    const { lead, join: joined } = leg ?? {};
+    if (leg === undefined || another !== undefined || lead === undefined || joined === undefined) return false;
+    if (filter.length + residuals.length > 1 || (after !== undefined && !isOfLeg(leg, after))) return false;
+    const most = BEST_PER_ROW * this.#needed;
+    const time = leg.between?.isKey ? leg.between : undefined;
+    const on = after?.[0] === undefined ? [] : [fromOn(lead.column, lead.descending, after[0].value)];
+    const where = allOf([sql`${joined.pk} = driven.pk`, leg.where, ...on]);
+    const by = time === undefined ? sql`` : sql`, time ${direction(time.descending)}`;
+    const best = await this.#all(
+      sql`SELECT driven.pk AS pk, ${lead.column} AS at, ${time?.column ?? 0} AS time FROM ${driven} CROSS JOIN ${leg.index} WHERE ${where} ORDER BY at ${direction(lead.descending)}${by} LIMIT ${boundLimit(most)}`,
+    );
+    await this.#selectDriven(sql`(${listed(this.#db.dialect, `[${best.map((row) => row.pk).join(',')}]`)}) driven`);
+    const worst = this.#kept[this.#needed - 1]?.keys;
+    const last = best[best.length - 1];
+    if (worst === undefined || last === undefined) return false;
+    const order = comparePosition(lead, worst[0]?.value ?? null, last.at ?? null);
+    const isBefore = order < 0 || (order === 0 && time !== undefined && comparePosition(time, timeOf(worst[1]), last.time ?? null) < 0);
+    return best.length < most || isBefore;
   }
 
   /** The whole leg comes before the cursor. */

@@ -43,6 +43,13 @@ export function inIntegers(dialect: Dialect, column: Sql, integers: readonly num
     : sql`${column} IN (SELECT CAST(jsonb_array_elements_text(CAST(${list} AS jsonb)) AS bigint))`;
 }
 
+/** The rows of a JSON list of keys, as a driver gives them. */
+export function listed(dialect: Dialect, pks: string): Sql {
+  return dialect === 'sqlite'
+    ? sql`SELECT value AS pk FROM json_each(${pks})`
+    : sql`SELECT CAST(jsonb_array_elements_text(CAST(${pks} AS jsonb)) AS bigint) AS pk`;
+}
+
 /** A comparison of text. `folded` holds the column's Unicode fold where that differs from the text (ILIKE). */
 export function matchText(dialect: Dialect, clause: Clause, column: Sql, folded?: Sql): Sql {
   const value = clause.value;
