@@ -4,6 +4,7 @@ import type { Server } from 'node:http';
 import { parseVersionNumber } from '@countersign/contract/names.ts';
 import type { Logger } from 'pino';
 import { apiRoutes } from './api/api-routes.ts';
+import type { IdentityMeans } from './api/sign-in-handlers.ts';
 import { AS_LOCAL } from './features/access/access.ts';
 import * as loggedModels from './features/logged-models/logged-models.ts';
 import * as runs from './features/runs/runs.ts';
@@ -37,6 +38,8 @@ import { createGuards } from './platform/http/guards.ts';
 import { createHttpServer } from './platform/http/server.ts';
 import type { TlsPair } from './platform/http/tls-pair.ts';
 import { createTelemetry } from './platform/telemetry/telemetry.ts';
+import { accountRoutes } from './sign-in/account-routes.ts';
+import { signInRoutes } from './sign-in/sign-in-routes.ts';
 
 export interface AppParts {
   readonly db: Database;
@@ -47,7 +50,7 @@ export interface AppParts {
   /** Folders of `file:` locations that the server may read. */
   readonly fileRoots: FileRoots;
   readonly webhooks: WebhookMeans;
-  readonly config: Pick<ServerConfig, 'guards' | 'staticPrefix' | 'serves'>;
+  readonly config: Pick<ServerConfig, 'guards' | 'staticPrefix' | 'serves'> & Partial<Pick<ServerConfig, 'publicUrl'>>;
   /** Undefined: plain HTTP. */
   readonly tls: TlsPair | undefined;
   readonly log: Logger;
@@ -77,6 +80,12 @@ const artifactSources: ArtifactSources = {
 export function createApp(parts: AppParts): Server {
   const telemetry = createTelemetry(parts.log);
   const gate = createGate({ base: localContext(parts), onError: (error) => parts.log.error({ err: error }, 'a note of use was lost') });
+  const place = { publicUrl: parts.config.publicUrl, staticPrefix: parts.config.staticPrefix };
+  const identity: IdentityMeans = {
+    secrets: parts.webhooks.secrets,
+    publicUrl: place.publicUrl,
+    onRefusal: (refusal) => parts.log.info(refusal, 'a sign-in was refused'),
+  };
   const routes: Route[] = [
     ...mount(
       [
@@ -96,7 +105,9 @@ export function createApp(parts: AppParts): Server {
     ),
     ...artifactRoutes(gate, { ...artifactSources, fileRoots: parts.fileRoots }),
     ...serverRoutes(),
-    ...apiRoutes(gate, { fileRoots: parts.fileRoots }),
+    ...apiRoutes(gate, { fileRoots: parts.fileRoots, identity }),
+    ...signInRoutes(gate, identity, place),
+    ...accountRoutes(gate, place),
   ];
   const { config } = parts;
   return createHttpServer({

@@ -120,7 +120,10 @@ export function createGate({ base, onError }: GateOptions): Gate {
       if (limited === undefined) return authorize(ctx, objects, permission, input);
       return limited.then(() => authorize(ctx, objects, permission, input));
     },
-    isPassword: async ({ req }, name, password) => (await passwords.find(name, password, req.socket.remoteAddress ?? '')) !== undefined,
+    isPassword: async ({ req }, name, password) => {
+      await directory.refresh();
+      return (await passwords.find(name, password, req.socket.remoteAddress ?? '')) !== undefined;
+    },
   };
 }
 
@@ -183,7 +186,7 @@ function refuseProxied({ req }: Exchange): void {
 }
 
 /** A browser sends its cookie along whatever page asks; changes count only from the server's own pages. */
-function refuseForeignSite({ req }: Exchange): void {
+export function refuseForeignSite({ req }: Exchange): void {
   if (req.method === 'GET' || req.method === 'HEAD') return;
   const { origin, host } = req.headers;
   if (req.headers['sec-fetch-site'] === 'same-origin') return;

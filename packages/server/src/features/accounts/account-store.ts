@@ -190,6 +190,10 @@ export async function hasAccounts(db: Queries): Promise<boolean> {
   return (await db.one(`SELECT 1 FROM principals WHERE id > 0 AND kind = 'user' AND state <> 'deleted' LIMIT 1`)) !== undefined;
 }
 
+export async function hasPasswords(db: Queries): Promise<boolean> {
+  return (await db.one("SELECT 1 FROM principals WHERE password_hash IS NOT NULL AND state = 'active' LIMIT 1")) !== undefined;
+}
+
 /** Who can sign in and administers. */
 export async function countActiveAdmins(db: Queries): Promise<number> {
   const row = await db.one<{ n: number }>("SELECT count(*) AS n FROM principals WHERE is_admin = 1 AND kind = 'user' AND state = 'active'");

@@ -51,6 +51,11 @@ export function hasAccounts(db: Queries): Promise<boolean> {
   return store.hasAccounts(db);
 }
 
+/** Whether a form that asks for one is of use to anybody. */
+export function hasPasswords(db: Queries): Promise<boolean> {
+  return store.hasPasswords(db);
+}
+
 export interface NewUser {
   readonly name: string;
   readonly displayName?: string | undefined;

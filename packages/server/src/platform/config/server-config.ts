@@ -44,6 +44,8 @@ export interface GuardConfig {
   /** Patterns with `*`; undefined for MLflow's default. */
   readonly allowedHosts: readonly string[] | undefined;
   readonly allowedOrigins: readonly string[];
+  /** The Host header of whoever comes by the public URL; allowed in any case. */
+  readonly publicHost?: string | undefined;
   /** Undefined: the header is not sent. */
   readonly frameOptions: 'SAMEORIGIN' | 'DENY' | undefined;
 }
@@ -86,11 +88,12 @@ export function toServerConfig(settings: Settings, masterKey: string | undefined
     throw invalid('--artifacts-only and --no-serve-artifacts leave nothing to serve. Leave one of them out.');
   }
   const artifactRoot = chooseArtifactRoot(settings.get('default-artifact-root'), serves);
+  const publicUrl = readPublicUrl(settings.get('public-url'));
   return {
     host,
     port: wholeNumber(settings.get('port'), 0, 65_535),
     tls: readTlsFiles(settings),
-    publicUrl: readPublicUrl(settings.get('public-url')),
+    publicUrl,
     dataDir,
     database,
     blobDir,
@@ -101,7 +104,9 @@ export function toServerConfig(settings: Settings, masterKey: string | undefined
     guards: {
       enabled: !isOn('disable-security-middleware'),
       allowedHosts: settings.has('allowed-hosts') ? list(text('allowed-hosts')) : undefined,
-      allowedOrigins: list(text('cors-allowed-origins')),
+      // Forms of the server's own pages come from there.
+      allowedOrigins: [...list(text('cors-allowed-origins')), ...(publicUrl === undefined ? [] : [new URL(publicUrl).origin])],
+      publicHost: publicUrl === undefined ? undefined : new URL(publicUrl).host,
       frameOptions: readFrameOptions(settings.get('x-frame-options')),
     },
     staticPrefix: readPrefix(text('static-prefix')),

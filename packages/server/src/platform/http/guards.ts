@@ -14,7 +14,7 @@ const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 const PREFLIGHT_SECONDS = '600';
 
 export function createGuards(config: GuardConfig): RequestGuard[] {
-  return config.enabled ? [guardHost(config.allowedHosts), guardOrigin(config.allowedOrigins)] : [answerOptions];
+  return config.enabled ? [guardHost(config.allowedHosts, config.publicHost), guardOrigin(config.allowedOrigins)] : [answerOptions];
 }
 
 /** Probes ask by address, and these two tell nothing. */
@@ -42,8 +42,9 @@ function remembered(judge: (value: string) => boolean): (value: string) => boole
   };
 }
 
-function guardHost(allowed: readonly string[] | undefined): RequestGuard {
-  const isAllowed = remembered(allowed === undefined ? isDefaultHost : matcherOf(allowed.map((pattern) => pattern.toLowerCase())));
+function guardHost(allowed: readonly string[] | undefined, publicHost: string | undefined): RequestGuard {
+  const isListed = allowed === undefined ? isDefaultHost : matcherOf(allowed.map((pattern) => pattern.toLowerCase()));
+  const isAllowed = remembered((host) => host === publicHost || isListed(host));
   const refusal = forbidden('Invalid Host header - possible DNS rebinding attack detected');
   return (exchange) => {
     const host = exchange.req.headers.host;
