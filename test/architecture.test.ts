@@ -27,6 +27,7 @@ const ROOMS = [
   'versions',
   'transitions',
   'webhooks',
+  'workspace-removal',
   'audit',
   'catalog',
 ] as const;

@@ -14,6 +14,7 @@ export const API_NOUNS = [
   'comparisons',
   'events',
   'settings',
+  'workspaces',
   'accounts',
   'groups',
   'tokens',

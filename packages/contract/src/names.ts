@@ -59,6 +59,20 @@ export function checkAlias(alias: string): void {
   if (/^v\d+$/i.test(alias)) throw invalid(`Version alias name '${clip(alias)}' is reserved.`);
 }
 
+const WORKSPACE_NAME = /^(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
+/** Words that stand in paths where a name could. */
+const WORKSPACE_RESERVED: ReadonlySet<string> = new Set(['workspaces', 'api', 'ajax-api', 'static-files']);
+
+/** Names of workspaces other than `default`, which is there from the beginning. */
+export function checkWorkspaceName(name: string): void {
+  const shown = `Workspace name '${clip(name)}'`;
+  if (name.length < 2 || name.length > 63) throw invalid(`${shown} must be between 2 and 63 characters.`);
+  if (!WORKSPACE_NAME.test(name)) {
+    throw invalid(`${shown} must match the pattern ${WORKSPACE_NAME.source} (lowercase alphanumeric with optional internal hyphens).`);
+  }
+  if (WORKSPACE_RESERVED.has(name)) throw invalid(`${shown} is reserved and cannot be used.`);
+}
+
 /** An integer in text, as every registry call has it. */
 export function parseVersionNumber(version: string): number {
   if (!/^\s*[+-]?\d{1,15}\s*$/.test(version)) throw invalid(`Parameter 'version' must be an integer, got '${clip(version)}'.`);

@@ -11,6 +11,7 @@ import { signInEndpoints } from './sign-in.ts';
 import { tokenEndpoints } from './tokens.ts';
 import { transitionEndpoints } from './transitions.ts';
 import { versionEndpoints } from './versions.ts';
+import { workspaceEndpoints } from './workspaces.ts';
 
 export const endpoints = [
   ...modelEndpoints,
@@ -19,6 +20,7 @@ export const endpoints = [
   ...comparisonEndpoints,
   ...eventEndpoints,
   ...settingsEndpoints,
+  ...workspaceEndpoints,
   ...accountEndpoints,
   ...groupEndpoints,
   ...tokenEndpoints,

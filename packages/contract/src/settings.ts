@@ -1,7 +1,19 @@
 /** What a workspace can be set to. */
 import { Type } from 'typebox';
 import { LEVELS } from './levels.ts';
-import { oneOf } from './schemas.ts';
+import { nullable, oneOf } from './schemas.ts';
+
+export const NAME_PATTERN_MAX = 200;
+
+/** Set by administrators of the server alone. */
+export const QUOTAS = ['quota_models', 'quota_versions', 'quota_bytes'] as const;
+
+function quota(of: string) {
+  return nullable(
+    Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }),
+    `At most so many. ${of} Null: no limit. Only administrators of the server change it.`,
+  );
+}
 
 export const SettingsSchema = Type.Object(
   {
@@ -17,6 +29,18 @@ export const SettingsSchema = Type.Object(
     ),
     encrypt_artifacts: Type.Boolean({ description: "Encrypt files that are uploaded from now on, under the workspace's own key." }),
     creator_manages: Type.Boolean({ description: 'Whoever creates a model or an experiment manages it.' }),
+    name_pattern: Type.String({
+      maxLength: NAME_PATTERN_MAX,
+      description:
+        'What the whole name of a registered model must match when it is created, renamed, restored or copied to; empty: any name. ' +
+        'Characters, `.`, `[a-z]`, `\\d \\w \\s`, `(a|b)`, `* + ? {2,30}`; no look-around and no back-references.',
+    }),
+    name_message: Type.String({ maxLength: 500, description: 'What whoever breaks the pattern is told beside it.' }),
+    quota_models: quota('Registered models that are not deleted.'),
+    quota_versions: quota('Model versions that are not deleted.'),
+    quota_bytes: quota(
+      'Bytes of all files, each counted wherever it is: in a run, in a logged model, and in every version sealed over it.',
+    ),
   },
   { $id: 'Settings', additionalProperties: false },
 );
@@ -32,4 +56,9 @@ export const DEFAULT_SETTINGS: Settings = {
   member_level: 'NONE',
   encrypt_artifacts: false,
   creator_manages: true,
+  name_pattern: '',
+  name_message: '',
+  quota_models: null,
+  quota_versions: null,
+  quota_bytes: null,
 };

@@ -21,14 +21,17 @@ import { tokenHandlers } from './token-handlers.ts';
 import { transitionHandlers } from './transition-handlers.ts';
 import { validatorOf } from './validators.ts';
 import { versionHandlers } from './version-handlers.ts';
+import { workspaceHandlers } from './workspace-handlers.ts';
 
-const handlersWith = ({ fileRoots, identity }: ApiOptions): Handlers => ({
+/** What answers each endpoint. */
+export const handlersWith = ({ fileRoots, identity }: ApiOptions = {}): Handlers => ({
   ...modelHandlers,
   ...versionHandlers(fileRoots),
   ...transitionHandlers,
   ...comparisonHandlers,
   ...eventHandlers,
   ...settingsHandlers,
+  ...workspaceHandlers,
   ...accountHandlers,
   ...groupHandlers,
   ...tokenHandlers,

@@ -28,6 +28,8 @@ interface RpcOptions {
   readonly preview?: boolean;
   /** Where a legal request may be larger than others are. */
   readonly bodyBytesMax?: number;
+  /** Of the answer that isn't a refusal; default 200. 204 has no body. */
+  readonly status?: 200 | 201 | 204;
 }
 
 const CURRENT = ['2.0'] as const;
@@ -65,7 +67,9 @@ export function rpc<F extends Fields>(
       const input = decode(exchange, message, fields) as MessageOf<MessageType<F>>;
       await gate.authorize(ctx, permission, namedIn(input));
       const answer = await handle(ctx, input);
-      return { body: answer instanceof RawJson ? answer.text : JSON.stringify(answer) };
+      if (options.status === 204) return { status: 204, body: '' };
+      const body = answer instanceof RawJson ? answer.text : JSON.stringify(answer);
+      return options.status === undefined ? { body } : { status: options.status, body };
     },
   };
 }

@@ -3,10 +3,10 @@ import type { Access, ObjectKind } from '@countersign/contract/access.ts';
 import { GRANT_LEVELS, type GrantLevel, type Level, RANK, type Rank } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
-import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
-import { type Account, announceChange, recordAccess } from '../accounts/accounts.ts';
-import { DEFAULT_WORKSPACE_ID, getSettings, settingsOf } from '../workspaces/workspaces.ts';
+import { type Account, announceChange, findAccount, recordAccess } from '../accounts/accounts.ts';
+import { DEFAULT_WORKSPACE_ID, getSettings, getWorkspace, noWorkspace, settingsOf, type Workspace } from '../workspaces/workspaces.ts';
 import { compileAccess, fullAccess, type ReachingGrant } from './access-rules.ts';
 import type { Grant, GrantKey, SubjectKind } from './grant-store.ts';
 import * as store from './grant-store.ts';
@@ -185,6 +185,38 @@ export function compileFor(account: Account, workspaceId: number, memberRank: Ra
     grants.filter((each) => each.workspaceId === workspaceId || each.workspaceId === EVERY_WORKSPACE),
   );
 }
+
+/** Which of these workspaces are there for the caller. */
+export async function listOwn<W extends { readonly id: number }>(ctx: Ctx, workspaces: readonly W[]): Promise<W[]> {
+  if (ctx.access.isAdmin) return [...workspaces];
+  const account = await findAccount(reading(ctx), ctx.principal.id);
+  if (account === undefined) return [];
+  const byWorkspace = Map.groupBy(await listReaching(reading(ctx), account.id), (grant) => grant.workspaceId);
+  const everywhere = byWorkspace.get(EVERY_WORKSPACE) ?? [];
+  return workspaces.filter(({ id }) => compileFor(account, id, 0, [...(byWorkspace.get(id) ?? []), ...everywhere]).isMember);
+}
+
+/** RESOURCE_DOES_NOT_EXIST also for one that the caller isn't a member of. */
+export async function getOwn(ctx: Ctx, name: string): Promise<Workspace> {
+  const workspace = await getWorkspace(ctx, name);
+  if ((await listOwn(ctx, [workspace])).length === 0) throw noWorkspace(name);
+  return workspace;
+}
+
+/** All grants in a workspace that goes; those on its objects go along to another workspace. In the caller's transaction. */
+export async function forgetWorkspace(ctx: TxCtx, objectsTo: WorkspaceRef | undefined): Promise<void> {
+  for (;;) {
+    const page = await store.listInWorkspace(ctx.tx, ctx.workspace.id, { afterId: -1, limit: FORGOTTEN_PAGE });
+    for (const { id, createdAt, level, ...key } of page) {
+      await removeGrant(ctx, { id, createdAt, level, ...key });
+      if (objectsTo !== undefined && key.objectId >= 0)
+        await setGrant({ ...ctx, workspace: objectsTo }, { ...key, workspaceId: objectsTo.id }, level);
+    }
+    if (page.length < FORGOTTEN_PAGE) return;
+  }
+}
+
+const FORGOTTEN_PAGE = 1000;
 
 /** What compiles into a principal's access, over all workspaces. */
 export async function listReaching(db: Queries, principalId: number): Promise<PlacedGrant[]> {

@@ -53,10 +53,40 @@ export function parseFilePath(given: string): string {
   return path;
 }
 
+/** Workspaces other than the default one have their files in `workspaces/<name>/…`. */
+export const WORKSPACES_ROOT = 'workspaces';
+
+/** Where a workspace's files are; `''` for the default one, whose are at the root. */
+export function rootOfWorkspace({ id, name }: { readonly id: number; readonly name: string }): string {
+  return id === 0 ? '' : `${WORKSPACES_ROOT}/${name}`;
+}
+
+/** The path below the root of the workspace that it is in, by its own words. */
+function belowWorkspace(path: string): string {
+  const [top, name, ...rest] = path.split('/');
+  return top === WORKSPACES_ROOT && name !== undefined ? rest.join('/') : path;
+}
+
+export interface SealedPath {
+  readonly versionId: number;
+  /** Below the version; `''` is its root. */
+  readonly rest: string;
+  /** The version's own path. */
+  readonly root: string;
+}
+
+/** Undefined for a path that isn't in a sealed version. */
+export function sealedPathOf(path: string): SealedPath | undefined {
+  const match = /^((?:workspaces\/[^/]+\/)?model-versions\/([1-9]\d{0,14}))(?:\/(.*))?$/s.exec(path);
+  return match ? { versionId: Number(match[2]), rest: match[3] ?? '', root: match[1] ?? '' } : undefined;
+}
+
 /** Files are stored below the sealed versions by registering alone. */
 export function parseWritablePath(given: string): string {
   const path = parseFilePath(given);
-  if (path === SEALED_ROOT || path.startsWith(`${SEALED_ROOT}/`)) {
+  const below = belowWorkspace(path);
+  if (below === '') throw refused(given, 'it names the artifact root itself');
+  if (below === SEALED_ROOT || below.startsWith(`${SEALED_ROOT}/`)) {
     throw invalid(
       `Invalid path '${clip(path)}': the files of a registered model version are sealed. Write to the run or logged model, then register a new version.`,
     );

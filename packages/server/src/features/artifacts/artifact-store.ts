@@ -154,15 +154,38 @@ export async function putFile(
   );
 }
 
-/** A file, or all files below a folder. */
-export function removeFiles(db: Queries, workspaceId: number, path: string): Promise<number> {
-  return db.run(
-    'DELETE FROM artifacts WHERE workspace_id = ? AND (path = ? OR (path >= ? AND path < ?))',
+/** 0 where there is none. */
+export async function sizeOfFile(db: Queries, workspaceId: number, path: string): Promise<number> {
+  const row = await db.one<{ size: number }>(
+    'SELECT b.size FROM artifacts a JOIN blobs b ON b.id = a.blob_id WHERE a.workspace_id = ? AND a.path = ?',
     workspaceId,
     path,
-    `${path}/`,
-    `${path}0`,
   );
+  return row?.size ?? 0;
+}
+
+/** A file, or all files below a folder. Answers how many bytes they had. */
+export async function removeFiles(db: Queries, workspaceId: number, path: string): Promise<number> {
+  const range = 'workspace_id = ? AND (path = ? OR (path >= ? AND path < ?))';
+  const values = [workspaceId, path, `${path}/`, `${path}0`];
+  if (db.dialect === 'postgres') {
+    const gone = await db.one<{ size: number }>(
+      `WITH gone AS (DELETE FROM artifacts WHERE ${range} RETURNING blob_id)
+       SELECT CAST(COALESCE(sum(b.size), 0) AS BIGINT) AS size FROM gone JOIN blobs b ON b.id = gone.blob_id`,
+      ...values,
+    );
+    return gone?.size ?? 0;
+  }
+  const held = await db.one<{ size: number }>(
+    `SELECT COALESCE(sum(b.size), 0) AS size FROM artifacts a JOIN blobs b ON b.id = a.blob_id WHERE ${range}`,
+    ...values,
+  );
+  await db.run(`DELETE FROM artifacts WHERE ${range}`, ...values);
+  return held?.size ?? 0;
+}
+
+export async function moveFiles(tx: Queries, workspaceId: number, toId: number): Promise<void> {
+  await tx.run('UPDATE artifacts SET workspace_id = ? WHERE workspace_id = ?', toId, workspaceId);
 }
 
 /** What stands directly in a folder. `0` is the character after `/`, so `folder0` is the first path behind all of the folder's. */

@@ -7,8 +7,8 @@ import { Readable } from 'node:stream';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound } from '@countersign/contract/problem.ts';
 import { type BlobName, type ByteRange, CHUNK_BYTES, type StoredBytes } from '../../platform/blobs/blob-store.ts';
-import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
-import { getSettings } from '../workspaces/workspaces.ts';
+import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
+import { checkBytes, countUsage, getSettings } from '../workspaces/workspaces.ts';
 import {
   digestTree,
   domainOf,
@@ -21,11 +21,23 @@ import {
   sortByPath,
 } from './artifact-rules.ts';
 import * as store from './artifact-store.ts';
+import { limited } from './limited-bytes.ts';
 import { missingUnlessBusy, verifiedChunks } from './verified-chunks.ts';
 import * as keys from './workspace-keys.ts';
 
 export { type Collected, type CollectOptions, collectGarbage, collectOrphans } from './artifact-gc.ts';
-export { joinPath, type ManifestEntry, parsePath, parseWritablePath, SEALED_ROOT, storedPathOf } from './artifact-rules.ts';
+export {
+  joinPath,
+  type ManifestEntry,
+  parsePath,
+  parseWritablePath,
+  rootOfWorkspace,
+  SEALED_ROOT,
+  type SealedPath,
+  sealedPathOf,
+  storedPathOf,
+  WORKSPACES_ROOT,
+} from './artifact-rules.ts';
 export { type ListedKey, WORKSPACE_KEYS, type WorkspaceKey } from './workspace-keys.ts';
 
 type ReadCtx = Pick<Ctx, 'db' | 'tx' | 'workspace'>;
@@ -58,26 +70,38 @@ export interface Tree {
 }
 
 /**
- * Stores the bytes and points the path at them, replacing what it pointed at. Resolves when both are durable.
- * INVALID_PARAMETER_VALUE for a path that isn't one, below a file, or a directory, and for an upload cut off; STORAGE_FULL.
+ * Stores the bytes and points the path at them, replacing what it pointed at. Resolves when both are durable. `sizeBytes`, where it is known
+ * before, lets a refusal come early.
+ * INVALID_PARAMETER_VALUE for a path that isn't one, below a file, or a directory, and for an upload cut off; INVALID_STATE over the
+ * workspace's quota; STORAGE_FULL.
  */
-export async function put(ctx: Ctx, path: string, bytes: Readable): Promise<void> {
-  await storeAt(ctx, parseWritablePath(path), bytes);
+export async function put(ctx: Ctx, path: string, bytes: Readable, sizeBytes = 0): Promise<void> {
+  await storeAt(ctx, parseWritablePath(path), bytes, sizeBytes);
 }
 
-async function storeAt(ctx: Ctx, target: string, bytes: Readable): Promise<void> {
+async function storeAt(ctx: Ctx, target: string, bytes: Readable, sizeBytes = 0): Promise<void> {
   const above = foldersAbove(target);
-  const [inTheWay, key] = await Promise.all([store.findInTheWay(reading(ctx), ctx.workspace.id, target, above), keyForUploads(ctx)]);
+  const [inTheWay, settings] = await Promise.all([store.findInTheWay(reading(ctx), ctx.workspace.id, target, above), getSettings(ctx)]);
   refuseInTheWay(target, inTheWay);
-  const received = await receive(ctx, bytes, key);
+  const allowed = settings.quota_bytes === null ? bytes : await withinQuota(ctx, target, bytes, sizeBytes);
+  const received = await receive(ctx, allowed, settings.encrypt_artifacts ? await keyForUploads(ctx) : undefined);
   const kept = await transaction(ctx, async (inner) => {
     const { tx, workspace, principal, clock } = inner;
     refuseInTheWay(target, await store.findInTheWay(tx, workspace.id, target, above));
+    const before = await store.sizeOfFile(tx, workspace.id, target);
     const blob = await keep(inner, received);
     await store.putFile(tx, workspace.id, target, blob.id, clock.now(), principal.id);
+    await countUsage(inner, { bytes: received.sizeBytes - before });
     return blob;
   });
   await settle(ctx, received, kept);
+}
+
+/** Refused before a byte is read where the size is known, else at the first byte that is too many. */
+async function withinQuota(ctx: Ctx, target: string, bytes: Readable, sizeBytes: number): Promise<Readable> {
+  const replaced = await store.sizeOfFile(reading(ctx), ctx.workspace.id, target);
+  const left = await checkBytes(ctx, Math.max(sizeBytes - replaced, 0));
+  return left === undefined ? bytes : limited(bytes, Math.max(left, 0) + replaced, ctx.workspace.name);
 }
 
 /** Bytes that are stored, and in no row yet. */
@@ -113,9 +137,8 @@ async function settle(ctx: Ctx, received: Received, kept: Kept): Promise<void> {
   if (!isReplaced) await ctx.blobs.remove(received, Number.POSITIVE_INFINITY);
 }
 
-/** Undefined where the workspace's uploads are kept in clear. Makes the workspace's first key. */
-async function keyForUploads(ctx: Ctx): Promise<keys.WorkspaceKey | undefined> {
-  if (!(await getSettings(ctx)).encrypt_artifacts) return undefined;
+/** Makes the workspace's first key. */
+async function keyForUploads(ctx: Ctx): Promise<keys.WorkspaceKey> {
   return (await keys.findCurrentKey(ctx)) ?? transaction(ctx, async (inner) => (await keys.findCurrentKey(inner)) ?? keys.makeKey(inner));
 }
 
@@ -149,8 +172,17 @@ export async function copyIn(ctx: Ctx, directory: string, files: AsyncIterable<I
 }
 
 /** The rows of `copyIn`; a tree sealed from them keeps their blobs. */
-export async function dropCopied(ctx: TxCtx, directory: string): Promise<void> {
-  await store.removeFiles(ctx.tx, ctx.workspace.id, parseFilePath(directory));
+export function dropCopied(ctx: TxCtx, directory: string): Promise<void> {
+  return removeFiles(ctx, parseFilePath(directory));
+}
+
+async function removeFiles(ctx: TxCtx, path: string): Promise<void> {
+  await countUsage(ctx, { bytes: -(await store.removeFiles(ctx.tx, ctx.workspace.id, path)) });
+}
+
+/** All files of the workspace are the other's from now on, at the paths that they have. */
+export async function moveAll(ctx: TxCtx, to: WorkspaceRef): Promise<void> {
+  await store.moveFiles(ctx.tx, ctx.workspace.id, to.id);
 }
 
 export const COPIED_FILES_MAX = store.TREE_FILES_MAX;
@@ -198,7 +230,7 @@ export function readWhole(ctx: Pick<Ctx, 'blobs'>, file: ArtifactFile): Promise<
 /** Removes a file, or a directory with all below it; nothing happens where there is none. Its root, and sealed files, are refused. */
 export async function remove(ctx: Ctx, path: string): Promise<void> {
   const target = parseWritablePath(path);
-  await transaction(ctx, ({ tx, workspace }) => store.removeFiles(tx, workspace.id, target));
+  await transaction(ctx, (inner) => removeFiles(inner, target));
 }
 
 /**
@@ -267,7 +299,7 @@ function toTree(row: store.TreeRow): Tree {
  */
 export async function copyTree(ctx: Ctx, treeId: number): Promise<Tree> {
   const rows = await store.listTreeFiles(reading(ctx), treeId);
-  const key = await keyForUploads(ctx);
+  const key = (await getSettings(ctx)).encrypt_artifacts ? await keyForUploads(ctx) : undefined;
   const isOurs = (domain: string): boolean => domain === domainOf(ctx.workspace.id) || (key === undefined && domain === SERVER_DOMAIN);
   const tree = await findTree(ctx, treeId);
   if (tree === undefined) throw notFound(`There is no sealed tree ${treeId}.`);

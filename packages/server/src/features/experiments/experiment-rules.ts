@@ -5,11 +5,8 @@ import { invalid } from '@countersign/contract/problem.ts';
 const NAME_MAX = 500;
 const TAG_KEY_MAX = 250;
 const TAG_VALUE_MAX = 20_000;
-const LOCATION_MAX = 2048;
 /** Folders of the served storage that belong to the server itself. */
 const RESERVED_FOLDERS: ReadonlySet<string> = new Set(['model-versions', 'workspaces']);
-/** Schemes that would make the server's clients talk to a host of the caller's choice. */
-const HOST_SCHEMES: ReadonlySet<string> = new Set(['http', 'https', 'ftp', 'sftp', 'hdfs', 'viewfs']);
 
 export function checkExperimentName(name: string): void {
   checkLength(name, NAME_MAX, 'name');
@@ -34,59 +31,6 @@ export function parseExperimentId(text: string): number {
   return Number(text);
 }
 
-/** The location as it is stored: a relative path is made absolute against `workingDirectory`. Throws INVALID_PARAMETER_VALUE. */
-export function resolveLocation(location: string, workingDirectory: string, lengthMax = LOCATION_MAX): string {
-  if (location.startsWith('runs:')) throw invalid(`Artifact location cannot be a runs:/ URI. Given: '${location.slice(0, 200)}'`);
-  const scheme = schemeOf(location);
-  if (location.includes('#') || /;[^/]*$/.test(location.split('?', 1)[0] ?? '')) {
-    throw invalid("'artifact_location' URL can't include fragments or params.");
-  }
-  if (decodeFully(location.split('?').slice(1).join('?')).includes('..')) throw invalid('Invalid query string');
-  if (HOST_SCHEMES.has(scheme)) {
-    throw invalid(
-      `Invalid artifact location '${location.slice(0, 200)}': the scheme '${scheme}' addresses a host. Use object storage, a path, or leave it out.`,
-    );
-  }
-  const resolved = absolute(location, scheme, workingDirectory);
-  if (resolved.length > lengthMax) {
-    throw invalid(
-      `Invalid artifact path length. The length of the artifact path cannot be greater than ${lengthMax} characters. To configure this limit, ` +
-        'please set the MLFLOW_ARTIFACT_LOCATION_MAX_LENGTH environment variable.',
-    );
-  }
-  return resolved;
-}
-
-function absolute(location: string, scheme: string, workingDirectory: string): string {
-  if (scheme === '')
-    return location.startsWith('/') ? location : `${workingDirectory.replace(/\/$/, '')}/${location.replace(/^(\.\/)+/, '')}`;
-  if (scheme === 'file') {
-    const path = location.slice('file:'.length);
-    if (!path.startsWith('/')) return `file://${workingDirectory.replace(/\/$/, '')}/${path.replace(/^(\.\/)+/, '')}`;
-  }
-  return location;
-}
-
-function schemeOf(location: string): string {
-  return (/^([a-z][a-z0-9+.-]*):/i.exec(location)?.[1] ?? '').toLowerCase();
-}
-
-/** Percent-encoding may be nested; what it hides must not pass. Bounded, as each round makes the text shorter. */
-function decodeFully(text: string): string {
-  let current = text;
-  for (let round = 0; round < 10; round++) {
-    let decoded: string;
-    try {
-      decoded = decodeURIComponent(current);
-    } catch {
-      return current;
-    }
-    if (decoded === current) return current;
-    current = decoded;
-  }
-  return current;
-}
-
 /** The folder of a served location, `a/b`, or undefined where clients write by themselves. */
 export function servedFolder(location: string): string | undefined {
   const match = /^mlflow-artifacts:(?:\/\/[^/]*)?\/*([^?]*)/i.exec(location);
@@ -95,9 +39,10 @@ export function servedFolder(location: string): string | undefined {
 
 /**
  * An explicit location in the served storage must not overlap another experiment's: whoever may write to one could then write into the
- * other. `others` are the locations of all experiments. Throws INVALID_PARAMETER_VALUE.
+ * other. `own` is the workspace's folder of it, `''` for the default one; `others` are the locations of all experiments. Throws
+ * INVALID_PARAMETER_VALUE.
  */
-export function checkServedLocation(location: string, root: string, others: readonly string[]): void {
+export function checkServedLocation(location: string, root: string, own: string, others: readonly string[]): void {
   const folder = servedFolder(location);
   if (folder === undefined) return;
   const shown = location.slice(0, 200);
@@ -106,8 +51,9 @@ export function checkServedLocation(location: string, root: string, others: read
       `Invalid artifact location '${shown}': give a plain path below 'mlflow-artifacts:/', without '.', '..', '%' or empty segments.`,
     );
   }
-  const top = folder.split('/', 1)[0] ?? '';
-  if (RESERVED_FOLDERS.has(top))
+  const below = own === '' ? folder : folder.slice(own.length + 1);
+  const top = below.split('/', 1)[0] ?? '';
+  if (top === '' || RESERVED_FOLDERS.has(top))
     throw invalid(`Invalid artifact location '${shown}': the folder '${top}' is kept by the server. Choose another.`);
   const rootFolder = servedFolder(root);
   if (rootFolder !== undefined && isNumbered(folder, rootFolder)) {
@@ -134,6 +80,16 @@ function isNumbered(folder: string, rootFolder: string): boolean {
   if (!isWithin(folder, rootFolder)) return false;
   const below = rootFolder === '' ? folder : folder.slice(rootFolder.length + 1);
   return /^\d+$/.test(below.split('/', 1)[0] ?? '');
+}
+
+/**
+ * A location of the served storage as it is in a workspace's folder: clients' paths are taken as below it, whether they name it or not. Any
+ * other location stays.
+ */
+export function intoFolder(location: string, own: string): string {
+  const folder = servedFolder(location);
+  if (own === '' || folder === undefined || isWithin(folder, own)) return location;
+  return `mlflow-artifacts:/${own}${folder === '' ? '' : `/${folder}`}`;
 }
 
 /** Appends to the path of a URI, before its query. */

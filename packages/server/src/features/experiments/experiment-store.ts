@@ -174,3 +174,37 @@ export function findByLocations(
     workspaceId,
   );
 }
+
+export async function countActive(db: Queries, workspaceId: number): Promise<number> {
+  const row = await db.one<{ n: number }>(
+    "SELECT count(*) AS n FROM experiments WHERE workspace_id = ? AND lifecycle = 'active'",
+    workspaceId,
+  );
+  return row?.n ?? 0;
+}
+
+const ALL_MAX = 1_000_000;
+
+export async function listActiveIds(db: Queries, workspaceId: number): Promise<number[]> {
+  const rows = await db.all<{ id: number }>(
+    `SELECT id FROM experiments WHERE workspace_id = ? AND lifecycle = 'active' ORDER BY id LIMIT ${ALL_MAX}`,
+    workspaceId,
+  );
+  return rows.map((row) => row.id);
+}
+
+const SHOWN_MAX = 20;
+
+export async function listNamesInBoth(db: Queries, workspaceId: number, otherId: number): Promise<string[]> {
+  const rows = await db.all<{ name: string }>(
+    'SELECT a.name FROM experiments a JOIN experiments b ON b.name = a.name WHERE a.workspace_id = ? AND b.workspace_id = ? ' +
+      `ORDER BY a.name LIMIT ${SHOWN_MAX}`,
+    workspaceId,
+    otherId,
+  );
+  return rows.map((row) => row.name);
+}
+
+export async function moveAll(tx: Queries, workspaceId: number, toId: number, by: number): Promise<void> {
+  await tx.run('UPDATE experiments SET workspace_id = ?, written_by = ? WHERE workspace_id = ?', toId, by, workspaceId);
+}

@@ -1,9 +1,9 @@
+import { resolveLocation } from '@countersign/contract/artifact-location.ts';
 import { Problem } from '@countersign/contract/problem.ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { openContext } from '../../../../../test/support/context.ts';
 import type { Ctx } from '../../platform/context.ts';
 import * as events from '../events/events.ts';
-import { resolveLocation } from './experiment-rules.ts';
 import * as experiments from './experiments.ts';
 
 let ctx: Ctx;

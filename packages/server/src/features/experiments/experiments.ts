@@ -1,16 +1,18 @@
 /** Experiments: where runs belong, and where their artifacts lie. */
+import { resolveLocation } from '@countersign/contract/artifact-location.ts';
 import { type Level, RANK } from '@countersign/contract/levels.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
-import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { demand, grantCreator } from '../access/access.ts';
 import { record } from '../events/events.ts';
+import { findArtifactRoot } from '../workspaces/workspaces.ts';
 import {
   appendToLocation,
   checkExperimentName,
   checkExperimentTag,
   checkServedLocation,
+  intoFolder,
   locationsAbove,
-  resolveLocation,
 } from './experiment-rules.ts';
 import type { Experiment } from './experiment-store.ts';
 import * as store from './experiment-store.ts';
@@ -63,17 +65,25 @@ export async function create(ctx: Ctx, input: NewExperiment): Promise<number> {
   });
 }
 
-async function settleLocation(ctx: TxCtx, id: number, location: string | undefined): Promise<void> {
-  if (location === undefined) {
-    await store.setArtifactLocation(ctx.tx, id, appendToLocation(ctx.artifactRoot, ...workspaceFolder(ctx), String(id)));
-  } else if (location.toLowerCase().startsWith('mlflow-artifacts:')) {
-    checkServedLocation(location, ctx.artifactRoot, await store.listServedLocations(ctx.tx, id));
+async function settleLocation(ctx: TxCtx, id: number, given: string | undefined): Promise<void> {
+  const folder = workspaceFolder(ctx);
+  if (given === undefined) {
+    const root = (await findArtifactRoot(ctx)) ?? rootBelow(ctx, folder);
+    await store.setArtifactLocation(ctx.tx, id, appendToLocation(root, String(id)));
+  } else if (given.toLowerCase().startsWith('mlflow-artifacts:')) {
+    const location = intoFolder(given, folder);
+    checkServedLocation(location, rootBelow(ctx, folder), folder, await store.listServedLocations(ctx.tx, id));
+    if (location !== given) await store.setArtifactLocation(ctx.tx, id, location);
   }
 }
 
 /** Workspaces other than the first have a folder of their own below the root, as upstream's. */
-function workspaceFolder(ctx: Ctx): string[] {
-  return ctx.workspace.id === 0 ? [] : ['workspaces', ctx.workspace.name];
+function workspaceFolder(ctx: Ctx): string {
+  return ctx.workspace.id === 0 ? '' : `workspaces/${ctx.workspace.name}`;
+}
+
+function rootBelow(ctx: Ctx, folder: string): string {
+  return folder === '' ? ctx.artifactRoot : appendToLocation(ctx.artifactRoot, folder);
 }
 
 function locationMax(): number | undefined {
@@ -118,6 +128,26 @@ export async function getByName(ctx: Ctx, name: string): Promise<Experiment> {
 /** In the order of `ids`; those that don't exist are left out. */
 export function listByIds(ctx: Ctx, ids: readonly number[]): Promise<Experiment[]> {
   return store.listByIds(reading(ctx), ids);
+}
+
+/** Active ones of the workspace. */
+export function countActive(ctx: Ctx): Promise<number> {
+  return store.countActive(reading(ctx), ctx.workspace.id);
+}
+
+/** All active ones, with their runs, as events. */
+export async function removeAll(ctx: TxCtx): Promise<void> {
+  for (const id of await store.listActiveIds(ctx.tx, ctx.workspace.id)) await remove(ctx, id);
+}
+
+/** Names of the workspace's experiments, deleted ones too, that another workspace has as well. */
+export function listNamesInBoth(ctx: Ctx, other: WorkspaceRef): Promise<string[]> {
+  return store.listNamesInBoth(reading(ctx), ctx.workspace.id, other.id);
+}
+
+/** All of them, deleted ones too, are the other workspace's from now on; where their files lie stays. */
+export async function moveAll(ctx: TxCtx, to: WorkspaceRef): Promise<void> {
+  await store.moveAll(ctx.tx, ctx.workspace.id, to.id, ctx.principal.id);
 }
 
 export interface ExperimentPage {

@@ -85,6 +85,41 @@ export async function listByIds(db: Queries, ids: readonly number[]): Promise<Re
   return ids.flatMap((id) => byId.get(id) ?? []);
 }
 
+export async function countActive(db: Queries, workspaceId: number): Promise<number> {
+  const row = await db.one<{ n: number }>(
+    'SELECT count(*) AS n FROM registered_models WHERE workspace_id = ? AND deleted_at IS NULL',
+    workspaceId,
+  );
+  return row?.n ?? 0;
+}
+
+/** By id. */
+export async function listActive(db: Queries, workspaceId: number, page: { afterId: number; limit: number }): Promise<RegisteredModel[]> {
+  const rows = await db.all<ModelRow>(
+    select(db, 'm.workspace_id = ? AND m.deleted_at IS NULL AND m.id > ? ORDER BY m.id LIMIT ?'),
+    workspaceId,
+    page.afterId,
+    page.limit,
+  );
+  return rows.map(fromRow);
+}
+
+const NAMES_SHOWN = 20;
+
+export async function listNamesInBoth(db: Queries, workspaceId: number, otherId: number): Promise<string[]> {
+  const rows = await db.all<{ name: string }>(
+    'SELECT a.name FROM registered_models a JOIN registered_models b ON b.name = a.name AND b.deleted_at IS NULL ' +
+      `WHERE a.workspace_id = ? AND a.deleted_at IS NULL AND b.workspace_id = ? ORDER BY a.name LIMIT ${NAMES_SHOWN}`,
+    workspaceId,
+    otherId,
+  );
+  return rows.map((row) => row.name);
+}
+
+export async function moveAll(tx: Queries, workspaceId: number, toId: number, by: number): Promise<void> {
+  await tx.run('UPDATE registered_models SET workspace_id = ?, written_by = ? WHERE workspace_id = ?', toId, by, workspaceId);
+}
+
 const DELETED_PAGE = 1000;
 
 /** Deleted models that were not purged, newest id last within a name. */

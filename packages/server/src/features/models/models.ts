@@ -3,11 +3,12 @@
 import { checkModelName, checkRegistryTag } from '@countersign/contract/names.ts';
 import type { Permit } from '@countersign/contract/permit.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
-import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../../platform/db/page-token.ts';
 import { parseRegisteredModelFilter, parseRegisteredModelOrderBy } from '../../platform/search/registered-model-search-grammar.ts';
 import { announceRename, grantCreator } from '../access/access.ts';
 import { record } from '../events/events.ts';
+import { checkNaming, countUsage } from '../workspaces/workspaces.ts';
 import { driveNames as driveByNames, searchIds, splitPromptClauses as split } from './model-search.ts';
 import type { ModelIdentity, RegisteredModel, Tag } from './model-store.ts';
 import * as store from './model-store.ts';
@@ -43,6 +44,7 @@ export interface NewModel {
 export function create(ctx: Ctx, input: NewModel): Promise<RegisteredModel> {
   checkModelName(input.name);
   return transaction(ctx, async (inner) => {
+    await checkNaming(inner, input.name);
     const at = inner.clock.now();
     const isPrompt = isPromptTagged(input.tags);
     const id = await store.insert(inner.tx, {
@@ -55,6 +57,7 @@ export function create(ctx: Ctx, input: NewModel): Promise<RegisteredModel> {
     });
     if (id === undefined) throw taken(input.name, isPrompt, (await find(inner, input.name))?.isPrompt ?? isPrompt);
     for (const tag of input.tags) await store.upsertTag(inner.tx, id, tag.key, tag.value, inner.principal.id);
+    await countUsage(inner, { models: 1 });
     await grantCreator(inner, 'registered-model', id);
     record(inner, {
       type: 'registered-model.created',
@@ -132,6 +135,41 @@ export function listByIds(ctx: Ctx, ids: readonly number[]): Promise<RegisteredM
   return store.listByIds(reading(ctx), ids);
 }
 
+/** Active ones of the workspace. */
+export function countActive(ctx: Ctx): Promise<number> {
+  return store.countActive(reading(ctx), ctx.workspace.id);
+}
+
+/** Active ones of the workspace by id. */
+export function listActive(ctx: Ctx, page: { afterId: number; limit: number }): Promise<RegisteredModel[]> {
+  return store.listActive(reading(ctx), ctx.workspace.id, page);
+}
+
+/** Names of the workspace's models that another workspace has as well. */
+export function listNamesInBoth(ctx: Ctx, other: WorkspaceRef): Promise<string[]> {
+  return store.listNamesInBoth(reading(ctx), ctx.workspace.id, other.id);
+}
+
+/** All of them, deleted ones too, are the other workspace's from now on: another policy may hold for them there. */
+export async function moveAll(ctx: TxCtx, _permit: Permit, to: WorkspaceRef): Promise<void> {
+  for (let afterId = 0; ; ) {
+    const page = await listActive(ctx, { afterId, limit: MOVED_PAGE });
+    for (const model of page) {
+      await checkNaming({ ...ctx, workspace: to }, model.name);
+      record(
+        { ...ctx, workspace: to },
+        { type: 'registered-model.moved', modelId: model.id, data: { name: model.name, from: ctx.workspace.id } },
+      );
+    }
+    const last = page.at(-1);
+    if (last === undefined) break;
+    afterId = last.id;
+  }
+  await store.moveAll(ctx.tx, ctx.workspace.id, to.id, ctx.principal.id);
+}
+
+const MOVED_PAGE = 1000;
+
 export interface SearchQuery {
   readonly filter: string | undefined;
   readonly orderBy: readonly string[];
@@ -195,6 +233,7 @@ export function setDescription(ctx: Ctx, name: string, description: string | und
 /** A rename may move versions under another policy, so it needs a Permit. */
 export async function rename(ctx: TxCtx, _permit: Permit, model: RegisteredModel, newName: string): Promise<RegisteredModel> {
   const at = ctx.clock.now();
+  if (newName !== model.name) await checkNaming(ctx, newName);
   if (newName !== model.name && (await find(ctx, newName))) throw taken(newName, model.isPrompt, model.isPrompt);
   await store.setName(ctx.tx, model.id, newName, at, ctx.principal.id);
   await announceRename(ctx);
@@ -205,6 +244,7 @@ export async function rename(ctx: TxCtx, _permit: Permit, model: RegisteredModel
 /** Soft: it can be restored until it is purged. The caller takes the versions along. */
 export async function remove(ctx: TxCtx, _permit: Permit, model: RegisteredModel, at: number): Promise<void> {
   await store.markDeleted(ctx.tx, model.id, at, ctx.principal.id);
+  await countUsage(ctx, { models: -1 });
   await announceRename(ctx);
   record(ctx, { type: 'registered-model.deleted', modelId: model.id, data: { name: model.name } });
 }
@@ -227,6 +267,7 @@ export async function getDeleted(ctx: Ctx, id: number): Promise<RegisteredModel>
 export async function restore(ctx: TxCtx, _permit: Permit, model: RegisteredModel, newName: string | undefined): Promise<RegisteredModel> {
   const name = newName ?? model.name;
   checkModelName(name);
+  await checkNaming(ctx, name);
   if (await find(ctx, name)) {
     throw new Problem(
       'RESOURCE_ALREADY_EXISTS',
@@ -235,6 +276,7 @@ export async function restore(ctx: TxCtx, _permit: Permit, model: RegisteredMode
   }
   const at = ctx.clock.now();
   await store.markRestored(ctx.tx, model.id, name, at, ctx.principal.id);
+  await countUsage(ctx, { models: 1 });
   await announceRename(ctx);
   record(ctx, { type: 'registered-model.restored', modelId: model.id, data: { name } });
   return { ...model, name, updatedAt: at, deletedAt: null };

@@ -8,7 +8,7 @@ import type { GovernedTarget, Permit } from '@countersign/contract/permit.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
 import { canonicalStage } from '@countersign/contract/stages.ts';
 import { FileRoots } from '../../platform/blobs/file-roots.ts';
-import { type Ctx, randomHex, type TxCtx, transaction } from '../../platform/context.ts';
+import { type Ctx, randomHex, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { demand } from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import type { RegisteredModel } from '../models/models.ts';
@@ -116,6 +116,15 @@ export function deleteModel(ctx: Ctx, name: string): Promise<void> {
     const allowed = permit({ kind: 'entry' });
     await versions.removeAll(inner, allowed, model, at);
     await models.remove(inner, allowed, model, at);
+  });
+}
+
+/** All models of the workspace, with their versions, are another workspace's from now on: entry there, under its rules. */
+export function moveModels(ctx: Ctx, to: WorkspaceRef): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    const allowed = permit({ kind: 'entry' });
+    await models.moveAll(inner, allowed, to);
+    await versions.moveAll(inner, allowed, to);
   });
 }
 

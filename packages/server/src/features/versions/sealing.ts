@@ -19,6 +19,8 @@ export interface Seal {
   readonly reason: string | null;
   readonly treeId: number | null;
   readonly digest: string | null;
+  /** Of all sealed files together. */
+  readonly sizeBytes: number;
 }
 
 export interface Resolved {
@@ -40,7 +42,7 @@ interface Claim {
 /** Upstream's enum LoggedModelStatus (service.proto). */
 const LOGGED_MODEL_READY = 2;
 
-const unsealed = (reason: string): Seal => ({ state: 'unsealed', reason, treeId: null, digest: null });
+const unsealed = (reason: string): Seal => ({ state: 'unsealed', reason, treeId: null, digest: null, sizeBytes: 0 });
 
 /** Checks a source as MLflow does, follows it, and seals what the server holds. Throws what the client is to be told. */
 export async function resolveSource(ctx: TxCtx, claim: Claim): Promise<Resolved> {
@@ -103,7 +105,13 @@ async function resolveCopy(ctx: TxCtx, claim: Claim, source: Extract<Source, { k
     runId: origin.runId,
     loggedModelId: origin.loggedModelId,
     lineage: origin.lineage,
-    seal: { state: origin.sealState, reason: origin.sealReason, treeId: origin.treeId, digest: tree?.digest ?? null },
+    seal: {
+      state: origin.sealState,
+      reason: origin.sealReason,
+      treeId: origin.treeId,
+      digest: tree?.digest ?? null,
+      sizeBytes: tree?.sizeBytes ?? 0,
+    },
   };
 }
 
@@ -234,7 +242,7 @@ export async function sealAt(ctx: TxCtx, artifactUri: string): Promise<Seal> {
 
 export async function sealHeld(ctx: TxCtx, path: string): Promise<Seal> {
   const tree = await artifacts.sealTree(ctx, path, { requires: 'MLmodel' });
-  if (tree) return { state: 'sealed', reason: null, treeId: tree.id, digest: tree.digest };
+  if (tree) return { state: 'sealed', reason: null, treeId: tree.id, digest: tree.digest, sizeBytes: tree.sizeBytes };
   const hasFiles = (await artifacts.list(ctx, path)).length > 0;
   return unsealed(hasFiles ? 'incomplete' : 'missing');
 }
@@ -249,7 +257,7 @@ export function isSealedPromptTag(key: string): boolean {
 export async function sealPrompt(ctx: TxCtx, tags: readonly Tag[]): Promise<Seal> {
   const sealed = tags.filter((tag) => isSealedPromptTag(tag.key));
   const tree = await artifacts.sealTexts(ctx, Object.fromEntries(sealed.map((tag) => [tag.key, tag.value])));
-  return { state: 'sealed', reason: null, treeId: tree.id, digest: tree.digest };
+  return { state: 'sealed', reason: null, treeId: tree.id, digest: tree.digest, sizeBytes: tree.sizeBytes };
 }
 
 /** Tries again to seal a version whose files were not complete when it was registered. */
@@ -268,7 +276,13 @@ export async function sealNow(ctx: TxCtx, version: store.ModelVersion): Promise<
     const origin = source.version === undefined ? undefined : await store.find(reading(ctx), ctx.workspace.id, source.name, source.version);
     if (origin?.treeId) {
       const tree = await artifacts.findTree(ctx, origin.treeId);
-      return { state: origin.sealState, reason: origin.sealReason, treeId: origin.treeId, digest: tree?.digest ?? null };
+      return {
+        state: origin.sealState,
+        reason: origin.sealReason,
+        treeId: origin.treeId,
+        digest: tree?.digest ?? null,
+        sizeBytes: tree?.sizeBytes ?? 0,
+      };
     }
     // Copied as it is: it waits for what its origin waits for.
     if (version.sealReason === 'incomplete' || version.sealReason === 'missing') return unsealed(version.sealReason);

@@ -95,7 +95,7 @@ export function isWithin(path: string, directory: string): boolean {
   return directory === '' || path === directory || path.startsWith(`${directory}/`);
 }
 
-/** Where a sealed version's files are read from. */
-export function sealedUri(versionId: number): string {
-  return `mlflow-artifacts:/model-versions/${versionId}`;
+/** Where a sealed version's files are read from, `root` being that of its workspace. */
+export function sealedUri(root: string, versionId: number): string {
+  return `mlflow-artifacts:/${root === '' ? '' : `${root}/`}model-versions/${versionId}`;
 }

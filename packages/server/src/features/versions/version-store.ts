@@ -229,8 +229,9 @@ export async function markDeleted(tx: Queries, id: number, at: number, by: numbe
   await tx.run("UPDATE model_versions SET deleted_at = ?, deleted_by = ?, stage = 'None' WHERE id = ?", at, by, id);
 }
 
-export async function markAllDeleted(tx: Queries, modelId: number, at: number, by: number): Promise<void> {
-  await tx.run(
+/** Answers how many there were. */
+export function markAllDeleted(tx: Queries, modelId: number, at: number, by: number): Promise<number> {
+  return tx.run(
     "UPDATE model_versions SET deleted_at = ?, deleted_by = ?, stage = 'None' WHERE model_id = ? AND deleted_at IS NULL",
     at,
     by,
@@ -245,6 +246,19 @@ export async function markRestoredWith(tx: Queries, modelId: number, deletedAt: 
 
 export async function markRestored(tx: Queries, id: number, at: number, by: number): Promise<void> {
   await tx.run('UPDATE model_versions SET deleted_at = NULL, deleted_by = NULL, updated_at = ?, written_by = ? WHERE id = ?', at, by, id);
+}
+
+/** Of each of the model's sealed versions, deleted ones too: one tree may be there several times. */
+export async function listTrees(db: Queries, modelId: number): Promise<number[]> {
+  const rows = await db.all<{ tree_id: number }>(
+    'SELECT tree_id FROM model_versions WHERE model_id = ? AND tree_id IS NOT NULL ORDER BY id LIMIT 1000000',
+    modelId,
+  );
+  return rows.map((row) => row.tree_id);
+}
+
+export async function moveAll(tx: Queries, workspaceId: number, toId: number): Promise<void> {
+  await tx.run('UPDATE model_versions SET workspace_id = ? WHERE workspace_id = ?', toId, workspaceId);
 }
 
 export async function eraseAll(tx: Queries, modelId: number): Promise<void> {

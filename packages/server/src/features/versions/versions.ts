@@ -3,14 +3,14 @@ import { checkAlias, checkLength, checkRegistryTag } from '@countersign/contract
 import type { Permit } from '@countersign/contract/permit.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
-import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { parseModelVersionFilter, parseModelVersionOrderBy } from '../../platform/search/model-version-search-grammar.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import { digestOf, record } from '../events/events.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
 import type { ModelIdentity, RegisteredModel, Tag } from '../models/models.ts';
 import * as models from '../models/models.ts';
-import { getSettings } from '../workspaces/workspaces.ts';
+import { checkNaming, countUsage, getSettings } from '../workspaces/workspaces.ts';
 import * as aliasStore from './alias-store.ts';
 import { isSealedPromptTag, type Resolved, resolveSource, type Seal, sealHeld, sealNow, sealPrompt } from './sealing.ts';
 import { parseSource, sealedUri } from './version-rules.ts';
@@ -38,6 +38,8 @@ const RUN_ID_MAX = 500;
 export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, input: NewVersion): Promise<ModelVersion> {
   checkLength(input.source, SOURCE_MAX, 'source');
   checkLength(input.runId, RUN_ID_MAX, 'run_id');
+  // What is copied comes under the rule of the place that it is copied to; a model that was there before the rule goes on.
+  if (isCopy(input.source)) await checkNaming(ctx, model.name);
   const isPrompt = model.isPrompt && models.isPromptTagged(input.tags);
   const resolved = isPrompt
     ? await resolvePrompt(ctx, input)
@@ -64,6 +66,7 @@ export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, 
     by: ctx.principal.id,
   };
   const id = await store.insert(ctx.tx, row);
+  await countUsage(ctx, { versions: 1, bytes: resolved.seal.sizeBytes });
   for (const tag of input.tags) await store.upsertTag(ctx.tx, id, tag.key, tag.value, ctx.principal.id);
   if (input.loggedModelId !== undefined && !isPrompt) await loggedModels.appendVersion(ctx, input.loggedModelId, model.name, number);
   record(ctx, {
@@ -93,6 +96,10 @@ export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, 
     tags: input.tags,
     aliases: [],
   };
+}
+
+function isCopy(source: string): boolean {
+  return source.startsWith('models:') && parseSource(source).kind === 'version';
 }
 
 /** What the workspace says of a version that can't be sealed yet: refused, waited for, or taken as it is. */
@@ -224,7 +231,9 @@ export async function findAlias(ctx: Ctx, model: RegisteredModel, alias: string)
 /** The sealed tree, or the source where nothing is sealed. */
 export async function getDownloadUri(ctx: Ctx, name: string, number: number): Promise<string> {
   const version = await get(ctx, name, number);
-  return version.treeId === null || version.isPrompt ? version.storageLocation : sealedUri(version.id);
+  return version.treeId === null || version.isPrompt
+    ? version.storageLocation
+    : sealedUri(artifacts.rootOfWorkspace(ctx.workspace), version.id);
 }
 
 export function setDescription(ctx: Ctx, name: string, number: number, description: string | undefined): Promise<ModelVersion> {
@@ -286,6 +295,7 @@ export async function remove(ctx: TxCtx, permit: Permit, model: RegisteredModel,
   const at = ctx.clock.now();
   await leavePlaces(ctx, permit, model, version);
   await store.markDeleted(ctx.tx, version.id, at, ctx.principal.id);
+  await countUsage(ctx, { versions: -1 });
   await models.touch(ctx, model.id, at);
   record(ctx, { type: 'model-version.deleted', modelId: model.id, versionId: version.id, data: { number: version.version } });
 }
@@ -295,7 +305,7 @@ export async function removeAll(ctx: TxCtx, permit: Permit, model: RegisteredMod
   const placed = await listPlaced(ctx, model);
   await refuseProtected(ctx, placed);
   for (const version of placed) await leavePlaces(ctx, permit, model, version);
-  await store.markAllDeleted(ctx.tx, model.id, at, ctx.principal.id);
+  await countUsage(ctx, { versions: -(await store.markAllDeleted(ctx.tx, model.id, at, ctx.principal.id)) });
 }
 
 async function listPlaced(ctx: TxCtx, model: RegisteredModel): Promise<ModelVersion[]> {
@@ -349,17 +359,27 @@ export async function restore(ctx: TxCtx, _permit: Permit, model: RegisteredMode
   if (!version) throw notFound(`Registered Model '${model.name}' has no deleted version ${number}.`);
   const at = ctx.clock.now();
   await store.markRestored(ctx.tx, version.id, at, ctx.principal.id);
+  await countUsage(ctx, { versions: 1 });
   record(ctx, { type: 'model-version.restored', modelId: model.id, versionId: version.id, data: { number } });
   return { ...version, deletedAt: null, updatedAt: at };
 }
 
 /** The versions that were deleted together with their model. */
 export async function restoreAll(ctx: TxCtx, _permit: Permit, modelId: number, deletedAt: number): Promise<void> {
-  await store.markRestoredWith(ctx.tx, modelId, deletedAt);
+  await countUsage(ctx, { versions: await store.markRestoredWith(ctx.tx, modelId, deletedAt) });
 }
 
 export async function eraseAll(ctx: TxCtx, modelId: number): Promise<void> {
+  const trees = await store.listTrees(ctx.tx, modelId);
   await store.eraseAll(ctx.tx, modelId);
+  let bytes = 0;
+  for (const treeId of trees) bytes += (await artifacts.findTree(ctx, treeId))?.sizeBytes ?? 0;
+  await countUsage(ctx, { bytes: -bytes });
+}
+
+/** All of the workspace, with their models. */
+export async function moveAll(ctx: TxCtx, _permit: Permit, to: WorkspaceRef): Promise<void> {
+  await store.moveAll(ctx.tx, ctx.workspace.id, to.id);
 }
 
 /** A rename shows on every version. */
@@ -413,6 +433,7 @@ async function keepSeal(ctx: TxCtx, version: ModelVersion, result: Seal): Promis
   if (result.state !== 'sealed' && result.reason === version.sealReason) return version;
   await store.setSeal(ctx.tx, version.id, result.state, result.reason, result.treeId);
   if (result.state === 'sealed') {
+    await countUsage(ctx, { bytes: result.sizeBytes });
     record(ctx, {
       type: 'model-version.sealed',
       modelId: version.modelId,

@@ -86,6 +86,21 @@ export function list(db: Queries, workspaceId: number, offset: number, limit: nu
   );
 }
 
+export async function countActive(db: Queries, workspaceId: number): Promise<number> {
+  const row = await db.one<{ n: number }>('SELECT count(*) AS n FROM webhooks WHERE workspace_id = ? AND deleted_at IS NULL', workspaceId);
+  return row?.n ?? 0;
+}
+
+export async function moveAll(tx: Queries, workspaceId: number, toId: number, at: number, by: number): Promise<void> {
+  await tx.run(
+    "UPDATE webhooks SET workspace_id = ?, status = 'DISABLED', updated_at = ?, written_by = ? WHERE workspace_id = ? AND deleted_at IS NULL",
+    toId,
+    at,
+    by,
+    workspaceId,
+  );
+}
+
 const SUBSCRIPTIONS_MAX = 50_000;
 
 /** Of several webhooks, by entity and action. */

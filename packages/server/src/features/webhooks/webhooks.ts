@@ -1,6 +1,6 @@
 /** Webhooks: who is called at which URL for what. Receivers are called from the chain of events, after the commit, until they have it. */
 import { notFound } from '@countersign/contract/problem.ts';
-import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../../platform/db/page-token.ts';
 import type { BackgroundJob } from '../../platform/jobs/background-job.ts';
 import type { SecretBox } from '../../platform/secrets/secret-box.ts';
@@ -150,6 +150,27 @@ export function remove(ctx: Ctx, webhookId: string): Promise<void> {
     await store.markDeleted(inner.tx, row.id, inner.clock.now(), inner.principal.id);
     events.record(inner, { type: 'webhook.deleted', data: { webhook_id: webhookId, name: row.name } });
   });
+}
+
+/** Of the workspace. */
+export function countActive(ctx: Ctx): Promise<number> {
+  return store.countActive(reading(ctx), ctx.workspace.id);
+}
+
+/** All of the workspace. */
+export async function removeAll(ctx: TxCtx): Promise<void> {
+  for (;;) {
+    const page = await store.list(ctx.tx, ctx.workspace.id, 0, REMOVED_PAGE);
+    for (const { webhookId } of page) await remove(ctx, webhookId);
+    if (page.length < REMOVED_PAGE) return;
+  }
+}
+
+const REMOVED_PAGE = 500;
+
+/** All of the workspace are the other's from now on, and switched off: whoever made them may not be allowed to hear of everything there. */
+export async function moveAll(ctx: TxCtx, to: WorkspaceRef): Promise<void> {
+  await store.moveAll(ctx.tx, ctx.workspace.id, to.id, ctx.clock.now(), ctx.principal.id);
 }
 
 export interface TestResult {

@@ -14,7 +14,3 @@ export async function upsertSetting(tx: Queries, workspaceId: number, name: stri
     by,
   );
 }
-
-export function findWorkspace(db: Queries, name: string): Promise<{ id: number; name: string } | undefined> {
-  return db.one('SELECT id, name FROM workspaces WHERE name = ?', name);
-}
