@@ -4,14 +4,20 @@ import { MLFLOW_VERSION } from '@countersign/server/mlflow/server-routes.ts';
 import { nearest } from '@countersign/server/platform/config/nearest.ts';
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
+import { addAudit, addWhoami } from './audit.ts';
 import { addDb } from './db.ts';
 import { EXIT } from './exit-codes.ts';
 import { addGc } from './gc.ts';
+import { addGrant } from './grant.ts';
+import { addGroup } from './group.ts';
 import { addKeys } from './keys.ts';
 import { addModel } from './model.ts';
 import { fail, say } from './output.ts';
 import { withoutPasswords } from './process-title.ts';
 import { addServer, helpForBareH } from './server.ts';
+import { addServiceAccount } from './service-account.ts';
+import { addToken } from './token.ts';
+import { addUser } from './user.ts';
 
 function createProgram(): Command {
   const program = new Command('countersign')
@@ -33,6 +39,13 @@ Exit codes: 0 ok, 1 unexpected, 2 usage, 3 forbidden, 4 not found, 5 conflict or
   addModel(program);
   addGc(program);
   addKeys(program);
+  addUser(program);
+  addServiceAccount(program);
+  addGroup(program);
+  addToken(program);
+  addGrant(program);
+  addAudit(program);
+  addWhoami(program);
   return program;
 }
 

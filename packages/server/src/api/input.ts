@@ -23,6 +23,13 @@ export async function readInput(endpoint: Endpoint, exchange: Exchange): Promise
   return { params, query, body };
 }
 
+/** What is given by its members, not by a request. Throws as `readInput`. */
+export async function checkInput(endpoint: Endpoint, { params, query, body }: RawInput): Promise<void> {
+  await check('path', endpoint.params, params);
+  await check('query', endpoint.query, query);
+  await check('body', endpoint.body, body);
+}
+
 type Part = 'path' | 'query' | 'body';
 
 /** Path and query are text: numbers and truth values are read by what the schema says. */

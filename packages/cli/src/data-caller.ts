@@ -1,0 +1,49 @@
+/** The data folder or the database itself, while no server has it to itself. What is done is done by the local administrator. */
+import { existsSync } from 'node:fs';
+import { notFound, Problem } from '@countersign/contract/problem.ts';
+import { callDirectly } from '@countersign/server/api/direct-call.ts';
+import { findWorkspace } from '@countersign/server/features/workspaces/workspaces.ts';
+import { upgradeDatabase } from '@countersign/server/ground.ts';
+import { withData } from '@countersign/server/maintenance.ts';
+import type { ServerConfig } from '@countersign/server/platform/config/server-config.ts';
+import { type Ctx, systemClock } from '@countersign/server/platform/context.ts';
+import { createSecretBox } from '@countersign/server/platform/secrets/secret-box.ts';
+import type { Caller } from './caller.ts';
+import { say } from './output.ts';
+
+export interface DataUse {
+  readonly workspace: string | undefined;
+  /** Where there is no database yet, makes one. */
+  readonly makesData: boolean;
+}
+
+/** RESOURCE_CONFLICT where a running server has the data, with how to ask that one. */
+export async function withDataCaller(config: ServerConfig, use: DataUse, work: (caller: Caller) => Promise<void>): Promise<void> {
+  const { database } = config;
+  try {
+    if (use.makesData && database.kind === 'sqlite' && !existsSync(database.file)) await upgradeDatabase(config, say);
+    await withData(config, say, async (ctx, masterKeys) => {
+      const inside = use.workspace === undefined ? ctx : await enter(ctx, use.workspace);
+      await masterKeys.refresh();
+      const identity = {
+        secrets: createSecretBox(masterKeys, systemClock.randomBytes),
+        publicUrl: config.publicUrl,
+        onRefusal: () => {},
+      };
+      await work({ ask: (id, input = {}) => callDirectly(inside, { identity }, id, input) });
+    });
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'RESOURCE_CONFLICT' || !error.message.includes('in use by another')) throw error;
+    throw new Problem(
+      error.code,
+      `The data folder ${config.dataDir} is in use by a running server. Ask that one: --server http://127.0.0.1:5000, ` +
+        "with an administrator's token in COUNTERSIGN_TOKEN where it has accounts.",
+    );
+  }
+}
+
+async function enter(ctx: Ctx, name: string): Promise<Ctx> {
+  const workspace = await findWorkspace(ctx.db, name);
+  if (workspace === undefined) throw notFound(`Workspace '${name}' not found`);
+  return { ...ctx, workspace };
+}
