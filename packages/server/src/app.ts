@@ -5,6 +5,9 @@ import { parseVersionNumber } from '@countersign/contract/names.ts';
 import type { Logger } from 'pino';
 import { apiRoutes } from './api/api-routes.ts';
 import type { IdentityMeans } from './api/sign-in-handlers.ts';
+import { databricksPermissionRpcs } from './databricks/permission-rpcs.ts';
+import { databricksRegistryRpcs } from './databricks/registry-rpcs.ts';
+import { scimRpcs } from './databricks/scim-rpcs.ts';
 import { AS_LOCAL } from './features/access/access.ts';
 import * as loggedModels from './features/logged-models/logged-models.ts';
 import * as runs from './features/runs/runs.ts';
@@ -27,6 +30,7 @@ import { isArtifactProxy, servedOnly } from './mlflow/served-routes.ts';
 import { serverRoutes } from './mlflow/server-routes.ts';
 import { versionRpcs } from './mlflow/version-rpcs.ts';
 import { webhookRpcs } from './mlflow/webhook-rpcs.ts';
+import { workspaceRpcs } from './mlflow/workspace-rpcs.ts';
 import type { BlobStore } from './platform/blobs/blob-store.ts';
 import type { FileRoots } from './platform/blobs/file-roots.ts';
 import type { ServerConfig } from './platform/config/server-config.ts';
@@ -50,7 +54,7 @@ export interface AppParts {
   /** Folders of `file:` locations that the server may read. */
   readonly fileRoots: FileRoots;
   readonly webhooks: WebhookMeans;
-  readonly config: Pick<ServerConfig, 'guards' | 'staticPrefix' | 'serves'> & Partial<Pick<ServerConfig, 'publicUrl'>>;
+  readonly config: Pick<ServerConfig, 'guards' | 'staticPrefix' | 'serves'> & Partial<Pick<ServerConfig, 'publicUrl' | 'hasWorkspaces'>>;
   /** Undefined: plain HTTP. */
   readonly tls: TlsPair | undefined;
   readonly log: Logger;
@@ -79,7 +83,12 @@ const artifactSources: ArtifactSources = {
 
 export function createApp(parts: AppParts): Server {
   const telemetry = createTelemetry(parts.log);
-  const gate = createGate({ base: localContext(parts), onError: (error) => parts.log.error({ err: error }, 'a note of use was lost') });
+  const { hasWorkspaces = true } = parts.config;
+  const gate = createGate({
+    base: localContext(parts),
+    onError: (error) => parts.log.error({ err: error }, 'a note of use was lost'),
+    hasWorkspaces,
+  });
   const place = { publicUrl: parts.config.publicUrl, staticPrefix: parts.config.staticPrefix };
   const identity: IdentityMeans = {
     secrets: parts.webhooks.secrets,
@@ -96,15 +105,19 @@ export function createApp(parts: AppParts): Server {
         ...modelRpcs,
         ...versionRpcs,
         ...webhookRpcs(parts.webhooks),
+        ...(hasWorkspaces ? workspaceRpcs : []),
         ...authUserRpcs,
         ...authPermissionRpcs,
         ...authRoleRpcs,
         ...authOldPermissionRpcs,
+        ...databricksPermissionRpcs,
+        ...databricksRegistryRpcs,
+        ...scimRpcs,
       ],
       gate,
     ),
     ...artifactRoutes(gate, { ...artifactSources, fileRoots: parts.fileRoots }),
-    ...serverRoutes(),
+    ...serverRoutes({ hasWorkspaces }),
     ...apiRoutes(gate, { fileRoots: parts.fileRoots, identity }),
     ...signInRoutes(gate, identity, place),
     ...accountRoutes(gate, place),

@@ -29,6 +29,8 @@ export interface GateOptions {
   /** What every request's context is made of. */
   readonly base: Ctx;
   readonly onError: (error: unknown) => void;
+  /** False: everything is in the default workspace, and no request may name another. */
+  readonly hasWorkspaces?: boolean;
 }
 
 export const WORKSPACE_HEADER = 'x-mlflow-workspace';
@@ -42,7 +44,7 @@ interface Caller {
 
 const LOCAL: Caller = { known: undefined, token: undefined };
 
-export function createGate({ base, onError }: GateOptions): Gate {
+export function createGate({ base, onError, hasWorkspaces = true }: GateOptions): Gate {
   const directory = new Directory(base.db);
   const now = (): number => base.clock.now();
   const passwords = new Passwords(base.db, directory, now);
@@ -97,7 +99,9 @@ export function createGate({ base, onError }: GateOptions): Gate {
   };
 
   const findWorkspace = async (name: string): Promise<WorkspaceRef> => {
-    const workspace = name === '' || name === 'default' ? DEFAULT_WORKSPACE : await directory.findWorkspace(name);
+    if (name === '' || name === DEFAULT_WORKSPACE.name) return DEFAULT_WORKSPACE;
+    if (!hasWorkspaces) throw workspacesOff();
+    const workspace = await directory.findWorkspace(name);
     if (workspace === undefined) throw noWorkspace(name);
     return workspace;
   };
@@ -152,6 +156,13 @@ function deniedPlace(ctx: Ctx, who: string): Problem {
   return new Problem(
     'PERMISSION_DENIED',
     `Permission denied: only ${who} may do this, and '${clip(ctx.principal.name)}' is not one in workspace '${ctx.workspace.name}'.`,
+  );
+}
+
+function workspacesOff(): Problem {
+  return new Problem(
+    'INVALID_STATE',
+    `FEATURE_DISABLED: workspaces are switched off on this server (--disable-workspaces). Leave the header X-MLFLOW-WORKSPACE out.`,
   );
 }
 

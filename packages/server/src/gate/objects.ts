@@ -71,8 +71,8 @@ export class Objects {
 
   /** Whose files lie at a path of the artifact root. Undefined for what belongs to nobody. */
   async ofPath(ctx: Ctx, path: string): Promise<ObjectRef | undefined> {
-    const [top = '', second = ''] = path.split('/', 2);
-    if (top === artifacts.SEALED_ROOT) return /^[1-9]\d{0,14}$/.test(second) ? this.ofVersion(ctx, Number(second)) : undefined;
+    const sealed = artifacts.sealedPathOf(path);
+    if (sealed !== undefined) return this.ofVersion(ctx, sealed.versionId);
     const owner = await experiments.findByServedPath(ctx, path);
     return owner && { kind: 'experiment', id: owner.id, name: owner.name };
   }

@@ -43,8 +43,8 @@ export function placeOf(ctx: Ctx, sources: ArtifactSources, uri: string): Promis
 
 /** Below a path of the artifact root. Paths of sealed versions are read from their trees. */
 export async function storedPlace(ctx: Ctx, sources: ArtifactSources, root: string): Promise<Place> {
-  const sealed = /^model-versions\/([1-9]\d{0,14})(?:\/(.*))?$/s.exec(root);
-  if (sealed) return sealedPlace(ctx, sources, Number(sealed[1]), sealed[2] ?? '');
+  const sealed = artifacts.sealedPathOf(root);
+  if (sealed) return sealedPlace(ctx, sources, sealed.versionId, sealed.rest);
   return {
     list: async (directory) => below(root, await artifacts.list(ctx, artifacts.joinPath(root, directory))),
     isDirectory: (path) => artifacts.isDirectory(ctx, artifacts.joinPath(root, path)),

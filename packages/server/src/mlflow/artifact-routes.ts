@@ -17,10 +17,12 @@ import { sendFile } from './artifact-download.ts';
 import { type ArtifactSources, type Place, type PlaceEntry, placeOf, storedPlace } from './artifact-places.ts';
 import { draining, uploadFromBrowser } from './artifact-upload.ts';
 import { mount, type Rpc, rpc } from './rpc.ts';
+import { pathInWorkspace } from './workspace-paths.ts';
 
 export type { ArtifactSources } from './artifact-places.ts';
 
-type Serve = (ctx: Ctx, exchange: Exchange) => Promise<Reply | undefined>;
+/** `path` is that of the artifact root, where the route has one. */
+type Serve = (ctx: Ctx, exchange: Exchange, path: string) => Promise<Reply | undefined>;
 
 const PROXY = 'mlflow-artifacts/artifacts';
 /** Clients fall back to one plain PUT or GET only on exactly these beginnings (mlflow/exceptions.py). */
@@ -32,69 +34,70 @@ export function artifactRoutes(gate: Gate, sources: ArtifactSources): Route[] {
 }
 
 function proxyRoutes(gate: Gate, sources: ArtifactSources): Route[] {
-  const upload: Serve = async (ctx, exchange) => {
-    await artifacts.put(ctx, pathBehind(exchange, PROXY), exchange.req);
+  const upload: Serve = async (ctx, exchange, path) => {
+    await artifacts.put(ctx, path, exchange.req, Number(exchange.header('content-length') ?? 0));
     return { type: 'text/plain', body: '' };
   };
-  const download: Serve = async (ctx, exchange) => {
-    const path = artifacts.parsePath(pathBehind(exchange, PROXY));
-    if (path === '') return listStored(ctx, exchange, sources);
+  const download: Serve = async (ctx, exchange, path) => {
+    const asked = artifacts.parsePath(pathBehind(exchange, PROXY));
+    if (asked === '') return listStored(ctx, sources, path);
     const { place, rest } = await storedAt(ctx, sources, path);
-    return serveFile(exchange, place, rest, path);
+    return serveFile(exchange, place, rest, asked);
   };
-  const remove: Serve = async (ctx, exchange) => {
-    await artifacts.remove(ctx, pathBehind(exchange, PROXY));
+  const remove: Serve = async (ctx, _exchange, path) => {
+    await artifacts.remove(ctx, path);
     return { body: '{}' };
   };
+  const list: Serve = (ctx, _exchange, path) => listStored(ctx, sources, path);
   const refuse =
-    (below: string, sentence: string): Serve =>
+    (sentence: string): Serve =>
     async (_ctx, exchange) => {
       await exchange.body();
-      artifacts.parsePath(pathBehind(exchange, below));
       throw new Problem('NOT_IMPLEMENTED', sentence);
     };
   const routes: [Method, string, Permission, Serve][] = [
-    ['GET', PROXY, 'artifact.list', (ctx, exchange) => listStored(ctx, exchange, sources)],
+    ['GET', PROXY, 'artifact.list', list],
     ['PUT', `${PROXY}/*`, 'artifact.write', upload],
     ['GET', `${PROXY}/*`, 'artifact.read', download],
     ['DELETE', `${PROXY}/*`, 'artifact.delete', remove],
-    ['GET', 'mlflow-artifacts/presigned/*', 'artifact.read', refuse('mlflow-artifacts/presigned', NO_MULTIPART_DOWNLOAD)],
+    ['GET', 'mlflow-artifacts/presigned/*', 'artifact.read', refuse(NO_MULTIPART_DOWNLOAD)],
   ];
   for (const step of ['create', 'complete', 'abort']) {
     const below = `mlflow-artifacts/mpu/${step}`;
-    routes.push(['POST', below, 'artifact.write', refuse(below, NO_MULTIPART_UPLOAD)]);
-    routes.push(['POST', `${below}/*`, 'artifact.write', refuse(below, NO_MULTIPART_UPLOAD)]);
+    routes.push(['POST', below, 'artifact.write', refuse(NO_MULTIPART_UPLOAD)]);
+    routes.push(['POST', `${below}/*`, 'artifact.write', refuse(NO_MULTIPART_UPLOAD)]);
   }
   return ['/api/2.0', '/ajax-api/2.0'].flatMap((prefix) =>
     routes.map(([method, path, permission, serve]) => ({
       method,
       path: `${prefix}/${path}`,
       permission,
-      handle: passing(gate, permission, serve, (exchange) => ({ path: pathAsked(exchange, path) })),
+      handle: passing(gate, permission, serve, async (ctx, exchange) => ({ path: await pathAsked(ctx, exchange, path) })),
     })),
   );
 }
 
+type NameObjects = (ctx: Ctx, exchange: Exchange) => Promise<NamedObjects & { readonly path: string | undefined }>;
+
 /** Through the gate: who asks, then whether it is allowed on what `nameObjects` finds in the request. */
-function passing(gate: Gate, permission: Permission, serve: Serve, nameObjects: (exchange: Exchange) => NamedObjects): Handler {
+function passing(gate: Gate, permission: Permission, serve: Serve, nameObjects: NameObjects): Handler {
   return async (exchange) => {
     const ctx = await gate.admit(exchange, permission);
-    if (permission !== 'artifact.write') {
-      await gate.authorize(ctx, permission, nameObjects(exchange));
-      return serve(ctx, exchange);
-    }
+    const pass = async (): Promise<Reply | undefined> => {
+      const named = await nameObjects(ctx, exchange);
+      await gate.authorize(ctx, permission, named);
+      return serve(ctx, exchange, named.path ?? '');
+    };
     // A refused upload is read to its end, or its client would see a broken connection instead of the refusal.
-    return draining(exchange, async () => {
-      await gate.authorize(ctx, permission, nameObjects(exchange));
-      return serve(ctx, exchange);
-    });
+    return permission === 'artifact.write' ? draining(exchange, pass) : pass();
   };
 }
 
 /** The list's path stands in the query string, the others' behind the route. */
-function pathAsked(exchange: Exchange, route: string): string {
-  if (route === PROXY) return artifacts.parsePath(parameter(exchange, 'path') ?? '');
-  return artifacts.parsePath(pathBehind(exchange, route.replace(/\/\*$/, '')));
+async function pathAsked(ctx: Ctx, exchange: Exchange, route: string): Promise<string> {
+  const behind = route === PROXY ? '' : pathBehind(exchange, route.replace(/\/\*$/, ''));
+  const given = behind === '' && exchange.req.method === 'GET' ? (parameter(exchange, 'path') ?? '') : behind;
+  return pathInWorkspace(ctx, artifacts.parsePath(given));
 }
 
 /** From the raw path: the router decodes once, and what it can't decode it doesn't hand on. */
@@ -105,14 +108,13 @@ function pathBehind(exchange: Exchange, route: string): string {
 
 /** Sealed versions have a root of their own, so that its tree is looked up once for a whole path. */
 async function storedAt(ctx: Ctx, sources: ArtifactSources, path: string): Promise<{ place: Place; rest: string }> {
-  const [root, version, ...rest] = path.split('/');
-  if (root !== artifacts.SEALED_ROOT || version === undefined) return { place: await storedPlace(ctx, sources, ''), rest: path };
-  return { place: await storedPlace(ctx, sources, `${root}/${version}`), rest: rest.join('/') };
+  const sealed = artifacts.sealedPathOf(path);
+  if (sealed === undefined) return { place: await storedPlace(ctx, sources, ''), rest: path };
+  return { place: await storedPlace(ctx, sources, sealed.root), rest: sealed.rest };
 }
 
 /** Names only, without the directory they are in. */
-async function listStored(ctx: Ctx, exchange: Exchange, sources: ArtifactSources): Promise<Reply> {
-  const path = artifacts.parsePath(parameter(exchange, 'path') ?? '');
+async function listStored(ctx: Ctx, sources: ArtifactSources, path: string): Promise<Reply> {
   const { place, rest } = await storedAt(ctx, sources, path);
   const entries = await place.list(rest);
   const files = entries.map((entry) => fileInfo({ ...entry, path: entry.path.slice(entry.path.lastIndexOf('/') + 1) }));
@@ -157,7 +159,7 @@ function browserRoutes(gate: Gate, sources: ArtifactSources): Route[] {
     method,
     path,
     permission,
-    handle: passing(gate, permission, serve, (exchange) => ({ ...exchange.query(), ...exchange.params, path: undefined })),
+    handle: passing(gate, permission, serve, async (_ctx, exchange) => ({ ...exchange.query(), ...exchange.params, path: undefined })),
   }));
 }
 

@@ -6,7 +6,7 @@ describe('paths without an endpoint', () => {
     ['/api/3.0/mlflow/traces/search', 'Tracing'],
     ['/ajax-api/3.0/mlflow/gateway/secrets/list', 'gateway'],
     ['/api/3.0/mlflow/datasets/search', 'Evaluation datasets'],
-    ['/api/3.0/mlflow/workspaces', 'not there yet'],
+    ['/api/3.0/mlflow/workspaces', 'switched off'],
     ['/graphql', 'GraphQL'],
     ['/v1/traces', 'Tracing'],
     ['/api/2.0/mlflow/constructor', 'begin with'],

@@ -27,7 +27,7 @@ const NOUNS: Readonly<Record<string, string>> = {
   jobs: `Jobs of the GenAI features are out of scope.`,
   demo: `MLflow's demo data is not served.`,
   'ui-telemetry': `Nothing is sent to anybody from here.`,
-  workspaces: `Workspaces are not there yet: everything is in the workspace "default".`,
+  workspaces: `Workspaces are switched off on this server (--disable-workspaces): everything is in the workspace "default".`,
   users: SIGN_UP,
 };
 

@@ -5,21 +5,24 @@ import type { Route } from '../platform/http/exchange.ts';
 export const MLFLOW_VERSION = '3.17.2';
 
 /** Upstream's `_get_server_info`: the client asks before it downloads, and believes every flag. */
-const SERVER_INFO = JSON.stringify({
-  store_type: 'SqlStore',
-  workspaces_enabled: false,
-  trace_archival_enabled: false,
-  multipart_uploads_enabled: false,
-  multipart_downloads_enabled: false,
-  presigned_upload_run_id_supported: false,
-  presigned_upload_model_id_supported: false,
-  features_enabled: { gateway: false },
-});
+function serverInfo(hasWorkspaces: boolean): string {
+  return JSON.stringify({
+    store_type: 'SqlStore',
+    workspaces_enabled: hasWorkspaces,
+    trace_archival_enabled: false,
+    multipart_uploads_enabled: false,
+    multipart_downloads_enabled: false,
+    presigned_upload_run_id_supported: false,
+    presigned_upload_model_id_supported: false,
+    features_enabled: { gateway: false },
+  });
+}
 
 const TEXT = 'text/plain; charset=utf-8';
 
-export function serverRoutes(): Route[] {
-  const info = (path: string): Route => ({ method: 'GET', path, permission: 'public', handle: () => ({ body: SERVER_INFO }) });
+export function serverRoutes({ hasWorkspaces = true }: { readonly hasWorkspaces?: boolean } = {}): Route[] {
+  const body = serverInfo(hasWorkspaces);
+  const info = (path: string): Route => ({ method: 'GET', path, permission: 'public', handle: () => ({ body }) });
   return [
     { method: 'GET', path: '/health', permission: 'public', handle: () => ({ type: TEXT, body: 'OK' }) },
     { method: 'GET', path: '/version', permission: 'public', handle: () => ({ type: TEXT, body: MLFLOW_VERSION }) },

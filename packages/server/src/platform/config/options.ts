@@ -23,7 +23,7 @@ export interface Option {
 }
 
 const ONE_PROCESS = 'one process serves all requests';
-const NO_WORKSPACES = 'Workspaces are not there yet: leave it out, everything is in the workspace "default".';
+const ONE_STORE = 'Workspaces are kept in the same database as everything else: leave it out.';
 
 const OPTIONS = [
   {
@@ -286,14 +286,18 @@ const OPTIONS = [
     about: "MLflow's login application.",
     refused: 'Accounts are not there yet: leave --app-name out and listen on a loopback address.',
   },
-  { name: 'enable-workspaces', variables: ['MLFLOW_ENABLE_WORKSPACES'], about: "MLflow's workspaces.", refused: NO_WORKSPACES },
-  { name: 'disable-workspaces', variables: [], about: "MLflow's workspaces, off.", ignored: 'they are off' },
+  { name: 'enable-workspaces', variables: ['MLFLOW_ENABLE_WORKSPACES'], about: 'Workspaces, which are there in any case.' },
+  {
+    name: 'disable-workspaces',
+    variables: ['COUNTERSIGN_DISABLE_WORKSPACES'],
+    about: 'Only the workspace "default" is there; requests that name another one are refused.',
+  },
   {
     name: 'workspace-store-uri',
     argument: 'URI',
     variables: ['MLFLOW_WORKSPACE_STORE_URI'],
     about: "MLflow's workspaces.",
-    refused: NO_WORKSPACES,
+    refused: ONE_STORE,
   },
 ] as const satisfies readonly Option[];
 

@@ -34,6 +34,8 @@ export interface ServerConfig {
   readonly webhooks: WebhookConfig;
   readonly logLevel: LogLevel;
   readonly searchTimeoutMs: number;
+  /** False: everything is in the default one. */
+  readonly hasWorkspaces: boolean;
   /** For the log: which settings are ignored, and why. */
   readonly notes: readonly string[];
 }
@@ -113,6 +115,7 @@ export function toServerConfig(settings: Settings, masterKey: string | undefined
     webhooks: readWebhooks(settings),
     logLevel: isOn('dev') ? 'debug' : readLogLevel(settings.get('log-level')),
     searchTimeoutMs: wholeNumber(settings.get('search-timeout-ms'), 1, 3_600_000),
+    hasWorkspaces: readWorkspaces(settings),
     notes,
   };
 }
@@ -149,6 +152,14 @@ function readMasterKeys(settings: Settings, dataDir: string, fromEnvironment: st
     fromEnvironment,
     command: settings.get('master-key-command')?.value,
   };
+}
+
+function readWorkspaces(settings: Settings): boolean {
+  const [on, off] = [settings.get('enable-workspaces'), settings.get('disable-workspaces')];
+  if (on && off && readSwitch(on) && readSwitch(off)) {
+    throw invalid(`${on.spelling} and ${off.spelling} say the opposite of each other. Leave one of them out.`);
+  }
+  return on === undefined ? !readSwitch(off) : readSwitch(on);
 }
 
 function readWebhooks(settings: Settings): WebhookConfig {
