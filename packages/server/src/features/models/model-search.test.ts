@@ -4,11 +4,12 @@ import { describe, expect, it } from 'vitest';
 import { openContext } from '../../../../../test/support/context.ts';
 import type { Ctx } from '../../platform/context.ts';
 import type { Database } from '../../platform/db/database.ts';
+import { encodeOffset } from '../../platform/db/page-token.ts';
 import { searchDatabases, withScans } from '../../platform/db/search-databases.ts';
 import { createSearches } from '../../platform/db/search-runner.ts';
 import { inIntegers } from '../../platform/db/search-sql.ts';
 import { parseRegisteredModelFilter } from '../../platform/search/registered-model-search-grammar.ts';
-import { type SearchScope, searchIds } from './model-search.ts';
+import { type SearchScope, searchPage } from './model-search.ts';
 import * as models from './models.ts';
 
 const MODELS = 1100;
@@ -59,8 +60,10 @@ describe.each(searchDatabases())('many registered models on $dialect', ({ dialec
     const ctx = await contextWithModels(await open());
     const { queries, scans } = dialect === 'sqlite' ? withScans(ctx.db) : { queries: ctx.db, scans: [] };
     const searches = createSearches({ db: queries, file: undefined, timeoutMs: 60_000 });
-    const find = (filter: Filter, orderBy: Ordering[], limit: number, offset: number): Promise<number[]> =>
-      searchIds(queries, searches, { workspaceId: 0, filter, orderBy, limit, offset });
+    const find = async (filter: Filter, orderBy: Ordering[], size: number, offset: number): Promise<readonly number[]> => {
+      const token = offset === 0 ? '' : encodeOffset(offset);
+      return (await searchPage(queries, searches, { workspaceId: 0, filter, orderBy, size, token })).pks;
+    };
     for (const text of filters) {
       const filter = parseRegisteredModelFilter(text);
       for (const orderBy of orders) {
@@ -70,8 +73,16 @@ describe.each(searchDatabases())('many registered models on $dialect', ({ dialec
         expect(expected.length, text).toBeGreaterThan(0);
         expect(names, text).toEqual(expected);
         for (const offset of [0, LIMIT, 50]) {
-          expect(await find(filter, orderBy, LIMIT, offset), text).toEqual(whole.slice(offset, offset + LIMIT + 1));
+          expect(await find(filter, orderBy, LIMIT, offset), text).toEqual(whole.slice(offset, offset + LIMIT));
         }
+        const read: number[] = [];
+        for (let token: string | undefined = ''; token !== undefined; ) {
+          const size = Math.max(LIMIT, Math.ceil(whole.length / 4));
+          const page = await searchPage(queries, searches, { workspaceId: 0, filter, orderBy, size, token });
+          read.push(...page.pks);
+          token = page.nextPageToken;
+        }
+        expect(read, `${text} by tokens`).toEqual(whole);
       }
     }
     expect(scans).toEqual([]);
@@ -99,8 +110,8 @@ describe.each(searchDatabases())('many registered models on $dialect', ({ dialec
           { scope: byIds, includes: (name: string): boolean => name === 'net-0299' || name === 'Model-0004' },
           { scope: byPrefix, includes: (name: string): boolean => name.startsWith('net-1') },
         ]) {
-          const found = await searchIds(queries, searches, { workspaceId: 0, filter, orderBy, limit: MODELS, offset: 0, scope });
-          const names = (await models.listByIds(ctx, found)).map((model) => model.name);
+          const found = await searchPage(queries, searches, { workspaceId: 0, filter, orderBy, size: MODELS, token: '', scope });
+          const names = (await models.listByIds(ctx, found.pks)).map((model) => model.name);
           expect(names, text).toEqual(all.filter(includes));
         }
       }

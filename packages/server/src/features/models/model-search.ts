@@ -3,10 +3,11 @@ import type { Comparison, Filter, Ordering } from '@countersign/contract/search.
 import sql, { join, type Sql } from 'sql-template-tag';
 import type { Dialect, Queries, SqlValue } from '../../platform/db/database.ts';
 import { direction } from '../../platform/db/search-order.ts';
-import type { OpenPlan } from '../../platform/db/search-page.ts';
-import { allOf, type Driver, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
+import type { FoundPage, OpenPlan } from '../../platform/db/search-page.ts';
+import { allOf, type Driver, type FoundRow, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
 import { afterPrefix, boundLimit, driveKeyedText, type KeyedTable, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
+import { pageOf, readToken, startOf } from '../../platform/db/search-token.ts';
 import { trigramSearch } from '../../platform/db/search-trigram.ts';
 
 const PROMPT_TAG = 'mlflow.prompt.is_prompt';
@@ -29,8 +30,9 @@ export interface ModelQuery {
   readonly workspaceId: number;
   readonly filter: Filter;
   readonly orderBy: readonly Ordering[];
-  readonly limit: number;
-  readonly offset: number;
+  readonly size: number;
+  /** Of the page before; empty: the first page. */
+  readonly token: string;
   /** Undefined: all models of the workspace. */
   readonly scope?: SearchScope | undefined;
 }
@@ -46,13 +48,16 @@ export interface SearchScope {
 /** So few models are searched by one statement, for half of what a plan costs. */
 const FEW_MODELS = 300;
 
-/** Ids of a page, one more than `limit` where there are more. Throws INVALID_PARAMETER_VALUE at the operator's time limit. */
-export async function searchIds(db: Queries, searches: Searches, query: ModelQuery): Promise<number[]> {
+/** The ids of a page. Throws INVALID_PARAMETER_VALUE for a token that isn't one, and at the operator's time limit. */
+export async function searchPage(db: Queries, searches: Searches, query: ModelQuery): Promise<FoundPage> {
+  const { size, workspaceId, orderBy } = query;
   const question = readQuestion(db.dialect, query);
-  if (await hasFew(db, question)) return searchFew(db, question, query);
-  const plan = planModels(db.dialect, question, query.scope);
-  const rows = await searches.find({ ...plan, limit: query.limit + 1, offset: query.offset, after: undefined });
-  return rows.map((row) => row.pk);
+  const order = JSON.stringify([workspaceId, orderBy]);
+  const start = readToken(query.token, order, question.keys);
+  const rows = (await hasFew(db, question))
+    ? await searchFew(db, question, { limit: size + 1, offset: start.offset })
+    : await searches.find({ ...planModels(db.dialect, question, query.scope), ...startOf(start), limit: size + 1 });
+  return pageOf(rows, { size, start, order });
 }
 
 async function hasFew(db: Queries, { named }: Question): Promise<boolean> {
@@ -61,13 +66,18 @@ async function hasFew(db: Queries, { named }: Question): Promise<boolean> {
   );
 }
 
-async function searchFew(db: Queries, { named, also, filter, keys }: Question, { limit, offset }: ModelQuery): Promise<number[]> {
+/** By their place alone: a page of few needs no cursor. */
+async function searchFew(
+  db: Queries,
+  { named, also, filter, keys }: Question,
+  { limit, offset }: { limit: number; offset: number },
+): Promise<FoundRow[]> {
   const order = join(keys.map(({ value, descending }) => sql`${value} ${direction(descending)}`));
   const rows = await all<{ id: number }>(
     db,
-    sql`SELECT r.id FROM registered_models r WHERE ${allOf([named, also, ...filter])} ORDER BY ${order} LIMIT ${boundLimit(limit + 1)} OFFSET ${offset}`,
+    sql`SELECT r.id FROM registered_models r WHERE ${allOf([named, also, ...filter])} ORDER BY ${order} LIMIT ${boundLimit(limit)} OFFSET ${offset}`,
   );
-  return rows.map((row) => row.id);
+  return rows.map((row) => ({ pk: row.id, keys: [] }));
 }
 
 function all<Row>(db: Queries, query: Sql): Promise<Row[]> {

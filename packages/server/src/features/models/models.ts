@@ -4,12 +4,11 @@ import { checkModelName, checkRegistryTag } from '@countersign/contract/names.ts
 import type { Permit } from '@countersign/contract/permit.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
-import { decodeOffset, encodeOffset } from '../../platform/db/page-token.ts';
 import { parseRegisteredModelFilter, parseRegisteredModelOrderBy } from '../../platform/search/registered-model-search-grammar.ts';
 import { announceRename, grantCreator } from '../access/access.ts';
 import { record } from '../events/events.ts';
 import { checkNaming, countUsage } from '../workspaces/workspaces.ts';
-import { driveNames as driveByNames, searchIds, splitPromptClauses as split } from './model-search.ts';
+import { driveNames as driveByNames, searchPage, splitPromptClauses as split } from './model-search.ts';
 import type { ModelIdentity, RegisteredModel, Tag } from './model-store.ts';
 import * as store from './model-store.ts';
 
@@ -187,15 +186,14 @@ const SEARCH_LIMIT_MAX = 1000;
 export async function search(ctx: Ctx, query: SearchQuery): Promise<Page<RegisteredModel>> {
   checkLimit(query.limit, SEARCH_LIMIT_MAX);
   const db = reading(ctx);
-  return pageOf(
-    query,
-    (offset) => {
-      const filter = parseRegisteredModelFilter(query.filter);
-      const orderBy = parseRegisteredModelOrderBy(query.orderBy);
-      return searchIds(db, ctx.searches, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
-    },
-    (ids) => store.listByIds(db, ids),
-  );
+  const { pks, nextPageToken } = await searchPage(db, ctx.searches, {
+    workspaceId: ctx.workspace.id,
+    filter: parseRegisteredModelFilter(query.filter),
+    orderBy: parseRegisteredModelOrderBy(query.orderBy),
+    size: query.limit,
+    token: query.pageToken ?? '',
+  });
+  return { items: await store.listByIds(db, pks), nextPageToken };
 }
 
 export const splitPromptClauses = split;
@@ -206,18 +204,6 @@ export function checkLimit(limit: number, max: number): void {
   if (!(limit >= 1 && limit <= max)) {
     throw invalid(`Invalid value ${limit} for parameter 'max_results' supplied. It must be a positive integer, at most ${max}.`);
   }
-}
-
-/** Runs a search that answers one id more than asked for where there are more. */
-export async function pageOf<T>(
-  query: SearchQuery,
-  ids: (offset: number) => Promise<number[]>,
-  load: (ids: readonly number[]) => Promise<T[]>,
-): Promise<Page<T>> {
-  const offset = decodeOffset(query.pageToken);
-  const found = await ids(offset);
-  const items = await load(found.slice(0, query.limit));
-  return { items, nextPageToken: found.length > query.limit ? encodeOffset(offset + query.limit) : undefined };
 }
 
 export function setDescription(ctx: Ctx, name: string, description: string | undefined): Promise<RegisteredModel> {

@@ -8,7 +8,7 @@ import { migrate } from '../../platform/db/migrate.ts';
 import { createSearches } from '../../platform/db/search-runner.ts';
 import { SqliteDatabase } from '../../platform/db/sqlite.ts';
 import { parseModelVersionFilter, parseModelVersionOrderBy } from '../../platform/search/model-version-search-grammar.ts';
-import { searchAtOnce, searchIds, type VersionQuery } from './version-search.ts';
+import { searchPage, type VersionQuery } from './version-search.ts';
 
 const VERSIONS = 30_000;
 
@@ -17,8 +17,8 @@ function queryOf(filter: string, orderBy: readonly string[] = []): VersionQuery 
     workspaceId: 0,
     filter: parseModelVersionFilter(filter),
     orderBy: parseModelVersionOrderBy(orderBy),
-    limit: 10,
-    offset: 0,
+    size: 10,
+    token: '',
   };
 }
 
@@ -49,15 +49,16 @@ describe('a search of many model versions', () => {
     rmSync(folder, { recursive: true });
   });
 
-  test('goes to another thread where it would have to look at most of them, and is answered there as by one statement', async () => {
+  test('goes to another thread where it would have to look at most of them, and is answered alike there', async () => {
     const searches = createSearches({ db, file, timeoutMs: 60_000 });
+    const onThisThread = createSearches({ db, file: undefined, timeoutMs: 60_000 });
     try {
       for (const query of [
         hopeless,
         queryOf('', ['name DESC', 'version_number ASC']),
         queryOf("tags.p LIKE '%77'", ['creation_timestamp']),
       ]) {
-        expect(await searchIds(db, searches, query)).toEqual(await searchAtOnce(db, query));
+        expect(await searchPage(db, searches, query)).toEqual(await searchPage(db, onThisThread, query));
       }
     } finally {
       await searches.close();
@@ -67,13 +68,13 @@ describe('a search of many model versions', () => {
   test('stops at the time limit, and says what to narrow', async () => {
     const searches = createSearches({ db, file, timeoutMs: 0 });
     try {
-      const refusal: unknown = await searchIds(db, searches, hopeless).catch((error: unknown) => error);
+      const refusal: unknown = await searchPage(db, searches, hopeless).catch((error: unknown) => error);
       expect(refusal).toBeInstanceOf(Problem);
       expect((refusal as Problem).status).toBe(400);
       expect((refusal as Problem).message).toMatch(/model versions was stopped .*narrow 'attribute.source_path LIKE', 'tag.p LIKE'/);
       expect((refusal as Problem).message).not.toContain('experiment');
-      await expect(searchIds(db, searches, queryOf('', ['name']))).rejects.toThrow('Leave out order_by');
-      await expect(searchIds(db, searches, queryOf("name = 'm' AND source_path LIKE '%/nowhere'"))).rejects.toThrow('was stopped');
+      await expect(searchPage(db, searches, queryOf('', ['name']))).rejects.toThrow('Leave out order_by');
+      await expect(searchPage(db, searches, queryOf("name = 'm' AND source_path LIKE '%/nowhere'"))).rejects.toThrow('was stopped');
     } finally {
       await searches.close();
     }
@@ -81,6 +82,6 @@ describe('a search of many model versions', () => {
 
   test('is answered at once by a rare tag, however many there are', async () => {
     const searches = createSearches({ db, file, timeoutMs: 0 });
-    expect(await searchIds(db, searches, queryOf("tags.p = 'v29'", ['name']))).toEqual([29]);
+    expect((await searchPage(db, searches, queryOf("tags.p = 'v29'", ['name']))).pks).toEqual([29]);
   });
 });

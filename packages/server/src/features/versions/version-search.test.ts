@@ -3,13 +3,14 @@ import sql from 'sql-template-tag';
 import { describe, expect, it } from 'vitest';
 import { openContext } from '../../../../../test/support/context.ts';
 import { type Ctx, transaction } from '../../platform/context.ts';
-import type { Database } from '../../platform/db/database.ts';
+import type { Database, Queries } from '../../platform/db/database.ts';
+import { encodeOffset } from '../../platform/db/page-token.ts';
 import { searchDatabases, withScans } from '../../platform/db/search-databases.ts';
-import { createSearches } from '../../platform/db/search-runner.ts';
+import { createSearches, type Searches } from '../../platform/db/search-runner.ts';
 import { inIntegers } from '../../platform/db/search-sql.ts';
 import { parseModelVersionFilter } from '../../platform/search/model-version-search-grammar.ts';
 import * as models from '../models/models.ts';
-import { searchIds } from './version-search.ts';
+import { searchPage, type VersionQuery } from './version-search.ts';
 import * as store from './version-store.ts';
 
 const MODELS = 40;
@@ -107,8 +108,16 @@ describe.each(searchDatabases())('many model versions on $dialect', ({ dialect, 
           { limit: LIMIT, offset: 50 },
         ]) {
           const found = await searchIds(queries, searches, { workspaceId: 0, filter, orderBy, ...page });
-          expect(found, `${text} ${JSON.stringify(orderBy)}`).toEqual(whole.slice(page.offset, page.offset + page.limit + 1));
+          expect(found, `${text} ${JSON.stringify(orderBy)}`).toEqual(whole.slice(page.offset, page.offset + page.limit));
         }
+        const read: number[] = [];
+        for (let token: string | undefined = ''; token !== undefined; ) {
+          const size = Math.max(LIMIT, Math.ceil(whole.length / 4));
+          const page = await searchPage(queries, searches, { workspaceId: 0, filter, orderBy, size, token });
+          read.push(...page.pks);
+          token = page.nextPageToken;
+        }
+        expect(read, `${text} ${JSON.stringify(orderBy)} by tokens`).toEqual(whole);
       }
     }
     expect(scans).toEqual([]);
@@ -146,6 +155,14 @@ describe.each(searchDatabases())('many model versions on $dialect', ({ dialect, 
     await ctx.db.close();
   }, 120_000);
 });
+
+async function searchIds(
+  db: Queries,
+  searches: Searches,
+  { limit, offset, ...asked }: Omit<VersionQuery, 'size' | 'token'> & { limit: number; offset: number },
+): Promise<readonly number[]> {
+  return (await searchPage(db, searches, { ...asked, size: limit, token: offset === 0 ? '' : encodeOffset(offset) })).pks;
+}
 
 interface Known {
   readonly id: number;

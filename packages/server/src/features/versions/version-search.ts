@@ -3,10 +3,11 @@ import type { Comparison, Filter, Ordering } from '@countersign/contract/search.
 import sql, { join, type Sql } from 'sql-template-tag';
 import type { Dialect, Queries, SqlValue } from '../../platform/db/database.ts';
 import { direction } from '../../platform/db/search-order.ts';
-import type { OpenPlan } from '../../platform/db/search-page.ts';
-import { allOf, type Driver, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
+import type { FoundPage, OpenPlan } from '../../platform/db/search-page.ts';
+import { allOf, type Driver, type FoundRow, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
 import { boundLimit, driveKeyedText, type KeyedTable, matchInteger, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
+import { pageOf, readToken, startOf } from '../../platform/db/search-token.ts';
 import { driveNames, type SearchScope, splitPromptClauses } from '../models/models.ts';
 
 const TAGS: KeyedTable = { name: 'model_version_tags', owner: 'version_id', of: 'id' };
@@ -15,8 +16,9 @@ export interface VersionQuery {
   readonly workspaceId: number;
   readonly filter: Filter;
   readonly orderBy: readonly Ordering[];
-  readonly limit: number;
-  readonly offset: number;
+  readonly size: number;
+  /** Of the page before; empty: the first page. */
+  readonly token: string;
   /** Undefined: the versions of all models of the workspace. */
   readonly scope?: SearchScope | undefined;
 }
@@ -24,23 +26,22 @@ export interface VersionQuery {
 /** So few versions are searched by one statement, for half of what a plan costs. */
 const FEW_VERSIONS = 300;
 
-/** Ids of a page, one more than `limit` where there are more. Throws INVALID_PARAMETER_VALUE at the operator's time limit. */
-export async function searchIds(db: Queries, searches: Searches, query: VersionQuery): Promise<number[]> {
+/** The ids of a page. Throws INVALID_PARAMETER_VALUE for a token that isn't one, and at the operator's time limit. */
+export async function searchPage(db: Queries, searches: Searches, query: VersionQuery): Promise<FoundPage> {
+  const { size, workspaceId, orderBy } = query;
   const question = readQuestion(db.dialect, query);
-  if (isPage(question, query) || (await hasFew(db, question))) return answerAtOnce(db, question, query);
-  const plan = planVersions(db.dialect, question, query.scope);
-  const rows = await searches.find({ ...plan, limit: query.limit + 1, offset: query.offset, after: undefined });
-  return rows.map((row) => row.pk);
+  const order = JSON.stringify([workspaceId, orderBy]);
+  const start = readToken(query.token, order, question.keys);
+  const rows =
+    isPage(question, query, start.offset) || (await hasFew(db, question))
+      ? await searchFew(db, question, { limit: size + 1, offset: start.offset })
+      : await searches.find({ ...planVersions(db.dialect, question, query.scope), ...startOf(start), limit: size + 1 });
+  return pageOf(rows, { size, start, order });
 }
 
-/** By one statement, which can't be interrupted. */
-export function searchAtOnce(db: Queries, query: VersionQuery): Promise<number[]> {
-  return answerAtOnce(db, readQuestion(db.dialect, query), query);
-}
-
-/** The newest of one model, which an index has in order. */
-function isPage({ isOneModel, clauses }: Question, { orderBy, scope }: VersionQuery): boolean {
-  return isOneModel && clauses.length === 0 && orderBy.length === 0 && scope === undefined;
+/** Among the newest of one model, which an index has in order. */
+function isPage({ isOneModel, clauses }: Question, { orderBy, scope }: VersionQuery, offset: number): boolean {
+  return isOneModel && clauses.length === 0 && orderBy.length === 0 && scope === undefined && offset <= FEW_VERSIONS;
 }
 
 async function hasFew(db: Queries, { active }: Question): Promise<boolean> {
@@ -48,16 +49,20 @@ async function hasFew(db: Queries, { active }: Question): Promise<boolean> {
   return (await all(db, one)).length === 0;
 }
 
-async function answerAtOnce(db: Queries, question: Question, { limit, offset }: VersionQuery): Promise<number[]> {
-  const { active, also, filter, keys } = question;
+/** By their place alone: a page of few needs no cursor. */
+async function searchFew(
+  db: Queries,
+  { active, also, filter, keys }: Question,
+  { limit, offset }: { limit: number; offset: number },
+): Promise<FoundRow[]> {
   const joins = keys.flatMap((key) => (key.join === undefined ? [] : [sql` ${key.join}`]));
   const from = joins.reduce((left, right) => sql`${left}${right}`, sql`model_versions r`);
   const order = join(keys.map(({ value, descending }) => sql`${value} ${direction(descending)}`));
   const rows = await all<{ id: number }>(
     db,
-    sql`SELECT r.id FROM ${from} WHERE ${allOf([active, also, ...filter])} ORDER BY ${order} LIMIT ${boundLimit(limit + 1)} OFFSET ${offset}`,
+    sql`SELECT r.id FROM ${from} WHERE ${allOf([active, also, ...filter])} ORDER BY ${order} LIMIT ${boundLimit(limit)} OFFSET ${offset}`,
   );
-  return rows.map((row) => row.id);
+  return rows.map((row) => ({ pk: row.id, keys: [] }));
 }
 
 function all<Row>(db: Queries, query: Sql): Promise<Row[]> {

@@ -14,7 +14,7 @@ import { checkNaming, countUsage, getSettings } from '../workspaces/workspaces.t
 import * as aliasStore from './alias-store.ts';
 import { isSealedPromptTag, type Resolved, resolveSource, type Seal, sealHeld, sealNow, sealPrompt } from './sealing.ts';
 import { parseSource, sealedUri } from './version-rules.ts';
-import { searchIds } from './version-search.ts';
+import { searchPage } from './version-search.ts';
 import type { ModelVersion, VersionIdentity } from './version-store.ts';
 import * as store from './version-store.ts';
 
@@ -175,15 +175,14 @@ const SEARCH_LIMIT_MAX = 200_000;
 export async function search(ctx: Ctx, query: models.SearchQuery): Promise<models.Page<ModelVersion>> {
   models.checkLimit(query.limit, SEARCH_LIMIT_MAX);
   const db = reading(ctx);
-  return models.pageOf(
-    query,
-    (offset) => {
-      const filter = parseModelVersionFilter(query.filter);
-      const orderBy = parseModelVersionOrderBy(query.orderBy);
-      return searchIds(db, ctx.searches, { workspaceId: ctx.workspace.id, filter, orderBy, limit: query.limit, offset });
-    },
-    (ids) => store.listByIds(db, ids),
-  );
+  const { pks, nextPageToken } = await searchPage(db, ctx.searches, {
+    workspaceId: ctx.workspace.id,
+    filter: parseModelVersionFilter(query.filter),
+    orderBy: parseModelVersionOrderBy(query.orderBy),
+    size: query.limit,
+    token: query.pageToken ?? '',
+  });
+  return { items: await store.listByIds(db, pks), nextPageToken };
 }
 
 /** The newest of each stage; all stages where none are named. */
