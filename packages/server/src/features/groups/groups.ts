@@ -87,6 +87,10 @@ export function listOf(ctx: Ctx, accountId: number): Promise<Group[]> {
   return store.listOf(reading(ctx), accountId);
 }
 
+export function listByIds(ctx: Ctx, ids: readonly number[]): Promise<Group[]> {
+  return store.listByIds(reading(ctx), ids);
+}
+
 /** The groups of several accounts, by account. */
 export async function listOfAccounts(ctx: Ctx, accountIds: readonly number[]): Promise<ReadonlyMap<number, readonly Group[]>> {
   const db = reading(ctx);
