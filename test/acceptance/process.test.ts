@@ -210,7 +210,8 @@ describe('starting', { timeout: 60_000 }, () => {
 
   it('refuses to be reached from other machines, as long as there are no accounts', async () => {
     const refused = await run(['server', '--host', '0.0.0.0', '--data-dir', 'data']);
-    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('no accounts yet') });
+    expect(refused).toMatchObject({ code: 5, stderr: expect.stringContaining('no accounts yet') });
+    expect(refused.stderr).toContain(`countersign user create NAME --admin --data-dir ${join(folder, 'data')}`);
     expect(readdirSync(folder)).toEqual([]);
   });
 });
@@ -374,7 +375,8 @@ describe('commands', { timeout: 60_000 }, () => {
     [['purge', 'model', 'X'], 2, "Did you mean 'countersign model purge'?"],
     [['server', '--prot', '1'], 2, 'Did you mean --port?'],
     [['server', '--port', 'x'], 2, '--port must be a whole number'],
-    [['server', '--app-name', 'basic-auth'], 2, 'Accounts are not there yet'],
+    [['server', '--app-name', 'basic-auth'], 5, 'demands accounts'],
+    [['server', '--app-name', 'other'], 2, 'must be basic-auth'],
     [['server', '--backend-store-uri', './mlruns'], 2, 'names a folder'],
     [['server', '--artifacts-destination', 's3://bucket'], 2, 'not there yet'],
     [['model', 'purge', 'A', '--server', 'http://127.0.0.1:1', '--confirm', 'A'], 7, 'No server answers'],

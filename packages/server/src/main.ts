@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { createApp, localContext } from './app.ts';
 import { ensureDefaultExperiment } from './features/experiments/experiments.ts';
 import { startDelivering } from './features/webhooks/webhooks.ts';
+import { checkBeforeOpening, sentenceOnOpenness, settleAccounts } from './first-start.ts';
 import { type Ground, openGround } from './ground.ts';
 import { KEYS_EVERY_MS } from './key-maintenance.ts';
 import { freeBytes, GRACE_MS } from './maintenance.ts';
@@ -38,10 +39,11 @@ export interface RunningServer {
 
 /**
  * Resolves when requests are answered. RESOURCE_CONFLICT for a taken port or folder; see `openGround` for the database's refusals, and
- * `readTlsPair` for those of the certificate.
+ * `readTlsPair` for those of the certificate. INVALID_STATE where accounts are demanded and there are none.
  */
 export async function startServer(config: ServerConfig, log: Logger): Promise<RunningServer> {
   for (const note of config.notes) log.warn(note);
+  checkBeforeOpening(config);
   const tls = config.tls && (await readTlsPair(config.tls));
   const ground = await openGround(config, (sentence) => log.info(sentence));
   try {
@@ -60,6 +62,7 @@ async function serve(config: ServerConfig, log: Logger, ground: Ground, tls: Tls
   const webhooks = { ...config.webhooks, secrets: createSecretBox(masterKeys, systemClock.randomBytes) };
   const parts = { db, searches, blobs, artifactRoot, fileRoots: new FileRoots(config.fileRoots), webhooks, config, log, tls };
   const ctx = localContext(parts);
+  const hasAccounts = await settleAccounts(ctx, config, log);
   await ensureDefaultExperiment(ctx, artifactRoot);
   const server = createApp(parts);
   await new Promise<void>((resolve, reject) => {
@@ -84,8 +87,10 @@ async function serve(config: ServerConfig, log: Logger, ground: Ground, tls: Tls
     onError: (error) => log.error({ err: error }, 'calling webhooks failed; it is tried again'),
     onFailure: (failure) => log.warn(failure, 'a webhook was not reached, and the call was given up'),
   });
+  const url = `${tls ? 'https' : 'http'}://${addressOf(server.address() as AddressInfo)}${config.staticPrefix}`; // it listens on TCP
+  if (!hasAccounts) log.warn(sentenceOnOpenness(url));
   return {
-    url: `${tls ? 'https' : 'http'}://${addressOf(server.address() as AddressInfo)}${config.staticPrefix}`, // it listens on TCP
+    url,
     renewCertificate: certificate?.now,
     stop: async () => {
       await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop(), keys.stop(), deliverer.stop(), certificate?.stop()]);

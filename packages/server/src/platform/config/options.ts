@@ -155,7 +155,8 @@ const OPTIONS = [
     name: 'allowed-hosts',
     argument: 'LIST',
     variables: ['COUNTERSIGN_ALLOWED_HOSTS', 'MLFLOW_SERVER_ALLOWED_HOSTS'],
-    about: 'Host headers that are answered, by comma, * for any characters. Default: localhost and private addresses.',
+    about:
+      'Host headers that are answered, by comma, * for any characters. Default: on loopback localhost, private addresses and the host of --public-url, else any.',
   },
   {
     name: 'cors-allowed-origins',
@@ -283,8 +284,7 @@ const OPTIONS = [
     name: 'app-name',
     argument: 'NAME',
     variables: [],
-    about: "MLflow's login application.",
-    refused: 'Accounts are not there yet: leave --app-name out and listen on a loopback address.',
+    about: 'basic-auth: start only with accounts, on a loopback address too.',
   },
   { name: 'enable-workspaces', variables: ['MLFLOW_ENABLE_WORKSPACES'], about: 'Workspaces, which are there in any case.' },
   {

@@ -73,6 +73,26 @@ describe('the configuration', () => {
     await expect(read({ 'master-key-file': 'k' }, { COUNTERSIGN_MASTER_KEY: 'a key' })).rejects.toThrow(/^(?!.*a key).*two places/);
   });
 
+  it('takes the first administrator from variables, ours before MLflow’s', async () => {
+    const theirs = { MLFLOW_AUTH_ADMIN_USERNAME: 'a', MLFLOW_AUTH_ADMIN_PASSWORD: 'their password' };
+    expect((await read({ 'app-name': 'basic-auth' }, theirs)).accounts).toEqual({
+      demanded: true,
+      firstAdmin: { name: 'a', password: 'their password' },
+    });
+    const ours = { COUNTERSIGN_ADMIN_USERNAME: 'b', COUNTERSIGN_ADMIN_PASSWORD: 'our password' };
+    expect((await read({}, { ...theirs, ...ours })).accounts).toEqual({
+      demanded: false,
+      firstAdmin: { name: 'b', password: 'our password' },
+    });
+    await expect(read({}, { COUNTERSIGN_ADMIN_PASSWORD: 'our password' })).rejects.toThrow(/^(?!.*our password).*Give both or neither/);
+  });
+
+  it('answers any host beyond loopback, unless hosts are named', async () => {
+    expect((await read({ host: '0.0.0.0' })).guards.allowedHosts).toEqual(['*']);
+    expect((await read({ host: '0.0.0.0', 'allowed-hosts': 'a.example' })).guards.allowedHosts).toEqual(['a.example']);
+    expect((await read({ host: '::1' })).guards.allowedHosts).toBeUndefined();
+  });
+
   it('takes a certificate and its key together, from any source', async () => {
     const { tls } = await read({ 'tls-certificate': 'a.pem' }, { COUNTERSIGN_TLS_KEY: '/etc/b.pem' });
     expect(tls).toEqual({ certificate: join(folder, 'a.pem'), key: '/etc/b.pem', keyPassphrase: undefined });
@@ -104,7 +124,7 @@ describe('the configuration', () => {
   it.each([
     [{ port: '70000' }, 'from 0 to 65535'],
     [{ port: '' }, '--port must be'],
-    [{ host: '192.168.0.1' }, 'no accounts yet'],
+    [{ 'app-name': 'other' }, '--app-name must be basic-auth'],
     [{ 'tls-certificate': 'a.pem' }, '--tls-certificate alone gives no TLS'],
     [{ 'tls-key': 'a.pem' }, '--tls-key alone gives no TLS'],
     [{ 'tls-key-passphrase-file': 'a' }, '--tls-key-passphrase-file alone gives no TLS'],

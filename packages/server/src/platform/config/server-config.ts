@@ -29,6 +29,7 @@ export interface ServerConfig {
   readonly fileRoots: readonly string[];
   readonly serves: 'all' | 'artifacts' | 'all-but-artifacts';
   readonly guards: GuardConfig;
+  readonly accounts: AccountConfig;
   /** '' or '/…' without a slash at its end. */
   readonly staticPrefix: string;
   readonly webhooks: WebhookConfig;
@@ -40,10 +41,25 @@ export interface ServerConfig {
   readonly notes: readonly string[];
 }
 
+export interface AccountConfig {
+  /** The start is refused without any, on loopback too. */
+  readonly demanded: boolean;
+  /** Made at a start without accounts. Its password is secret: never in a log. */
+  readonly firstAdmin: FirstAdmin | undefined;
+}
+
+export interface FirstAdmin {
+  readonly name: string;
+  readonly password: string;
+}
+
 export interface GuardConfig {
   /** False: neither Host nor Origin is looked at. */
   readonly enabled: boolean;
-  /** Patterns with `*`; undefined for MLflow's default. */
+  /**
+   * Patterns with `*`; undefined for MLflow's default. Any where the server listens beyond loopback, which takes accounts: what a page gets by
+   * pointing a name of its own at the server (DNS rebinding) is the address, not the credentials.
+   */
   readonly allowedHosts: readonly string[] | undefined;
   readonly allowedOrigins: readonly string[];
   /** The Host header of whoever comes by the public URL; allowed in any case. */
@@ -67,20 +83,23 @@ const LOG_LEVELS = { debug: 'debug', info: 'info', warning: 'warn', warn: 'warn'
 export type LogLevel = (typeof LOG_LEVELS)[keyof typeof LOG_LEVELS];
 
 export async function readServerConfig(input: SettingsInput): Promise<ServerConfig> {
-  return toServerConfig(await readSettings(input), input.env.COUNTERSIGN_MASTER_KEY || undefined);
+  return toServerConfig(await readSettings(input), {
+    masterKey: input.env.COUNTERSIGN_MASTER_KEY || undefined,
+    firstAdmin: readFirstAdmin(input.env),
+  });
 }
 
-/** `masterKey` has no flag, which everybody on the machine could read. */
-export function toServerConfig(settings: Settings, masterKey: string | undefined): ServerConfig {
+/** What has no flag, which everybody on the machine could read. */
+export interface Secrets {
+  readonly masterKey: string | undefined;
+  readonly firstAdmin: FirstAdmin | undefined;
+}
+
+export function toServerConfig(settings: Settings, { masterKey, firstAdmin }: Secrets): ServerConfig {
   const notes = judgeForeign(settings);
   const text = (name: OptionName): string => settings.get(name)?.value ?? '';
   const isOn = (name: OptionName): boolean => readSwitch(settings.get(name));
   const host = text('host');
-  if (!isLoopback(host)) {
-    throw invalid(
-      `The server can't listen on '${host}': it has no accounts yet, so whoever reaches it may do everything. Use --host 127.0.0.1.`,
-    );
-  }
   const dataDir = folder(settings.get('data-dir')) ?? '';
   const database = chooseDatabase(settings) ?? { kind: 'sqlite', file: join(dataDir, 'countersign.db') };
   const blobs = strongest(settings, ['blob-store', 'artifacts-destination']);
@@ -105,12 +124,13 @@ export function toServerConfig(settings: Settings, masterKey: string | undefined
     serves,
     guards: {
       enabled: !isOn('disable-security-middleware'),
-      allowedHosts: settings.has('allowed-hosts') ? list(text('allowed-hosts')) : undefined,
+      allowedHosts: settings.has('allowed-hosts') ? list(text('allowed-hosts')) : isLoopback(host) ? undefined : ['*'],
       // Forms of the server's own pages come from there.
       allowedOrigins: [...list(text('cors-allowed-origins')), ...(publicUrl === undefined ? [] : [new URL(publicUrl).origin])],
       publicHost: publicUrl === undefined ? undefined : new URL(publicUrl).host,
       frameOptions: readFrameOptions(settings.get('x-frame-options')),
     },
+    accounts: { demanded: readAppName(settings.get('app-name')), firstAdmin },
     staticPrefix: readPrefix(text('static-prefix')),
     webhooks: readWebhooks(settings),
     logLevel: isOn('dev') ? 'debug' : readLogLevel(settings.get('log-level')),
@@ -160,6 +180,24 @@ function readWorkspaces(settings: Settings): boolean {
     throw invalid(`${on.spelling} and ${off.spelling} say the opposite of each other. Leave one of them out.`);
   }
   return on === undefined ? !readSwitch(off) : readSwitch(on);
+}
+
+/** MLflow's application names are those of its plugins; one asks for accounts. */
+function readAppName(setting: Setting | undefined): boolean {
+  if (setting === undefined) return false;
+  if (setting.value === 'basic-auth') return true;
+  throw invalid(`${setting.spelling} must be basic-auth, got '${setting.value}': other applications are plugins of MLflow's server.`);
+}
+
+/** Ours before MLflow's, each a pair. */
+function readFirstAdmin(env: SettingsInput['env']): FirstAdmin | undefined {
+  for (const start of ['COUNTERSIGN_ADMIN', 'MLFLOW_AUTH_ADMIN']) {
+    const [name, password] = [env[`${start}_USERNAME`], env[`${start}_PASSWORD`]];
+    if (!name && !password) continue;
+    if (name && password) return { name, password };
+    throw invalid(`${start}_USERNAME and ${start}_PASSWORD make the first administrator together. Give both or neither.`);
+  }
+  return undefined;
 }
 
 function readWebhooks(settings: Settings): WebhookConfig {

@@ -50,6 +50,13 @@ describe('guards', () => {
     '127.0.0.1@evil',
   ])('refuse Host %j by default', (host) => expect(guard({}, { headers: { host } }).reply?.status).toBe(403));
 
+  it('let a page of the server change something, by whatever name it is reached, and no other page', () => {
+    const asked = (origin: string) => guard({ allowedHosts: ['*'] }, { headers: { host: 'ML.internal:5000', origin } }).reply?.status;
+    expect(asked('http://ml.internal:5000')).toBeUndefined();
+    expect(asked('https://ml.internal:5000')).toBeUndefined();
+    for (const origin of ['http://ml.internal', 'http://evil.example', 'null']) expect(asked(origin)).toBe(403);
+  });
+
   it('answer only listed hosts, where there is a list', () => {
     const allowedHosts = ['registry.example', 'app-*.example:5000'];
     expect(guard({ allowedHosts }, { headers: { host: 'Registry.example' } }).reply).toBeUndefined();

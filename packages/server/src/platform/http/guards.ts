@@ -61,6 +61,8 @@ function guardOrigin(origins: readonly string[]): RequestGuard {
   return (exchange) => {
     const { origin } = exchange.req.headers;
     const { method } = exchange.req;
+    // A page that this server gave out; which hosts it answers by was looked at before.
+    if (isOwnOrigin(origin, exchange.req.headers.host)) return method === 'OPTIONS' ? answerOptions(exchange) : undefined;
     if (origin === undefined) return method === 'OPTIONS' ? answerOptions(exchange) : undefined;
     if (isAllowed(origin)) {
       allowOrigin(exchange, isAny ? '*' : origin);
@@ -70,6 +72,11 @@ function guardOrigin(origins: readonly string[]): RequestGuard {
     if (STATE_CHANGING.has(method)) return refusal;
     return method === 'OPTIONS' ? answerOptions(exchange) : undefined;
   };
+}
+
+/** By any scheme: a proxy may speak https for the server. */
+function isOwnOrigin(origin: string | undefined, host = ''): boolean {
+  return origin !== undefined && (origin === `http://${host.toLowerCase()}` || origin === `https://${host.toLowerCase()}`);
 }
 
 function allowOrigin({ req, res }: Exchange, origin: string): void {
