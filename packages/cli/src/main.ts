@@ -18,6 +18,7 @@ import { addServer, helpForBareH } from './server.ts';
 import { addServiceAccount } from './service-account.ts';
 import { addToken } from './token.ts';
 import { addUser } from './user.ts';
+import { addWorkspace } from './workspace.ts';
 
 function createProgram(): Command {
   const program = new Command('countersign')
@@ -44,6 +45,7 @@ Exit codes: 0 ok, 1 unexpected, 2 usage, 3 forbidden, 4 not found, 5 conflict or
   addGroup(program);
   addToken(program);
   addGrant(program);
+  addWorkspace(program);
   addAudit(program);
   addWhoami(program);
   return program;
