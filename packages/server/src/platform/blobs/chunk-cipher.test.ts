@@ -2,7 +2,7 @@ import { createSecretKey, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CHUNK_BYTES } from './blob-store.ts';
-import { type ChunkPlace, lastChunkOf, openChunk, sealChunk, sealedSizeOf } from './chunk-cipher.ts';
+import { type ChunkPlace, lastChunkOf, openChunk, openChunkInto, sealChunk, sealedSizeOf } from './chunk-cipher.ts';
 
 const place = fc.record({
   fileId: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString('hex')),
@@ -35,6 +35,10 @@ describe('an encrypted chunk', () => {
         changed[i] = (changed[i] ?? 0) ^ (1 << bit);
         expect(openChunk(k, at, changed)).toBeUndefined();
         expect(openChunk(k, at, sealed.subarray(0, i))).toBeUndefined();
+        const into = Buffer.alloc(200);
+        expect(openChunkInto(k, at, changed, into)).toBeUndefined();
+        expect(openChunkInto(k, at, sealed, into)).toBe(bytes.length);
+        expect(into.subarray(0, bytes.length).equals(bytes)).toBe(true);
       }),
     );
   });

@@ -17,11 +17,13 @@ import {
   type Encryption,
   type StoredBytes,
 } from './blob-store.ts';
-import { lastChunkOf, openChunk, SEALED_CHUNK_BYTES, sealChunk, sealedSizeOf } from './chunk-cipher.ts';
+import { lastChunkOf, openChunk, openChunkInto, SEALED_CHUNK_BYTES, sealChunk, sealedSizeOf } from './chunk-cipher.ts';
 import { DomainKeys } from './domain-keys.ts';
+import { closeFile, readAt } from './file-system.ts';
 import type { LocalBlobStore } from './local-blob-store.ts';
 
 const FILE_ID_BYTES = 16;
+const EMPTY = Buffer.alloc(0);
 
 /** The stored bytes are not those that were encrypted. */
 export class ChangedBytes extends Problem {
@@ -60,7 +62,7 @@ export class EncryptedBlobStore implements BlobStore {
 
   read(blob: BlobName, range?: ByteRange): Readable {
     if (blob.encryption === undefined) return this.#files.read(blob, range);
-    return Readable.from(this.#openChunks(blob, blob.encryption, range), { objectMode: false, highWaterMark: CHUNK_BYTES });
+    return Readable.from(copies(this.#openChunks(blob, blob.encryption, range)), { objectMode: false, highWaterMark: CHUNK_BYTES });
   }
 
   chunks(blob: BlobName, range?: ByteRange): AsyncGenerator<Buffer> {
@@ -73,18 +75,38 @@ export class EncryptedBlobStore implements BlobStore {
     if (end < start) return;
     const key = await this.#keyOf(encryption);
     const [first, last, final] = [Math.floor(start / CHUNK_BYTES), Math.floor(end / CHUNK_BYTES), lastChunkOf(blob.sizeBytes)];
-    const file = fileOf(blob);
-    const sealedRange = { start: first * SEALED_CHUNK_BYTES, end: Math.min((last + 1) * SEALED_CHUNK_BYTES, file.sizeBytes) - 1 };
-    let number = first;
-    for await (const sealed of this.#files.chunks(file, sealedRange, SEALED_CHUNK_BYTES)) {
-      const chunk = openChunk(key, { fileId: encryption.fileId, number, isLast: number === final }, sealed);
-      if (chunk === undefined) throw new ChangedBytes();
-      const from = number === first ? start - first * CHUNK_BYTES : 0;
-      const to = number === last ? end - last * CHUNK_BYTES + 1 : chunk.length;
-      yield from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to);
-      number += 1;
+    const stored = fileOf(blob);
+    // The same memory in turn, as many pieces as are valid at once: new pages for every chunk cost half as much as opening it.
+    const memory = (bytesMax: number) => Array.from({ length: Math.min(2, last - first + 1) }, () => Buffer.allocUnsafeSlow(bytesMax));
+    const [opened, sealed] = [memory(Math.min(CHUNK_BYTES, blob.sizeBytes)), memory(Math.min(SEALED_CHUNK_BYTES, stored.sizeBytes))];
+    const file = await this.#files.openBlob(stored);
+    const readChunk = async (number: number): Promise<Buffer> => {
+      const position = number * SEALED_CHUNK_BYTES;
+      const into = (sealed[number % sealed.length] ?? EMPTY).subarray(0, stored.sizeBytes - position);
+      return into.subarray(0, await readAt(file, into, position));
+    };
+    // The disk reads the next chunk while this one is opened; where that fails is told when its turn comes.
+    const startReading = (number: number): Promise<Buffer> => {
+      const chunk = readChunk(number);
+      chunk.catch(() => {});
+      return chunk;
+    };
+    let reading = startReading(first);
+    try {
+      for (let number = first; number <= last; number++) {
+        const chunk = await reading;
+        if (number < last) reading = startReading(number + 1);
+        const into = opened[number % opened.length] ?? EMPTY;
+        const place = { fileId: encryption.fileId, number, isLast: number === final };
+        if (openChunkInto(key, place, chunk, into) === undefined) throw new ChangedBytes();
+        const from = number === first ? start - first * CHUNK_BYTES : 0;
+        const to = number === last ? end - last * CHUNK_BYTES + 1 : CHUNK_BYTES;
+        yield into.subarray(from, to);
+      }
+    } finally {
+      await reading.catch(() => {});
+      await closeFile(file);
     }
-    if (number <= last) throw new ChangedBytes();
   }
 
   async readWhole(blob: BlobName): Promise<Buffer> {
@@ -129,6 +151,11 @@ export class EncryptedBlobStore implements BlobStore {
   list(domain: string, cursor: string | undefined): Promise<BlobPage> {
     return this.#files.list(domain, cursor);
   }
+}
+
+/** Pieces that are the reader's own. */
+async function* copies(chunks: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk);
 }
 
 /** The file that holds a blob, by the names that the store of files knows. */

@@ -236,15 +236,19 @@ export class LocalBlobStore implements BlobStore {
     return createReadStream(this.#pathOf(blob), { highWaterMark: READ_BUFFER_BYTES, ...range });
   }
 
-  /** In pieces of exactly `pieceBytes` from the start of the range; the last may be shorter. */
-  async *chunks(blob: BlobName, range?: ByteRange, pieceBytes = CHUNK_BYTES): AsyncGenerator<Buffer> {
+  /** A descriptor for reading, which the caller closes. */
+  openBlob(blob: BlobName): Promise<number> {
+    return openFile(this.#pathOf(blob), 'r');
+  }
+
+  async *chunks(blob: BlobName, range?: ByteRange): AsyncGenerator<Buffer> {
     const end = range?.end ?? blob.sizeBytes - 1;
     let at = range?.start ?? 0;
     const fd = await openFile(this.#pathOf(blob), 'r');
     try {
-      let [filling, spare] = [newBuffer(end - at + 1, pieceBytes), newBuffer(end - at + 1 - pieceBytes, pieceBytes)];
+      let [filling, spare] = [newBuffer(end - at + 1), newBuffer(end - at + 1 - CHUNK_BYTES)];
       while (at <= end) {
-        const wanted = Math.min(pieceBytes, end - at + 1);
+        const wanted = Math.min(CHUNK_BYTES, end - at + 1);
         const read = await readAt(fd, filling.subarray(0, wanted), at);
         if (read > 0) yield filling.subarray(0, read);
         if (read < wanted) return;
@@ -352,8 +356,8 @@ function digestOne(bytes: Buffer): StoredBytes {
   return { sha256: digest.toString('hex'), sizeBytes: bytes.length, chunkDigests: bytes.length === 0 ? new Uint8Array(0) : digest };
 }
 
-function newBuffer(bytesMax: number, pieceBytes: number): Buffer {
-  return Buffer.allocUnsafeSlow(Math.max(0, Math.min(pieceBytes, bytesMax)));
+function newBuffer(bytesMax: number): Buffer {
+  return Buffer.allocUnsafeSlow(Math.max(0, Math.min(CHUNK_BYTES, bytesMax)));
 }
 
 async function nextChunk(chunks: AsyncGenerator<Buffer>): Promise<Buffer | undefined> {
