@@ -1,0 +1,11 @@
+/** `NAME=VALUE`, as flags that may be given several times take it. */
+import { invalid } from '@countersign/contract/problem.ts';
+
+/** The first `=` divides. Throws INVALID_PARAMETER_VALUE, naming the flag. */
+export function readPairs(flag: string, texts: readonly string[]): [string, string][] {
+  return texts.map((text) => {
+    const [name = '', value] = text.split(/=(.*)/s);
+    if (name === '' || value === undefined || value === '') throw invalid(`${flag} must be NAME=VALUE, got '${text}'.`);
+    return [name, value];
+  });
+}
