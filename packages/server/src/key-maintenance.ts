@@ -16,7 +16,7 @@ import { type Key, keyIdOf, open, seal } from './platform/secrets/sealing.ts';
 const SECRETS: readonly SealedColumn[] = [webhooks.SECRETS, signIn.SECRETS];
 
 /** How often a running server looks for a new master key. */
-export const KEYS_EVERY_MS = 5_000;
+export const KEYS_EVERY_MS = 2_000;
 /** After this every server that shares the file seals under the new key. */
 const SETTLE_MS = 2 * KEYS_EVERY_MS;
 
