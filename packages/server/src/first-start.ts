@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import * as accounts from './features/accounts/accounts.ts';
 import { isLoopback, type ServerConfig } from './platform/config/server-config.ts';
 import type { Ctx } from './platform/context.ts';
+import { withoutPassword } from './platform/db/open.ts';
 
 type Start = Pick<ServerConfig, 'host' | 'accounts' | 'dataDir' | 'database'>;
 
@@ -61,10 +62,6 @@ function commandFor({ dataDir, database }: Start): string {
   if (database.kind === 'postgres') return `${command} --database-url ${quoted(withoutPassword(database.url))}`;
   const elsewhere = database.file === join(dataDir, 'countersign.db') ? '' : ` --database-url ${quoted(`sqlite:///${database.file}`)}`;
   return `${command} --data-dir ${quoted(dataDir)}${elsewhere}`;
-}
-
-function withoutPassword(url: string): string {
-  return url.replace(/^([a-z]+:\/\/[^/@:]*):[^@/]*@/, '$1@');
 }
 
 /** For a shell, where it needs that. */
