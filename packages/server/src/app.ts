@@ -81,8 +81,8 @@ const artifactSources: ArtifactSources = {
   reportDamage: versions.reportDamage,
 };
 
-export function createApp(parts: AppParts): Server {
-  const telemetry = createTelemetry(parts.log);
+/** Every route that is answered, whoever asks. */
+export function createRoutes(parts: AppParts, telemetry = createTelemetry(parts.log)): readonly Route[] {
   const { hasWorkspaces = true } = parts.config;
   const gate = createGate({
     base: localContext(parts),
@@ -122,9 +122,14 @@ export function createApp(parts: AppParts): Server {
     ...signInRoutes(gate, identity, place),
     ...accountRoutes(gate, place),
   ];
+  return [...servedOnly(parts.config.serves, routes), ...telemetry.routes.map((route) => behind(gate, route))];
+}
+
+export function createApp(parts: AppParts): Server {
   const { config } = parts;
+  const telemetry = createTelemetry(parts.log);
   return createHttpServer({
-    routes: [...servedOnly(config.serves, routes), ...telemetry.routes.map((route) => behind(gate, route))],
+    routes: createRoutes(parts, telemetry),
     guards: createGuards(config.guards),
     fallback: answerUnknownPath,
     onError: telemetry.onError,
