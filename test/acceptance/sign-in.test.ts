@@ -6,7 +6,7 @@ import * as accounts from '@countersign/server/features/accounts/accounts.ts';
 import { verifyChain } from '@countersign/server/features/events/events.ts';
 import * as groups from '@countersign/server/features/groups/groups.ts';
 import { PostgresDatabase } from '@countersign/server/platform/db/postgres.ts';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { addUser, ask, openApp, type Person, type RunningApp } from '../support/app.ts';
 import { Browser } from '../support/browser.ts';
 import { onBothDatabases } from '../support/databases.ts';
@@ -30,7 +30,8 @@ onBothDatabases('single sign-on', (databaseUrl) => {
         retriesMax: 0,
       },
     });
-    provider = await startIdentityProvider({ redirectUri: `${app.url}/login/callback` });
+    provider = await startIdentityProvider({ redirectUri: `${app.url}/login/callback`, claimsInToken: url === undefined });
+    await addProviderToOpenServer();
     root = await addUser(app.ctx, 'root', { isAdmin: true, password: 'correct horse battery' });
   });
 
@@ -39,6 +40,20 @@ onBothDatabases('single sign-on', (databaseUrl) => {
     await provider.close();
     rmSync(folder, { recursive: true });
   });
+
+  /** Nobody becomes the first account by signing in: it would not administer, and nobody would. */
+  async function addProviderToOpenServer(): Promise<void> {
+    const body = { name: 'early', issuer: provider.issuer, client_id: CLIENT.id, client_secret: CLIENT.secret };
+    expect((await ask(app, 'POST', '/api/v1/identity-providers', { body })).status).toBe(201);
+    const browser = new Browser();
+    expect((await browser.visit(`${app.url}/login`)).text).toContain('Sign in with early');
+    provider.people.set('s-early', { preferred_username: 'early-bird' });
+    provider.subject = 's-early';
+    const visit = await browser.visit(`${app.url}/login/start?provider=early`);
+    expect([visit.status, visit.text]).toEqual([400, expect.stringContaining('The first account must be an administrator')]);
+    expect(await accounts.hasAccounts(app.ctx.db)).toBe(false);
+    expect((await ask(app, 'DELETE', '/api/v1/identity-providers/early')).status).toBe(200);
+  }
 
   const asRoot = (method: string, path: string, body?: unknown) => ask(app, method, path, { as: root.secret, body });
 
@@ -72,7 +87,9 @@ onBothDatabases('single sign-on', (databaseUrl) => {
     expect(added.body).toMatchObject({ name: 'corp', has_client_secret: true, name_claim: 'preferred_username', groups_claim: 'groups' });
     const { body } = await asRoot('GET', '/api/v1/identity-providers');
     expect(JSON.stringify(body)).not.toContain(CLIENT.secret);
-    const stored = await app.ctx.db.one<{ client_secret: Uint8Array }>('SELECT client_secret FROM identity_providers');
+    const stored = await app.ctx.db.one<{ client_secret: Uint8Array }>(
+      'SELECT client_secret FROM identity_providers WHERE removed_at IS NULL',
+    );
     expect(Buffer.from(stored?.client_secret ?? []).toString('latin1')).not.toContain(CLIENT.secret);
   });
 
@@ -127,7 +144,7 @@ onBothDatabases('single sign-on', (databaseUrl) => {
     expect(await groupsOf('ada')).toEqual([]);
     const { body } = await asRoot('GET', '/api/v1/events?limit=50');
     const left = body.events.filter((event: { type: string }) => event.type === 'group.member-removed');
-    expect(left.map((event: { data: { source: string } }) => event.data.source)).toContain('provider:1');
+    expect(left.map((event: { data: { source: string } }) => event.data.source)).toContain('provider:2');
     expect(await accounts.findByName(app.ctx, 'someone-else')).toBeUndefined();
   });
 
@@ -163,6 +180,26 @@ onBothDatabases('single sign-on', (databaseUrl) => {
     expect(replayed.status).toBe(401);
     expect(replayed.text).toContain('used already');
     expect(browser.cookie('countersign_session')).toBeUndefined();
+  });
+
+  it('an attempt ends after ten minutes, and a session after twelve hours', async () => {
+    const browser = new Browser();
+    const isBack = (next: string): boolean => next.startsWith(`${app.url}/login/callback`);
+    const { hops } = await browser.visit(`${app.url}/login/start?provider=corp`, isBack);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10 * 60_000 + 1000 });
+    try {
+      expect((await browser.visit(hops.at(-1) ?? '')).text).toContain('took too long');
+    } finally {
+      vi.useRealTimers();
+    }
+    await signIn('s-ada', browser);
+    expect((await browser.visit(`${app.url}/account`)).url).toBe(`${app.url}/account`);
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 12 * 3_600_000 + 1000 });
+    try {
+      expect((await browser.visit(`${app.url}/account`)).url).toContain('/login');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('a code of another flow is refused: wrong nonce, wrong verifier', async () => {
@@ -243,7 +280,7 @@ onBothDatabases('single sign-on', (databaseUrl) => {
     expect((await asRoot('DELETE', '/api/v1/identity-providers/corp')).status).toBe(200);
     expect(await groupsOf('ada')).toEqual([]);
     expect((await signIn('s-ada')).visit.status).toBe(404);
-    expect(await app.ctx.db.one('SELECT client_secret FROM identity_providers')).toEqual({ client_secret: null });
+    expect(await app.ctx.db.one('SELECT count(client_secret) AS secrets FROM identity_providers')).toEqual({ secrets: 0 });
     expect(await verifyChain(app.ctx.db)).toMatchObject({ ok: true });
   });
 });
