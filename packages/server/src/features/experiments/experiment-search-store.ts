@@ -1,9 +1,11 @@
 /** Experiment searches as plans; and which datasets the runs of experiments used. */
+import type { Scope } from '@countersign/contract/access.ts';
 import type { Filter, Ordering } from '@countersign/contract/search.ts';
 import sql, { raw, type Sql } from 'sql-template-tag';
 import type { Dialect, Queries, SqlValue } from '../../platform/db/database.ts';
 import type { OpenPlan } from '../../platform/db/search-page.ts';
-import { type SortKey, type TimeIndex, timeLegs } from '../../platform/db/search-plan.ts';
+import { allOf, type SortKey, type TimeIndex, timeLegs } from '../../platform/db/search-plan.ts';
+import { type SearchScope, searchScope } from '../../platform/db/search-scope.ts';
 import {
   type Clause,
   driveKeyedText,
@@ -15,6 +17,7 @@ import {
   matchInteger,
   matchKeyedText,
   matchText,
+  TRUE,
 } from '../../platform/db/search-sql.ts';
 
 const TAGS: KeyedTable = { name: 'experiment_tags', owner: 'experiment_id', of: 'id' };
@@ -29,6 +32,13 @@ const COLUMNS: Readonly<Record<string, { readonly column: string; readonly type:
 export interface ExperimentScope {
   readonly workspaceId: number;
   readonly lifecycles: readonly ('active' | 'deleted')[];
+  /** Undefined: all of the workspace. */
+  readonly visible?: SearchScope | undefined;
+}
+
+/** What a caller may see of them; undefined: all of the workspace. */
+export function visibleExperiments(dialect: Dialect, scope: Scope, workspaceId: number): SearchScope | undefined {
+  return searchScope(dialect, scope, { name: 'experiments', workspaceId, active: TRUE });
 }
 
 export function planExperiments(dialect: Dialect, scope: ExperimentScope, filter: Filter, order: readonly Ordering[]): OpenPlan {
@@ -42,16 +52,24 @@ export function planExperiments(dialect: Dialect, scope: ExperimentScope, filter
     partitions: scope.lifecycles.map((lifecycle) => sql`r.workspace_id = ${scope.workspaceId} AND r.lifecycle = ${lifecycle}`),
   };
   const isDriven = order.length === 0 || order[0]?.key === 'creation_time';
+  const visible = scope.visible?.includes(sql`r.id`, sql`r.name`);
+  const { rows = undefined, isNarrow: isScopeNarrow = false } = scope.visible ?? {};
   return {
     what: 'experiments',
     entity: sql`experiments r`,
     pk: sql`r.id`,
-    legs: timeLegs(index, { ranks: [], key: isDriven ? keys[0] : undefined, isExact: order.length === 0 }),
+    legs: timeLegs(index, { ranks: [], key: isDriven ? keys[0] : undefined, isExact: order.length === 0, also: visible }),
     keys,
     filter: compiled.map(({ condition }) => condition),
     residuals: [],
-    scope: sql`r.workspace_id = ${scope.workspaceId} AND ${inTexts(dialect, sql`r.lifecycle`, scope.lifecycles)}`,
-    drivers: compiled.flatMap(({ driver }, i) => (driver === undefined ? [] : [{ rows: driver, isNarrow: isNarrow(filter[i]) }])),
+    scope: allOf([
+      sql`r.workspace_id = ${scope.workspaceId} AND ${inTexts(dialect, sql`r.lifecycle`, scope.lifecycles)}`,
+      ...(visible === undefined ? [] : [visible]),
+    ]),
+    drivers: [
+      ...(rows === undefined ? [] : [{ rows, isNarrow: isScopeNarrow }]),
+      ...compiled.flatMap(({ driver }, i) => (driver === undefined ? [] : [{ rows: driver, isNarrow: isNarrow(filter[i]) }])),
+    ],
     clauses: filter.map((clause) => `${clause.entity}.${clause.key} ${clause.operator}`),
   };
 }
@@ -93,11 +111,10 @@ function compileId(dialect: Dialect, clause: Clause): { condition: Sql; driver?:
 }
 
 /** Those of the ids that are experiments of the workspace, ascending. */
-export async function listKnownIds(db: Queries, workspaceId: number, ids: readonly number[]): Promise<number[]> {
+export async function listKnown(db: Queries, workspaceId: number, ids: readonly number[]): Promise<{ id: number; name: string }[]> {
   if (ids.length === 0) return [];
-  const query = sql`SELECT e.id FROM experiments e WHERE ${inIntegers(db.dialect, sql`e.id`, ids)} AND e.workspace_id = ${workspaceId} ORDER BY e.id`;
-  const rows = await db.all<{ id: number }>(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
-  return rows.map((row) => row.id);
+  const query = sql`SELECT e.id, e.name FROM experiments e WHERE ${inIntegers(db.dialect, sql`e.id`, ids)} AND e.workspace_id = ${workspaceId} ORDER BY e.id`;
+  return db.all(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
 }
 
 export interface DatasetSummary {

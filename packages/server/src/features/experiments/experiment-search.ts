@@ -1,4 +1,5 @@
 /** Searching experiments, and the datasets that their runs used. */
+import { seesAll } from '@countersign/contract/access.ts';
 import type { Int64 } from '@countersign/contract/mlflow/message.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
@@ -30,13 +31,17 @@ export async function searchExperiments(ctx: Ctx, searches: Searches, search: Ex
   const size = checkPageSize(search.maxResults, PAGE_MAX);
   const filter = parseExperimentFilter(search.filter);
   const order = parseExperimentOrderBy(search.orderBy);
-  const plan = store.planExperiments(reading(ctx).dialect, { workspaceId: ctx.workspace.id, lifecycles: search.lifecycles }, filter, order);
+  const { dialect } = reading(ctx);
+  const visible = store.visibleExperiments(dialect, ctx.access.scopeOf('experiment'), ctx.workspace.id);
+  const plan = store.planExperiments(dialect, { workspaceId: ctx.workspace.id, lifecycles: search.lifecycles, visible }, filter, order);
   return findPage(searches, plan, { size, token: search.pageToken, order: JSON.stringify(['experiments', order]) });
 }
 
-/** Those of the ids that are experiments of the workspace, ascending. */
-export function listKnownIds(ctx: Ctx, ids: readonly number[]): Promise<number[]> {
-  return store.listKnownIds(reading(ctx), ctx.workspace.id, ids);
+/** Those of the ids that are experiments of the workspace and visible to the caller, ascending. */
+export async function listVisibleIds(ctx: Ctx, ids: readonly number[]): Promise<number[]> {
+  const known = await store.listKnown(reading(ctx), ctx.workspace.id, ids);
+  const seen = seesAll(ctx.access.scopeOf('experiment')) ? known : known.filter((each) => ctx.access.rankOf('experiment', each) > 0);
+  return seen.map((each) => each.id);
 }
 
 /** At most 1000, by experiment, name, digest and context. Throws INVALID_PARAMETER_VALUE unless 1 to 20 experiments are named. */
@@ -47,6 +52,6 @@ export async function searchDatasets(ctx: Ctx, experimentIds: readonly string[])
       `SearchDatasets request cannot specify more than ${DATASET_EXPERIMENTS_MAX} experiment_ids. Received ${experimentIds.length} experiment_ids.`,
     );
   }
-  const ids = await listKnownIds(ctx, experimentIds.map(parseExperimentId));
+  const ids = await listVisibleIds(ctx, experimentIds.map(parseExperimentId));
   return ids.length === 0 ? [] : store.listDatasets(reading(ctx), ids, DATASETS_MAX);
 }

@@ -1,6 +1,9 @@
-import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
+import sql from 'sql-template-tag';
+import { idList, idsOf, type Queries, type SqlValue } from '../../platform/db/database.ts';
 import { foldedColumn } from '../../platform/db/fold.ts';
 import { jsonRows, readJsonRows } from '../../platform/db/json-rows.ts';
+import { allOf } from '../../platform/db/search-plan.ts';
+import type { SearchScope } from '../../platform/db/search-scope.ts';
 
 export interface Experiment {
   readonly id: number;
@@ -72,20 +75,29 @@ export async function listByIds(db: Queries, ids: readonly number[]): Promise<Ex
 /** Newest first. */
 export async function list(
   db: Queries,
-  query: { workspaceId: number; lifecycle: 'active' | 'deleted' | undefined; offset: number; limit: number },
+  query: {
+    workspaceId: number;
+    lifecycle: 'active' | 'deleted' | undefined;
+    offset: number;
+    limit: number;
+    visible: SearchScope | undefined;
+  },
 ): Promise<Experiment[]> {
-  const { workspaceId, lifecycle, offset, limit } = query;
-  const order = 'ORDER BY e.created_at DESC, e.id LIMIT ? OFFSET ?';
-  const rows =
-    lifecycle === undefined
-      ? await db.all<ExperimentRow>(`${select(db.dialect)} WHERE e.workspace_id = ? ${order}`, workspaceId, limit, offset)
-      : await db.all<ExperimentRow>(
-          `${select(db.dialect)} WHERE e.workspace_id = ? AND e.lifecycle = ? ${order}`,
-          workspaceId,
-          lifecycle,
-          limit,
-          offset,
-        );
+  const { workspaceId, lifecycle, offset, limit, visible } = query;
+  // Where a few may be seen they are read by their ids: a sum is in no index.
+  const workspace = visible?.rows === undefined ? sql`e.workspace_id` : sql`e.workspace_id + 0`;
+  const where = allOf([
+    sql`${workspace} = ${workspaceId}`,
+    ...(lifecycle === undefined ? [] : [sql`e.lifecycle = ${lifecycle}`]),
+    ...(visible?.rows === undefined ? [] : [sql`e.id IN (SELECT pk FROM (${visible.rows}) driver)`]),
+    ...(visible === undefined ? [] : [visible.includes(sql`e.id`, sql`e.name`)]),
+  ]);
+  const rows = await db.all<ExperimentRow>(
+    `${select(db.dialect)} WHERE ${where.sql} ORDER BY e.created_at DESC, e.id LIMIT ? OFFSET ?`,
+    ...(where.values as SqlValue[]), // composed from SqlValues only
+    limit,
+    offset,
+  );
   return rows.map(fromRow);
 }
 

@@ -14,11 +14,12 @@ import {
   intoFolder,
   locationsAbove,
 } from './experiment-rules.ts';
+import { visibleExperiments } from './experiment-search-store.ts';
 import type { Experiment } from './experiment-store.ts';
 import * as store from './experiment-store.ts';
 
 export { appendToLocation, parseExperimentId } from './experiment-rules.ts';
-export { type ExperimentSearch, listKnownIds, searchDatasets, searchExperiments } from './experiment-search.ts';
+export { type ExperimentSearch, listVisibleIds, searchDatasets, searchExperiments } from './experiment-search.ts';
 export type { Experiment } from './experiment-store.ts';
 
 export const DEFAULT_EXPERIMENT_ID = 0;
@@ -156,9 +157,11 @@ export interface ExperimentPage {
   readonly limit: number;
 }
 
-/** Newest first; one more than `limit` tells that there are more. */
+/** Those that the caller may see, newest first; one more than `limit` tells that there are more. */
 export function list(ctx: Ctx, page: ExperimentPage): Promise<Experiment[]> {
-  return store.list(reading(ctx), { workspaceId: ctx.workspace.id, ...page, limit: page.limit + 1 });
+  const db = reading(ctx);
+  const visible = visibleExperiments(db.dialect, ctx.access.scopeOf('experiment'), ctx.workspace.id);
+  return store.list(db, { workspaceId: ctx.workspace.id, ...page, limit: page.limit + 1, visible });
 }
 
 /** Throws INVALID_STATE on a deleted experiment, BAD_REQUEST where the name is taken. */

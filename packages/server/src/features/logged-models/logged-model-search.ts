@@ -10,7 +10,7 @@ import {
   parseLoggedModelFilter,
   parseLoggedModelOrderBy,
 } from '../../platform/search/logged-model-search-grammar.ts';
-import { listKnownIds, parseExperimentId } from '../experiments/experiments.ts';
+import { listVisibleIds, parseExperimentId } from '../experiments/experiments.ts';
 import { type DatasetFilter, planLoggedModels } from './logged-model-search-store.ts';
 
 const PAGE_MAX = 50_000;
@@ -40,7 +40,7 @@ export async function searchLoggedModels(ctx: Ctx, searches: Searches, search: L
   const token = search.pageToken ?? '';
   const also = tokenFacts(search);
   const isFirst = token === '' || isStart(token, also);
-  const experimentIds = await listKnownIds(ctx, search.experimentIds.map(parseExperimentId));
+  const experimentIds = await listVisibleIds(ctx, search.experimentIds.map(parseExperimentId));
   const plan = planLoggedModels(reading(ctx).dialect, { experimentIds, datasets }, filter, order);
   return findPage(searches, plan, { size, token: isFirst ? '' : token, order: JSON.stringify(['logged-models', order]), also });
 }

@@ -1,3 +1,4 @@
+import { type ObjectSet, SEES_ALL } from '@countersign/contract/access.ts';
 import type { Filter, Ordering } from '@countersign/contract/search.ts';
 import sql from 'sql-template-tag';
 import { describe, expect, it } from 'vitest';
@@ -7,9 +8,9 @@ import type { Database } from '../../platform/db/database.ts';
 import { encodeOffset } from '../../platform/db/page-token.ts';
 import { searchDatabases, withScans } from '../../platform/db/search-databases.ts';
 import { createSearches } from '../../platform/db/search-runner.ts';
-import { inIntegers } from '../../platform/db/search-sql.ts';
+import { searchScope } from '../../platform/db/search-scope.ts';
 import { parseRegisteredModelFilter } from '../../platform/search/registered-model-search-grammar.ts';
-import { type SearchScope, searchPage } from './model-search.ts';
+import { searchPage } from './model-search.ts';
 import * as models from './models.ts';
 
 const MODELS = 1100;
@@ -94,14 +95,14 @@ describe.each(searchDatabases())('many registered models on $dialect', ({ dialec
     const { queries, scans } = dialect === 'sqlite' ? withScans(ctx.db) : { queries: ctx.db, scans: [] };
     const searches = createSearches({ db: queries, file: undefined, timeoutMs: 60_000 });
     const some = await Promise.all(['net-0299', 'Model-0004'].map(async (name) => (await models.get(ctx, name)).id));
-    const byIds: SearchScope = {
-      models: sql`SELECT r.id AS pk FROM registered_models r WHERE ${inIntegers(dialect, sql`r.id`, some)}`,
-      includes: (id) => inIntegers(dialect, id, some),
-    };
-    const byPrefix: SearchScope = {
-      models: sql`SELECT r.id AS pk FROM registered_models r WHERE r.workspace_id = 0 AND r.deleted_at IS NULL AND r.name >= 'net-1' AND r.name < 'net-2'`,
-      includes: (_id, name) => sql`${name} >= 'net-1' AND ${name} < 'net-2'`,
-    };
+    const scopeOf = (shown: ObjectSet) =>
+      searchScope(
+        dialect,
+        { ...SEES_ALL, everything: false, shown },
+        { name: 'registered_models', workspaceId: 0, active: sql`r.deleted_at IS NULL` },
+      );
+    const byIds = scopeOf({ ids: some, prefixes: [] });
+    const byPrefix = scopeOf({ ids: [], prefixes: ['net-1'] });
     for (const text of ['', "name LIKE 'net%'", "name = 'net-0299'", "tags.team = 'team-3'"]) {
       const filter = parseRegisteredModelFilter(text);
       for (const orderBy of orders) {

@@ -6,6 +6,7 @@ import { direction } from '../../platform/db/search-order.ts';
 import type { FoundPage, OpenPlan } from '../../platform/db/search-page.ts';
 import { allOf, type Driver, type FoundRow, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
+import type { SearchScope } from '../../platform/db/search-scope.ts';
 import { afterPrefix, boundLimit, driveKeyedText, type KeyedTable, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
 import { pageOf, readToken, startOf } from '../../platform/db/search-token.ts';
 import { trigramSearch } from '../../platform/db/search-trigram.ts';
@@ -33,16 +34,8 @@ export interface ModelQuery {
   readonly size: number;
   /** Of the page before; empty: the first page. */
   readonly token: string;
-  /** Undefined: all models of the workspace. */
+  /** Of models. Undefined: all of the workspace. */
   readonly scope?: SearchScope | undefined;
-}
-
-/** Which models a search may look at, whatever its filter says. */
-export interface SearchScope {
-  /** By an index, `SELECT … AS pk`: all that it includes, and maybe others. Where they are few, the search starts from them. */
-  readonly models: Sql;
-  /** The condition on a model, by its columns. */
-  readonly includes: (id: Sql, name: Sql) => Sql;
 }
 
 /** So few models are searched by one statement, for half of what a plan costs. */
@@ -54,9 +47,11 @@ export async function searchPage(db: Queries, searches: Searches, query: ModelQu
   const question = readQuestion(db.dialect, query);
   const order = JSON.stringify([workspaceId, orderBy]);
   const start = readToken(query.token, order, question.keys);
-  const rows = (await hasFew(db, question))
-    ? await searchFew(db, question, { limit: size + 1, offset: start.offset })
-    : await searches.find({ ...planModels(db.dialect, question, query.scope), ...startOf(start), limit: size + 1 });
+  // Where access may change from page to page, a page goes on from a cursor, not from how many were seen.
+  const rows =
+    query.scope === undefined && (await hasFew(db, question))
+      ? await searchFew(db, question, { limit: size + 1, offset: start.offset })
+      : await searches.find({ ...planModels(db.dialect, question, query.scope), ...startOf(start), limit: size + 1 });
   return pageOf(rows, { size, start, order });
 }
 
@@ -126,7 +121,7 @@ function planModels(dialect: Dialect, question: Question, scope: SearchScope | u
     residuals: [],
     scope: sql`${active} AND ${also}`,
     drivers: [
-      ...(scope === undefined ? [] : [{ rows: scope.models, isNarrow: true }]),
+      ...(scope?.rows === undefined ? [] : [{ rows: scope.rows, isNarrow: scope.isNarrow }]),
       ...clauses.flatMap((clause) => driversOf(dialect, clause, workspaceId)),
     ],
     clauses: clauses.map((clause) => `${clause.entity}.${clause.key} ${clause.operator}`),

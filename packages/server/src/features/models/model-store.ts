@@ -1,6 +1,9 @@
-import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
+import sql from 'sql-template-tag';
+import { idList, idsOf, type Queries, type SqlValue } from '../../platform/db/database.ts';
 import { foldedColumn } from '../../platform/db/fold.ts';
 import { jsonRows, readJsonRows } from '../../platform/db/json-rows.ts';
+import { allOf } from '../../platform/db/search-plan.ts';
+import type { SearchScope } from '../../platform/db/search-scope.ts';
 
 export interface Tag {
   readonly key: string;
@@ -123,18 +126,21 @@ export async function moveAll(tx: Queries, workspaceId: number, toId: number, by
 const DELETED_PAGE = 1000;
 
 /** Deleted models that were not purged, newest id last within a name. */
-export async function listDeleted(db: Queries, workspaceId: number, name: string | undefined): Promise<RegisteredModel[]> {
-  const rows =
-    name === undefined
-      ? await db.all<ModelRow>(
-          select(db, `m.workspace_id = ? AND m.deleted_at IS NOT NULL ORDER BY m.name, m.id LIMIT ${DELETED_PAGE}`),
-          workspaceId,
-        )
-      : await db.all<ModelRow>(
-          select(db, `m.workspace_id = ? AND m.name = ? AND m.deleted_at IS NOT NULL ORDER BY m.name, m.id LIMIT ${DELETED_PAGE}`),
-          workspaceId,
-          name,
-        );
+export async function listDeleted(
+  db: Queries,
+  workspaceId: number,
+  name: string | undefined,
+  scope: SearchScope | undefined,
+): Promise<RegisteredModel[]> {
+  const where = allOf([
+    sql`m.workspace_id = ${workspaceId} AND m.deleted_at IS NOT NULL`,
+    ...(name === undefined ? [] : [sql`m.name = ${name}`]),
+    ...(scope === undefined ? [] : [scope.includes(sql`m.id`, sql`m.name`)]),
+  ]);
+  const rows = await db.all<ModelRow>(
+    select(db, `${where.sql} ORDER BY m.name, m.id LIMIT ${DELETED_PAGE}`),
+    ...(where.values as SqlValue[]), // composed from SqlValues only
+  );
   return rows.map(fromRow);
 }
 

@@ -3,7 +3,10 @@
 import { checkModelName, checkRegistryTag } from '@countersign/contract/names.ts';
 import type { Permit } from '@countersign/contract/permit.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
+import sql from 'sql-template-tag';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
+import type { Dialect } from '../../platform/db/database.ts';
+import { type SearchScope, searchScope } from '../../platform/db/search-scope.ts';
 import { parseRegisteredModelFilter, parseRegisteredModelOrderBy } from '../../platform/search/registered-model-search-grammar.ts';
 import { announceRename, grantCreator } from '../access/access.ts';
 import { record } from '../events/events.ts';
@@ -12,7 +15,6 @@ import { driveNames as driveByNames, searchPage, splitPromptClauses as split } f
 import type { ModelIdentity, RegisteredModel, Tag } from './model-store.ts';
 import * as store from './model-store.ts';
 
-export type { SearchScope } from './model-search.ts';
 export type { ModelIdentity, RegisteredModel, Tag } from './model-store.ts';
 
 /** The tag that makes a registered model or a version a prompt (mlflow.prompt.constants IS_PROMPT_TAG_KEY). */
@@ -192,8 +194,15 @@ export async function search(ctx: Ctx, query: SearchQuery): Promise<Page<Registe
     orderBy: parseRegisteredModelOrderBy(query.orderBy),
     size: query.limit,
     token: query.pageToken ?? '',
+    scope: scopeOf(ctx, db.dialect),
   });
   return { items: await store.listByIds(db, pks), nextPageToken };
+}
+
+/** Which models searches of the caller may look at; undefined: all of the workspace. */
+export function scopeOf(ctx: Ctx, dialect: Dialect): SearchScope | undefined {
+  const table = { name: 'registered_models', workspaceId: ctx.workspace.id, active: sql`r.deleted_at IS NULL` };
+  return searchScope(dialect, ctx.access.scopeOf('registered-model'), table);
 }
 
 export const splitPromptClauses = split;
@@ -237,8 +246,8 @@ export async function remove(ctx: TxCtx, _permit: Permit, model: RegisteredModel
 
 /** Those that the caller may see. */
 export async function listDeleted(ctx: Ctx, name?: string): Promise<RegisteredModel[]> {
-  const deleted = await store.listDeleted(reading(ctx), ctx.workspace.id, name);
-  return deleted.filter((model) => ctx.access.rankOf('registered-model', model) > 0);
+  const db = reading(ctx);
+  return store.listDeleted(db, ctx.workspace.id, name, scopeOf(ctx, db.dialect));
 }
 
 /** A deleted model by its id. Throws RESOURCE_DOES_NOT_EXIST. */

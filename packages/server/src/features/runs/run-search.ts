@@ -6,7 +6,7 @@ import type { Dialect } from '../../platform/db/database.ts';
 import { checkPageSize, type FoundPage, findPage, type OpenPlan } from '../../platform/db/search-page.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
 import { parseRunFilter, parseRunOrderBy } from '../../platform/search/run-search-grammar.ts';
-import { listKnownIds, parseExperimentId } from '../experiments/experiments.ts';
+import { listVisibleIds, parseExperimentId } from '../experiments/experiments.ts';
 import { planRuns, type RunScope } from './run-search-store.ts';
 
 const PAGE_MAX = 50_000;
@@ -25,13 +25,13 @@ export interface RunSearch {
 }
 
 /**
- * The keys of the runs of a page, in order: missing sort keys last, then newest first, then by id. Experiments that don't exist are left
- * out. Throws INVALID_PARAMETER_VALUE for a filter, order, size or token that can't be read, and at the operator's time limit.
+ * The keys of the runs of a page, in order: missing sort keys last, then newest first, then by id. Experiments that don't exist, or that the caller
+ * may not see, are left out. Throws INVALID_PARAMETER_VALUE for a filter, order, size or token that can't be read, and at the operator's time limit.
  */
 export async function searchRuns(ctx: Ctx, searches: Searches, search: RunSearch): Promise<FoundPage> {
   const size = checkPageSize(search.maxResults, PAGE_MAX);
   const asked = read(search.filter, search.orderBy);
-  const experimentIds = await listKnownIds(ctx, search.experimentIds.map(parseExperimentId));
+  const experimentIds = await listVisibleIds(ctx, search.experimentIds.map(parseExperimentId));
   const plan = planOf(asked, reading(ctx).dialect, { experimentIds, lifecycles: search.lifecycles });
   return findPage(searches, plan, { size, token: search.pageToken, order: asked.orderName });
 }

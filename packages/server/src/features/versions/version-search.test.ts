@@ -1,3 +1,4 @@
+import { type ObjectSet, SEES_ALL } from '@countersign/contract/access.ts';
 import type { Comparison, Filter, Ordering } from '@countersign/contract/search.ts';
 import sql from 'sql-template-tag';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +8,7 @@ import type { Database, Queries } from '../../platform/db/database.ts';
 import { encodeOffset } from '../../platform/db/page-token.ts';
 import { searchDatabases, withScans } from '../../platform/db/search-databases.ts';
 import { createSearches, type Searches } from '../../platform/db/search-runner.ts';
-import { inIntegers } from '../../platform/db/search-sql.ts';
+import { searchScope } from '../../platform/db/search-scope.ts';
 import { parseModelVersionFilter } from '../../platform/search/model-version-search-grammar.ts';
 import * as models from '../models/models.ts';
 import { searchPage, type VersionQuery } from './version-search.ts';
@@ -130,14 +131,14 @@ describe.each(searchDatabases())('many model versions on $dialect', ({ dialect, 
     const searches = createSearches({ db: queries, file: undefined, timeoutMs: 60_000 });
     const known = await readKnown(ctx);
     const some = known.filter(({ name }) => name === 'net-04' || name === 'Model-05').map(({ modelId }) => modelId);
-    const byIds: models.SearchScope = {
-      models: sql`SELECT r.id AS pk FROM registered_models r WHERE ${inIntegers(dialect, sql`r.id`, some)}`,
-      includes: (id) => inIntegers(dialect, id, some),
-    };
-    const byPrefix: models.SearchScope = {
-      models: sql`SELECT r.id AS pk FROM registered_models r WHERE r.workspace_id = 0 AND r.deleted_at IS NULL AND r.name >= 'net-1' AND r.name < 'net-2'`,
-      includes: (_id, name) => sql`${name} >= 'net-1' AND ${name} < 'net-2'`,
-    };
+    const scopeOf = (shown: ObjectSet) =>
+      searchScope(
+        dialect,
+        { ...SEES_ALL, everything: false, shown },
+        { name: 'registered_models', workspaceId: 0, active: sql`r.deleted_at IS NULL` },
+      );
+    const byIds = scopeOf({ ids: some, prefixes: [] });
+    const byPrefix = scopeOf({ ids: [], prefixes: ['net-1'] });
     for (const { scope, includes } of [
       { scope: byIds, includes: (each: Known): boolean => some.includes(each.modelId) },
       { scope: byPrefix, includes: (each: Known): boolean => each.name.startsWith('net-1') },

@@ -6,9 +6,10 @@ import { direction } from '../../platform/db/search-order.ts';
 import type { FoundPage, OpenPlan } from '../../platform/db/search-page.ts';
 import { allOf, type Driver, type FoundRow, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
+import type { SearchScope } from '../../platform/db/search-scope.ts';
 import { boundLimit, driveKeyedText, type KeyedTable, matchInteger, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
 import { pageOf, readToken, startOf } from '../../platform/db/search-token.ts';
-import { driveNames, type SearchScope, splitPromptClauses } from '../models/models.ts';
+import { driveNames, splitPromptClauses } from '../models/models.ts';
 
 const TAGS: KeyedTable = { name: 'model_version_tags', owner: 'version_id', of: 'id' };
 
@@ -19,7 +20,7 @@ export interface VersionQuery {
   readonly size: number;
   /** Of the page before; empty: the first page. */
   readonly token: string;
-  /** Undefined: the versions of all models of the workspace. */
+  /** Of models. Undefined: the versions of all of the workspace. */
   readonly scope?: SearchScope | undefined;
 }
 
@@ -33,15 +34,15 @@ export async function searchPage(db: Queries, searches: Searches, query: Version
   const order = JSON.stringify([workspaceId, orderBy]);
   const start = readToken(query.token, order, question.keys);
   const rows =
-    isPage(question, query, start.offset) || (await hasFew(db, question))
+    query.scope === undefined && (isPage(question, query, start.offset) || (await hasFew(db, question)))
       ? await searchFew(db, question, { limit: size + 1, offset: start.offset })
       : await searches.find({ ...planVersions(db.dialect, question, query.scope), ...startOf(start), limit: size + 1 });
   return pageOf(rows, { size, start, order });
 }
 
 /** Among the newest of one model, which an index has in order. */
-function isPage({ isOneModel, clauses }: Question, { orderBy, scope }: VersionQuery, offset: number): boolean {
-  return isOneModel && clauses.length === 0 && orderBy.length === 0 && scope === undefined && offset <= FEW_VERSIONS;
+function isPage({ isOneModel, clauses }: Question, { orderBy }: VersionQuery, offset: number): boolean {
+  return isOneModel && clauses.length === 0 && orderBy.length === 0 && offset <= FEW_VERSIONS;
 }
 
 async function hasFew(db: Queries, { active }: Question): Promise<boolean> {
@@ -115,7 +116,7 @@ function planVersions(dialect: Dialect, question: Question, scope: SearchScope |
     residuals: [],
     scope: sql`${active} AND ${also}`,
     drivers: [
-      ...(scope === undefined ? [] : [{ rows: versionsOf(scope.models), isNarrow: true }]),
+      ...(scope?.rows === undefined ? [] : [{ rows: versionsOf(scope.rows), isNarrow: scope.isNarrow }]),
       ...clauses.flatMap((clause) => driversOf(dialect, clause, workspaceId)),
     ],
     clauses: clauses.map((clause) => `${clause.entity}.${clause.key} ${clause.operator}`),

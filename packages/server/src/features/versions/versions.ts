@@ -2,6 +2,7 @@
 import { checkAlias, checkLength, checkRegistryTag } from '@countersign/contract/names.ts';
 import type { Permit } from '@countersign/contract/permit.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
+import type { Filter } from '@countersign/contract/search.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { parseModelVersionFilter, parseModelVersionOrderBy } from '../../platform/search/model-version-search-grammar.ts';
@@ -175,14 +176,28 @@ const SEARCH_LIMIT_MAX = 200_000;
 export async function search(ctx: Ctx, query: models.SearchQuery): Promise<models.Page<ModelVersion>> {
   models.checkLimit(query.limit, SEARCH_LIMIT_MAX);
   const db = reading(ctx);
+  const filter = parseModelVersionFilter(query.filter);
   const { pks, nextPageToken } = await searchPage(db, ctx.searches, {
     workspaceId: ctx.workspace.id,
-    filter: parseModelVersionFilter(query.filter),
+    filter,
     orderBy: parseModelVersionOrderBy(query.orderBy),
     size: query.limit,
     token: query.pageToken ?? '',
+    scope: namesVisible(ctx, filter) ? undefined : models.scopeOf(ctx, db.dialect),
   });
   return { items: await store.listByIds(db, pks), nextPageToken };
+}
+
+/** Of one model, which the caller may see: nothing is left to be asked of its versions. */
+function namesVisible(ctx: Ctx, filter: Filter): boolean {
+  return filter.some(
+    ({ entity, key, operator, value }) =>
+      entity === 'attribute' &&
+      key === 'name' &&
+      operator === '=' &&
+      value?.kind === 'string' &&
+      ctx.access.rankOfName('registered-model', value.text) > 0,
+  );
 }
 
 /** The newest of each stage; all stages where none are named. */
