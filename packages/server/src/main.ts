@@ -5,6 +5,7 @@ import { Problem } from '@countersign/contract/problem.ts';
 import type { Logger } from 'pino';
 import { createApp, localContext } from './app.ts';
 import { ensureDefaultExperiment } from './features/experiments/experiments.ts';
+import { removeEnded } from './features/tokens/tokens.ts';
 import { startDelivering } from './features/webhooks/webhooks.ts';
 import { checkBeforeOpening, sentenceOnOpenness, settleAccounts } from './first-start.ts';
 import { type Ground, openGround } from './ground.ts';
@@ -27,6 +28,8 @@ const DRAIN_MS = 30_000;
 /** Bytes that nothing refers to are looked for after the start's rush, then four times a day. */
 const GC_FIRST_MS = 10 * 60_000;
 const GC_EVERY_MS = 6 * 3_600_000;
+/** Sessions and tokens of jobs are forgotten so long after their end. */
+const ENDED_KEPT_MS = 7 * 86_400_000;
 
 export interface RunningServer {
   /** `http://127.0.0.1:5000`, https with TLS, and the static prefix if there is one. */
@@ -77,6 +80,12 @@ async function serve(config: ServerConfig, log: Logger, ground: Ground, tls: Tls
     run: async () => log.info(await freeBytes(ctx, GRACE_MS), 'freed what nothing refers to'),
     onError: (error) => log.error({ err: error }, 'freeing what nothing refers to failed; it is tried again'),
   });
+  const ended = startJob({
+    firstAfterMs: GC_FIRST_MS,
+    everyMs: GC_EVERY_MS,
+    run: async () => void (await removeEnded(ctx, systemClock.now() - ENDED_KEPT_MS)),
+    onError: (error) => log.error({ err: error }, 'forgetting ended sessions failed; it is tried again'),
+  });
   const keys = startJob({
     firstAfterMs: KEYS_EVERY_MS,
     everyMs: KEYS_EVERY_MS,
@@ -93,7 +102,7 @@ async function serve(config: ServerConfig, log: Logger, ground: Ground, tls: Tls
     url,
     renewCertificate: certificate?.now,
     stop: async () => {
-      await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop(), keys.stop(), deliverer.stop(), certificate?.stop()]);
+      await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop(), ended.stop(), keys.stop(), deliverer.stop(), certificate?.stop()]);
       await searches.close();
       await close();
     },

@@ -10,7 +10,7 @@ import { type Gate, refuseForeignSite } from '../gate/gate.ts';
 import type { Ctx } from '../platform/context.ts';
 import type { Exchange, Reply, Route } from '../platform/http/exchange.ts';
 import { accountPage, newTokenPage, TOKEN_DAYS, TOKEN_SCOPES } from './account-pages.ts';
-import { baseUrlOf, cookieOf, type Place, readForm, redirect, rootOf, wantsPage } from './browser.ts';
+import { cookieOf, findBaseUrl, type Place, readForm, redirect, rootOf, wantsPage } from './browser.ts';
 import { refusedPage } from './sign-in-pages.ts';
 
 const DAY_MS = 86_400_000;
@@ -48,7 +48,7 @@ export function accountRoutes(gate: Gate, place: Place): Route[] {
     if (account === undefined) throw invalid('Only people make tokens on this page.');
     const expiresAt = ctx.clock.now() + days * DAY_MS;
     const { token, secret } = await tokens.mint(ctx, account, { kind: 'personal', name, scopes: [scope], expiresAt });
-    return newTokenPage({ root, baseUrl: place.publicUrl ?? baseUrlOf(exchange, place), token, secret });
+    return newTokenPage({ root, baseUrl: findBaseUrl(exchange, place), token, secret });
   };
 
   const revoke = async (ctx: Ctx, exchange: Exchange): Promise<Reply> => {

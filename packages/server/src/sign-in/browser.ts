@@ -11,20 +11,28 @@ export interface Place {
   readonly staticPrefix: string;
 }
 
-/** Where the browser is: the public URL, or the address that it asked at on this machine. INVALID_STATE where neither says it. */
-export function baseUrlOf({ req }: Exchange, { publicUrl, staticPrefix }: Place): string {
-  if (publicUrl !== undefined) return publicUrl;
+/** Where the browser is: the public URL, or the address that it asked at on this machine. Undefined where neither says it. */
+export function findBaseUrl({ req }: Exchange, place: Place): string | undefined {
+  const { publicUrl, staticPrefix } = place;
+  if (publicUrl !== undefined) return `${new URL(publicUrl).origin}${rootOf(place)}`;
   const text = `${req.socket instanceof TLSSocket ? 'https' : 'http'}://${req.headers.host ?? ''}`;
-  if (URL.canParse(text) && isLoopbackUrl(new URL(text))) return `${new URL(text).origin}${staticPrefix}`;
+  return URL.canParse(text) && isLoopbackUrl(new URL(text)) ? `${new URL(text).origin}${staticPrefix}` : undefined;
+}
+
+/** The same, or INVALID_STATE. */
+export function baseUrlOf(exchange: Exchange, place: Place): string {
+  const found = findBaseUrl(exchange, place);
+  if (found !== undefined) return found;
   throw new Problem(
     'INVALID_STATE',
     'People sign in here only when the server knows its own address: start it with --public-url https://… as browsers reach it.',
   );
 }
 
-/** What every path of the server begins with, for a browser: '' or '/…'. */
+/** What every path of the server begins with, for a browser: '' or '/…'. A public URL without a path says nothing about it. */
 export function rootOf({ publicUrl, staticPrefix }: Place): string {
-  return publicUrl === undefined ? staticPrefix : new URL(publicUrl).pathname.replace(/\/+$/, '');
+  const path = publicUrl === undefined ? '' : new URL(publicUrl).pathname.replace(/\/+$/, '');
+  return path || staticPrefix;
 }
 
 export function redirect(to: string): Reply {

@@ -17,7 +17,7 @@ import { JobTokenRefused, readIssuer, verifyJobToken, whyUnreachable } from './j
 export type { TrustKind } from './ci-trust-rules.ts';
 export type { Trust } from './ci-trust-store.ts';
 
-export const GITHUB_ISSUER = 'https://token.actions.githubusercontent.com';
+const GITHUB_ISSUER = 'https://token.actions.githubusercontent.com';
 const GITLAB_ISSUER = 'https://gitlab.com';
 
 /** A token for a job lives so long at most, and ends soon after the one it was exchanged for. */
