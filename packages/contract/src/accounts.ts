@@ -50,7 +50,7 @@ export const accountEndpoints = [
     noun: 'accounts',
     method: 'GET',
     path: '/api/v1/me',
-    permission: 'account',
+    permission: 'account.self',
     summary: 'Who the caller is, and what he may do in the workspace.',
     params: NO_PARAMS,
     output: named('Me', {

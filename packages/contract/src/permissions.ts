@@ -27,6 +27,8 @@ export interface PermissionRule {
 
 export const PERMISSIONS = {
   public: { on: 'nobody', asks: 'nothing' },
+  /** Asking who one is: for a token of whatever scope. */
+  'account.self': { on: 'account', asks: 'nothing' },
   account: { on: 'account', asks: 'read' },
   /** Changes of the caller's own account: password, tokens. */
   'account.edit': { on: 'account', asks: 'admin' },

@@ -226,12 +226,15 @@ onBothDatabases('the administration over the native API', (databaseUrl) => {
     await ok(mint(`Bearer ${secret}`, ['read', 'run:0123', 'check:tests']));
     const writer = (await ok(mint(credentials, ['write', 'check:tests']))).secret;
     expect((await ok(as(`Bearer ${writer}`, 'GET', '/me'))).token).toEqual({ scopes: ['write', 'check:tests'] });
+    const ofOneRun = (await ok(mint(credentials, ['run:0123']))).secret;
+    expect((await ok(as(`Bearer ${ofOneRun}`, 'GET', '/me'))).token).toEqual({ scopes: ['run:0123'] });
+    expect(await refused(as(`Bearer ${ofOneRun}`, 'GET', '/tokens'))).toEqual([403, 'PERMISSION_DENIED']);
     for (const scopes of [['read'], ['admin']]) expect(await refused(mint(`Bearer ${writer}`, scopes))).toEqual([403, 'PERMISSION_DENIED']);
     for (const scopes of [[], ['everything'], ['run:'], ['read '], Array.from({ length: 51 }, () => 'read')])
       expect(await refused(mint(credentials, scopes)), String(scopes)).toEqual([400, 'INVALID_PARAMETER_VALUE']);
     expect(await refused(mint(credentials, ['read'], { expires_at: 1 }))).toEqual([400, 'INVALID_PARAMETER_VALUE']);
     // An administrator sees and revokes it, and makes none that would act as somebody else.
-    expect((await ok(root('GET', `/tokens?account=${name}`))).tokens).toHaveLength(3);
+    expect((await ok(root('GET', `/tokens?account=${name}`))).tokens).toHaveLength(4);
     expect(await refused(mint(basic('root', PASSWORD), ['read'], { account: name }))).toEqual([403, 'PERMISSION_DENIED']);
     await ok(root('DELETE', `/tokens/${token.id}`));
     await ok(root('DELETE', `/tokens/${token.id}`));
