@@ -65,10 +65,10 @@ async function onRuns(ctx: Ctx, objects: Objects, input: NamedObjects, level: Le
   for (const modelId of loggedModelIdsOf(input)) await demand(ctx, () => objects.ofLoggedModel(ctx, modelId), level, 'logged model');
 }
 
+/** All that a request names, under whatever member: which of them the handler reads isn't known here. */
 export function runIdsOf(input: NamedObjects): string[] {
-  const one = text(input.run_id) || text(input.run_uuid);
-  const many = Array.isArray(input.run_ids) ? input.run_ids.filter((each) => typeof each === 'string') : [];
-  return one === '' ? many : [one, ...many];
+  const named = [input.run_id, input.run_uuid, input.run_ids].flat();
+  return [...new Set(named.map(text).filter((each) => each !== ''))];
 }
 
 export function loggedModelIdsOf(input: NamedObjects): string[] {
@@ -85,13 +85,14 @@ async function onModel(ctx: Ctx, objects: Objects, input: NamedObjects, level: L
   throw denied(ctx, level, 'registered model', name);
 }
 
-/** By the path of the artifact root, or by the run, logged model or version that a browser names. */
+/** By the path of the artifact root, or by the run, logged model or version that a browser names: each of them that is named. */
 async function onArtifact(ctx: Ctx, objects: Objects, input: NamedObjects, level: Level): Promise<void> {
   if (typeof input.path === 'string') return onPath(ctx, objects, input.path, level);
-  const [runId] = runIdsOf(input);
-  if (runId !== undefined) return demand(ctx, () => objects.ofRun(ctx, runId), level, 'run');
-  if (text(input.model_id) !== '') return demand(ctx, () => objects.ofLoggedModel(ctx, text(input.model_id)), level, 'logged model');
-  return onModel(ctx, objects, input, level);
+  const runIds = runIdsOf(input);
+  const modelId = text(input.model_id);
+  for (const runId of runIds) await demand(ctx, () => objects.ofRun(ctx, runId), level, 'run');
+  if (modelId !== '') await demand(ctx, () => objects.ofLoggedModel(ctx, modelId), level, 'logged model');
+  if (text(input.name) !== '' || (runIds.length === 0 && modelId === '')) await onModel(ctx, objects, input, level);
 }
 
 async function onPath(ctx: Ctx, objects: Objects, path: string, level: Level): Promise<void> {

@@ -66,8 +66,10 @@ async function areModelsOfRuns(ctx: Ctx, scope: TokenScope, modelIds: readonly s
 async function isFileOfRuns(ctx: Ctx, scope: TokenScope, input: NamedObjects): Promise<boolean> {
   if (typeof input.path !== 'string') {
     const ids = runIdsOf(input);
-    if (ids.length > 0) return ids.every((id) => scope.runs.has(id));
-    return typeof input.model_id === 'string' && areModelsOfRuns(ctx, scope, [input.model_id]);
+    const models = typeof input.model_id === 'string' && input.model_id !== '' ? [input.model_id] : [];
+    const isOther = typeof input.name === 'string' && input.name !== '';
+    if (isOther || ids.length + models.length === 0) return false;
+    return ids.every((id) => scope.runs.has(id)) && areModelsOfRuns(ctx, scope, models);
   }
   const model = /(?:^|\/)models\/(m-[0-9a-f]{32})\//.exec(`${input.path}/`)?.[1];
   if (model !== undefined && (await areModelsOfRuns(ctx, scope, [model])))

@@ -140,27 +140,41 @@ function browserRoutes(gate: Gate, sources: ArtifactSources): Route[] {
     const path = artifacts.parsePath(needed(exchange, parameterName));
     return serveFile(exchange, await placeOf(ctx, sources, await uriOf()), path, path);
   };
-  const runFile: Serve = (ctx, exchange) =>
-    sendFrom(exchange, ctx, 'path', () =>
-      sources.getRunArtifactUri(ctx, parameter(exchange, 'run_id') || needed(exchange, 'run_uuid', 'run_id')),
-    );
+  const runFile: Serve = (ctx, exchange) => sendFrom(exchange, ctx, 'path', () => sources.getRunArtifactUri(ctx, runIdAsked(exchange)));
   const versionFile: Serve = (ctx, exchange) =>
     sendFrom(exchange, ctx, 'path', () => sources.getDownloadLocation(ctx, needed(exchange, 'name'), needed(exchange, 'version')));
   const modelFile: Serve = (ctx, exchange) =>
     sendFrom(exchange, ctx, 'artifact_file_path', () => sources.getLoggedModelArtifactUri(ctx, exchange.params.model_id ?? ''));
   const upload: Serve = (ctx, exchange) => uploadFromBrowser(ctx, exchange, sources, (name) => parameter(exchange, name));
-  const routes: [Method, string, Permission, Serve][] = [
-    ['GET', '/get-artifact', 'artifact.read', runFile],
-    ['GET', '/model-versions/get-artifact', 'artifact.read', versionFile],
-    ['GET', '/ajax-api/2.0/mlflow/logged-models/:model_id/artifacts/files', 'artifact.read', modelFile],
-    ['POST', '/ajax-api/2.0/mlflow/upload-artifact', 'artifact.write', upload],
+  // The gate judges exactly what the handler reads: whatever else the query string names doesn't count.
+  const routes: [Method, string, Permission, Serve, (exchange: Exchange) => NamedObjects][] = [
+    ['GET', '/get-artifact', 'artifact.read', runFile, (exchange) => ({ run_id: runIdAsked(exchange) })],
+    ['GET', '/model-versions/get-artifact', 'artifact.read', versionFile, (exchange) => ({ name: parameter(exchange, 'name') })],
+    [
+      'GET',
+      '/ajax-api/2.0/mlflow/logged-models/:model_id/artifacts/files',
+      'artifact.read',
+      modelFile,
+      (exchange) => ({ model_id: exchange.params.model_id }),
+    ],
+    [
+      'POST',
+      '/ajax-api/2.0/mlflow/upload-artifact',
+      'artifact.write',
+      upload,
+      (exchange) => ({ run_uuid: parameter(exchange, 'run_uuid') }),
+    ],
   ];
-  return routes.map(([method, path, permission, serve]) => ({
+  return routes.map(([method, path, permission, serve, nameObjects]) => ({
     method,
     path,
     permission,
-    handle: passing(gate, permission, serve, async (_ctx, exchange) => ({ ...exchange.query(), ...exchange.params, path: undefined })),
+    handle: passing(gate, permission, serve, async (_ctx, exchange) => ({ ...nameObjects(exchange), path: undefined })),
   }));
+}
+
+function runIdAsked(exchange: Exchange): string {
+  return parameter(exchange, 'run_id') || needed(exchange, 'run_uuid', 'run_id');
 }
 
 function parameter(exchange: Exchange, name: string): string | undefined {

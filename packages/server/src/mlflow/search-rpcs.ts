@@ -48,7 +48,7 @@ export function searchRpcs({ searches }: SearchParts): readonly Rpc[] {
     rpc(
       'POST',
       '/mlflow/experiments/search-datasets',
-      'experiment.view',
+      'experiment.list',
       SearchDatasets,
       async (ctx, input) => {
         const found = await searchDatasets(ctx, input.experiment_ids);

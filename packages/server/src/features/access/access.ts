@@ -95,8 +95,17 @@ async function announce(ctx: TxCtx, key: GrantKey, addedId?: number): Promise<vo
 /** For what only the room itself knows: where a version comes from, what a transition leaves. Throws PERMISSION_DENIED. */
 export function demand(ctx: Ctx, kind: ObjectKind, object: { readonly id: number; readonly name?: string }, level: Level): void {
   if (ctx.access.floorOf(kind) >= RANK[level] || ctx.access.rankOf(kind, object) >= RANK[level]) return;
-  const which = `${kind === 'experiment' ? 'the experiment' : 'the registered model'} '${clip(object.name ?? String(object.id))}'`;
-  throw new Problem(
+  throw denied(ctx, kind, object.name ?? String(object.id), level);
+}
+
+/** The same for what a request names beside the object that the gate judged, whether it is there or not. */
+export function demandByName(ctx: Ctx, kind: ObjectKind, name: string, level: Level): void {
+  if (ctx.access.rankOfName(kind, name) < RANK[level]) throw denied(ctx, kind, name, level);
+}
+
+function denied(ctx: Ctx, kind: ObjectKind, called: string, level: Level): Problem {
+  const which = `${kind === 'experiment' ? 'the experiment' : 'the registered model'} '${clip(called)}'`;
+  return new Problem(
     'PERMISSION_DENIED',
     `Permission denied: '${clip(ctx.principal.name)}' needs ${level} on ${which}. Ask whoever manages it, or an administrator of the workspace.`,
   );

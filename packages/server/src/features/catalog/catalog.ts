@@ -1,8 +1,10 @@
 /** Read-only views across rooms: a version with its seal and writer, its manifest, two versions side by side. */
 import { Problem } from '@countersign/contract/problem.ts';
 import type { Ctx } from '../../platform/context.ts';
+import { demandByName } from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
+import * as experiments from '../experiments/experiments.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
 import * as runs from '../runs/runs.ts';
 import type { ModelVersion } from '../versions/versions.ts';
@@ -129,8 +131,12 @@ export interface VersionName {
   readonly version: number;
 }
 
-/** Params and metrics are those of the logged model and the run as they are now; the rest is read from the sealed files. */
+/**
+ * Params and metrics are those of the logged model and the run as they are now, where the caller may see them; the rest is read from the sealed
+ * files. Throws PERMISSION_DENIED unless both models may be seen.
+ */
 export async function compareVersions(ctx: Ctx, from: VersionName, to: VersionName): Promise<Comparison> {
+  for (const { name } of [from, to]) demandByName(ctx, 'registered-model', name, 'VIEW');
   const [left, right] = [await gatherFacts(ctx, from), await gatherFacts(ctx, to)];
   const signature = (part: 'inputs' | 'outputs' | 'params'): JsonDifference =>
     compareJson(left.model.signature[part], right.model.signature[part]);
@@ -193,10 +199,11 @@ async function gatherTracked(ctx: Ctx, version: ModelVersion): Promise<Pick<Fact
     for (const { key, value } of facts.params) params.set(key, value);
     for (const { key, value } of facts.metrics) metrics.set(key, value);
   };
-  if (version.runId !== '' && (await runs.findRun(ctx, version.runId))) take('run', await runs.getRun(ctx, version.runId));
+  const run = version.runId === '' ? undefined : await runs.findRun(ctx, version.runId);
+  if (run && (await experiments.isVisible(ctx, run.experimentId))) take('run', await runs.getRun(ctx, version.runId));
   const loggedModel = version.loggedModelId === null ? undefined : await findLoggedModel(ctx, version.loggedModelId);
   // Its points come by key, time and step, so the last of a key is the latest.
-  if (loggedModel) take('logged model', loggedModel);
+  if (loggedModel && (await experiments.isVisible(ctx, loggedModel.experimentId))) take('logged model', loggedModel);
   return { sources, params, metrics };
 }
 

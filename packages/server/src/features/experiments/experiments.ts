@@ -110,8 +110,16 @@ export function findByName(ctx: Ctx, name: string): Promise<Experiment | undefin
 /** Throws PERMISSION_DENIED where the caller has less than `level` on it. */
 export async function demandLevel(ctx: Ctx, id: number, level: Level): Promise<void> {
   if (ctx.access.floorOf('experiment') >= RANK[level]) return;
+  demand(ctx, 'experiment', await namedIfNeeded(ctx, id), level);
+}
+
+export async function isVisible(ctx: Ctx, id: number): Promise<boolean> {
+  return ctx.access.floorOf('experiment') > 0 || ctx.access.rankOf('experiment', await namedIfNeeded(ctx, id)) > 0;
+}
+
+async function namedIfNeeded(ctx: Ctx, id: number): Promise<{ id: number; name?: string }> {
   const name = ctx.access.looksAtNames('experiment') ? (await findExperiment(ctx, id))?.name : undefined;
-  demand(ctx, 'experiment', name === undefined ? { id } : { id, name }, level);
+  return name === undefined ? { id } : { id, name };
 }
 
 /** Whose artifact location a path of the served storage lies in. */

@@ -187,7 +187,11 @@ export async function sealVersion(ctx: Ctx, name: string, number: number, roots:
   const version = await versions.get(ctx, name, number);
   const folder = versions.outsideFolder(version);
   if (folder !== undefined) return sealOutside(ctx, version, folder, roots);
-  return changing(ctx, name, async (inner) => versions.seal(inner, await versions.get(inner, name, number)));
+  return changing(ctx, name, async (inner) => {
+    const found = await versions.get(inner, name, number);
+    if (found.sealState !== 'sealed' && !found.isPrompt) await versions.demandSource(inner, found);
+    return versions.seal(inner, found);
+  });
 }
 
 async function sealOutside(ctx: Ctx, version: ModelVersion, folder: string, roots: FileRoots): Promise<ModelVersion> {

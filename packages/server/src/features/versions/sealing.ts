@@ -70,7 +70,7 @@ export async function resolveSource(ctx: TxCtx, claim: Claim): Promise<Resolved>
 }
 
 /** Whoever registers a version makes its bytes readable to others: he must be allowed to read what it claims to come from. */
-async function demandReadable(ctx: TxCtx, claim: Claim): Promise<void> {
+export async function demandReadable(ctx: TxCtx, claim: Claim): Promise<void> {
   if (ctx.access.floorOf('experiment') >= RANK.READ) return;
   const source = parseSource(claim.source);
   const runIds = [claim.runId, source.kind === 'run' ? source.runId : ''];

@@ -6,6 +6,7 @@ import type { Filter } from '@countersign/contract/search.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { parseModelVersionFilter, parseModelVersionOrderBy } from '../../platform/search/model-version-search-grammar.ts';
+import { demandByName } from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import { digestOf, record } from '../events/events.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
@@ -13,7 +14,7 @@ import type { ModelIdentity, RegisteredModel, Tag } from '../models/models.ts';
 import * as models from '../models/models.ts';
 import { checkNaming, countUsage, getSettings } from '../workspaces/workspaces.ts';
 import * as aliasStore from './alias-store.ts';
-import { isSealedPromptTag, type Resolved, resolveSource, type Seal, sealHeld, sealNow, sealPrompt } from './sealing.ts';
+import { demandReadable, isSealedPromptTag, type Resolved, resolveSource, type Seal, sealHeld, sealNow, sealPrompt } from './sealing.ts';
 import { parseSource, sealedUri } from './version-rules.ts';
 import { searchPage } from './version-search.ts';
 import type { ModelVersion, VersionIdentity } from './version-store.ts';
@@ -469,6 +470,13 @@ export function outsideFolder(version: ModelVersion): string | undefined {
     );
   }
   return source.kind === 'local' ? source.path : undefined;
+}
+
+/** Before it is sealed on request: what its source names may have come, or become another's to read, since it was registered. */
+export async function demandSource(ctx: TxCtx, version: ModelVersion): Promise<void> {
+  const source = parseSource(version.source);
+  if (source.kind === 'version') demandByName(ctx, 'registered-model', source.name, 'READ');
+  await demandReadable(ctx, { source: version.source, runId: version.runId, loggedModelId: version.loggedModelId });
 }
 
 /** Called when a logged model becomes READY: versions that were registered before it was complete are sealed now. */
