@@ -52,14 +52,15 @@ export function openChunk(key: KeyObject, place: ChunkPlace, sealed: Buffer): Bu
 /** Small enough that the cipher's own buffers come from memory that is at hand, not from new pages. */
 const SLICE_BYTES = 64 * 1024;
 
-/** The same into memory of the caller's, which holds CHUNK_BYTES; answers how many bytes. What is there means nothing where it answers undefined. */
+/** The same into memory of the caller's, which holds CHUNK_BYTES; answers how many bytes. What lies there means nothing if that is undefined. */
 export function openChunkInto(key: KeyObject, place: ChunkPlace, sealed: Buffer, into: Buffer): number | undefined {
   const sizeBytes = sealed.length - TAG_BYTES;
   if (sizeBytes < 0) return undefined;
   const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(place), { authTagLength: TAG_BYTES });
   decipher.setAAD(boundTo(place)).setAuthTag(sealed.subarray(sizeBytes));
-  for (let at = 0; at < sizeBytes; at += SLICE_BYTES)
+  for (let at = 0; at < sizeBytes; at += SLICE_BYTES) {
     decipher.update(sealed.subarray(at, Math.min(at + SLICE_BYTES, sizeBytes))).copy(into, at);
+  }
   try {
     decipher.final();
     return sizeBytes;

@@ -17,13 +17,13 @@ import {
   type Encryption,
   type StoredBytes,
 } from './blob-store.ts';
-import { lastChunkOf, openChunk, openChunkInto, SEALED_CHUNK_BYTES, sealChunk, sealedSizeOf } from './chunk-cipher.ts';
+import { lastChunkOf, openChunk, SEALED_CHUNK_BYTES, sealChunk, sealedSizeOf } from './chunk-cipher.ts';
+import { ChunkOpeners } from './chunk-openers.ts';
 import { DomainKeys } from './domain-keys.ts';
-import { closeFile, readAt } from './file-system.ts';
+import { closeFile } from './file-system.ts';
 import type { LocalBlobStore } from './local-blob-store.ts';
 
 const FILE_ID_BYTES = 16;
-const EMPTY = Buffer.alloc(0);
 
 /** The stored bytes are not those that were encrypted. */
 export class ChangedBytes extends Problem {
@@ -36,6 +36,7 @@ export class EncryptedBlobStore implements BlobStore {
   readonly #files: LocalBlobStore;
   readonly #keys: DomainKeys;
   readonly #randomBytes: RandomBytes;
+  readonly #openers = new ChunkOpeners();
 
   constructor(files: LocalBlobStore, master: MasterKeys, randomBytes: RandomBytes) {
     this.#files = files;
@@ -73,38 +74,26 @@ export class EncryptedBlobStore implements BlobStore {
   async *#openChunks(blob: BlobName, encryption: Encryption, range: ByteRange | undefined): AsyncGenerator<Buffer> {
     const { start, end } = range ?? { start: 0, end: blob.sizeBytes - 1 };
     if (end < start) return;
+    if (blob.sizeBytes <= CHUNK_BYTES) return yield (await this.readWhole(blob)).subarray(start, end + 1);
     const key = await this.#keyOf(encryption);
     const [first, last, final] = [Math.floor(start / CHUNK_BYTES), Math.floor(end / CHUNK_BYTES), lastChunkOf(blob.sizeBytes)];
+    // As many as are valid at once, used in turn.
+    const memory = Array.from({ length: Math.min(2, last - first + 1) }, () => new SharedArrayBuffer(CHUNK_BYTES));
     const stored = fileOf(blob);
-    // The same memory in turn, as many pieces as are valid at once: new pages for every chunk cost half as much as opening it.
-    const memory = (bytesMax: number) => Array.from({ length: Math.min(2, last - first + 1) }, () => Buffer.allocUnsafeSlow(bytesMax));
-    const [opened, sealed] = [memory(Math.min(CHUNK_BYTES, blob.sizeBytes)), memory(Math.min(SEALED_CHUNK_BYTES, stored.sizeBytes))];
     const file = await this.#files.openBlob(stored);
-    const readChunk = async (number: number): Promise<Buffer> => {
-      const position = number * SEALED_CHUNK_BYTES;
-      const into = (sealed[number % sealed.length] ?? EMPTY).subarray(0, stored.sizeBytes - position);
-      return into.subarray(0, await readAt(file, into, position));
-    };
-    // The disk reads the next chunk while this one is opened; where that fails is told when its turn comes.
-    const startReading = (number: number): Promise<Buffer> => {
-      const chunk = readChunk(number);
-      chunk.catch(() => {});
-      return chunk;
-    };
-    let reading = startReading(first);
     try {
       for (let number = first; number <= last; number++) {
-        const chunk = await reading;
-        if (number < last) reading = startReading(number + 1);
-        const into = opened[number % opened.length] ?? EMPTY;
+        const position = number * SEALED_CHUNK_BYTES;
+        const sealedBytes = Math.min(SEALED_CHUNK_BYTES, stored.sizeBytes - position);
         const place = { fileId: encryption.fileId, number, isLast: number === final };
-        if (openChunkInto(key, place, chunk, into) === undefined) throw new ChangedBytes();
+        const into = memory[number % memory.length] ?? new SharedArrayBuffer(CHUNK_BYTES);
+        const sizeBytes = await this.#openers.open({ file, position, sealedBytes, key, place, into });
+        if (sizeBytes === undefined) throw new ChangedBytes();
         const from = number === first ? start - first * CHUNK_BYTES : 0;
-        const to = number === last ? end - last * CHUNK_BYTES + 1 : CHUNK_BYTES;
-        yield into.subarray(from, to);
+        const to = number === last ? end - last * CHUNK_BYTES + 1 : sizeBytes;
+        yield Buffer.from(into, from, to - from);
       }
     } finally {
-      await reading.catch(() => {});
       await closeFile(file);
     }
   }
