@@ -22,7 +22,27 @@ import { addToken } from './token.ts';
 import { addUser } from './user.ts';
 import { addWorkspace } from './workspace.ts';
 
-function createProgram(): Command {
+/** In the order of the help. */
+const NOUNS: Readonly<Record<string, (program: Command) => void>> = {
+  server: addServer,
+  db: addDb,
+  model: addModel,
+  gc: addGc,
+  keys: addKeys,
+  user: addUser,
+  'service-account': addServiceAccount,
+  group: addGroup,
+  token: addToken,
+  grant: addGrant,
+  workspace: addWorkspace,
+  provider: addProvider,
+  'ci-trust': addCiTrust,
+  audit: addAudit,
+  whoami: addWhoami,
+};
+
+/** `first`: the word behind the program's name. */
+function createProgram(first: string): Command {
   const program = new Command('countersign')
     .description('A tracking server and model registry that speaks the wire of MLflow.')
     .version(`countersign ${packageJson.version} (wire of MLflow ${MLFLOW_VERSION})`, '--version', 'print the version')
@@ -37,21 +57,9 @@ Examples:
 
 Exit codes: 0 ok, 1 unexpected, 2 usage, 3 forbidden, 4 not found, 5 conflict or state, 6 check failed, 7 unreachable, 130 interrupted.`,
     );
-  addServer(program);
-  addDb(program);
-  addModel(program);
-  addGc(program);
-  addKeys(program);
-  addUser(program);
-  addServiceAccount(program);
-  addGroup(program);
-  addToken(program);
-  addGrant(program);
-  addWorkspace(program);
-  addProvider(program);
-  addCiTrust(program);
-  addAudit(program);
-  addWhoami(program);
+  // A command doesn't wait for the flags of all others.
+  const asked = Object.hasOwn(NOUNS, first) ? [first] : Object.keys(NOUNS);
+  for (const noun of asked) NOUNS[noun]?.(program);
   return program;
 }
 
@@ -77,7 +85,7 @@ async function main(argv: readonly string[]): Promise<void> {
     // Whoever read the output has seen enough (`| head`).
     if (error.code === 'EPIPE') process.exit(EXIT.ok);
   });
-  const program = createProgram();
+  const program = createProgram(argv[0] ?? '');
   refuseUnknown(program, argv);
   try {
     await program.parseAsync(helpForBareH(argv), { from: 'user' });
