@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { addUser, ask, openApp, type Person, type RunningApp } from '../support/app.ts';
 import { Browser } from '../support/browser.ts';
 import { onBothDatabases } from '../support/databases.ts';
-import { CLIENT, startIdentityProvider, type TestIdentityProvider } from '../support/identity-provider.ts';
+import { CLIENT, PUBLIC_CLIENT, startIdentityProvider, type TestIdentityProvider } from '../support/identity-provider.ts';
 import { secretBox } from '../support/master-keys.ts';
 
 onBothDatabases('single sign-on', (databaseUrl) => {
@@ -18,24 +18,30 @@ onBothDatabases('single sign-on', (databaseUrl) => {
   let app: RunningApp;
   let provider: TestIdentityProvider;
   let root: Person;
+  /** On the same database, where that has several. */
+  let replica: RunningApp | undefined;
 
   beforeAll(async () => {
     const url = await databaseUrl();
-    app = await openApp({
-      ...(url === undefined ? {} : { db: new PostgresDatabase(url) }),
-      webhooks: {
-        secrets: secretBox(join(folder, 'master.key')),
-        urls: { schemes: ['https'], allowPrivate: false },
-        timeoutMs: 1000,
-        retriesMax: 0,
-      },
-    });
+    const open = () =>
+      openApp({
+        ...(url === undefined ? {} : { db: new PostgresDatabase(url) }),
+        webhooks: {
+          secrets: secretBox(join(folder, 'master.key')),
+          urls: { schemes: ['https'], allowPrivate: false },
+          timeoutMs: 1000,
+          retriesMax: 0,
+        },
+      });
+    app = await open();
+    if (url !== undefined) replica = await open();
     provider = await startIdentityProvider({ redirectUri: `${app.url}/login/callback`, claimsInToken: url === undefined });
     await addProviderToOpenServer();
     root = await addUser(app.ctx, 'root', { isAdmin: true, password: 'correct horse battery' });
   });
 
   afterAll(async () => {
+    await replica?.close();
     await app.close();
     await provider.close();
     rmSync(folder, { recursive: true });
@@ -270,11 +276,37 @@ onBothDatabases('single sign-on', (databaseUrl) => {
     expect(await accounts.findByName(app.ctx, 'newcomer')).toBeUndefined();
     await asRoot('PATCH', '/api/v1/identity-providers/corp', { creates_accounts: true });
     expect((await signIn('s-new')).visit.url).toBe(`${app.url}/account`);
+    await asRoot('PATCH', '/api/v1/identity-providers/corp', { asks_verified_email: false });
+  });
+
+  it('a client without secret is kept by PKCE alone, and a wrong secret lets nobody in', async () => {
+    const body = { name: 'public', issuer: provider.issuer, client_id: PUBLIC_CLIENT, scopes: ['openid', 'profile', 'groups'] };
+    expect((await asRoot('POST', '/api/v1/identity-providers', body)).body).toMatchObject({ has_client_secret: false });
+    provider.subject = 's-ada';
+    expect((await new Browser().visit(`${app.url}/login/start?provider=public`)).url).toBe(`${app.url}/account`);
+    const wrong = { ...body, name: 'wrong', client_id: CLIENT.id, client_secret: 'not the secret' };
+    expect((await asRoot('POST', '/api/v1/identity-providers', wrong)).status).toBe(201);
+    const refused = await new Browser().visit(`${app.url}/login/start?provider=wrong`);
+    expect([refused.status, refused.text]).toEqual([401, expect.stringContaining('can&#39;t be verified')]);
+    for (const name of ['public', 'wrong']) await asRoot('DELETE', `/api/v1/identity-providers/${name}`);
+    await signIn('s-ada');
+  });
+
+  it('the browser may come back to another replica', async (test) => {
+    if (replica === undefined) return test.skip();
+    const browser = new Browser();
+    provider.subject = 's-ada';
+    const { hops } = await browser.visit(`${app.url}/login/start?provider=corp`, (next) => next.startsWith(`${app.url}/login/callback`));
+    const back = (hops.at(-1) ?? '').replace(app.url, replica.url);
+    const there = await browser.visit(back);
+    expect(there.url, there.text).toBe(`${replica.url}/account`);
+    expect((await browser.visit(`${app.url}/account`)).url).toBe(`${app.url}/account`);
+    await browser.submit(`${replica.url}/logout`, {});
+    expect((await browser.visit(`${app.url}/account`)).url).toContain('/login');
   });
 
   it('a provider that is removed lets nobody in, and memberships by its claims end', async () => {
     provider.people.set('s-ada', { preferred_username: 'ada', groups: ['leads'] });
-    await asRoot('PATCH', '/api/v1/identity-providers/corp', { asks_verified_email: false });
     await signIn('s-ada');
     expect(await groupsOf('ada')).toEqual(['approvers']);
     expect((await asRoot('DELETE', '/api/v1/identity-providers/corp')).status).toBe(200);

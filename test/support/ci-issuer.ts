@@ -22,13 +22,14 @@ export interface CiIssuer {
 }
 
 export async function startCiIssuer(): Promise<CiIssuer> {
-  const keys: { kid: string; privateKey: CryptoKey; jwk: object }[] = [];
-  const add = async (): Promise<void> => {
-    const { publicKey, privateKey } = await generateKeyPair('RS256');
+  const keys: { kid: string; alg: string; privateKey: CryptoKey; jwk: object }[] = [];
+  const add = async (alg: 'RS256' | 'ES256'): Promise<void> => {
+    const { publicKey, privateKey } = await generateKeyPair(alg);
     const kid = `key-${keys.length + 1}`;
-    keys.push({ kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, use: 'sig', alg: 'RS256' } });
+    keys.push({ kid, alg, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, use: 'sig', alg } });
   };
-  await add();
+  await add('RS256');
+  await add('ES256');
   let count = 0;
   const server = createServer((req, res) => {
     const documents: Record<string, object> = {
@@ -41,8 +42,8 @@ export async function startCiIssuer(): Promise<CiIssuer> {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`; // it listens on TCP
-  const current = () => {
-    const key = keys.at(-1);
+  const current = (alg = 'RS256') => {
+    const key = keys.findLast((each) => each.alg === alg);
     if (key === undefined) throw new TypeError('there is a key from the start');
     return key;
   };
@@ -50,16 +51,12 @@ export async function startCiIssuer(): Promise<CiIssuer> {
     issuer,
     asked: () => count,
     sign: async (claims, { alg = 'RS256', kid, forged = false } = {}) => {
-      const isShared = alg === 'HS256';
-      const other = forged || alg !== 'RS256';
-      const key = isShared
-        ? Buffer.from(JSON.stringify(current().jwk))
-        : other
-          ? (await generateKeyPair(alg)).privateKey
-          : current().privateKey;
-      return new SignJWT({ iss: issuer, ...claims }).setProtectedHeader({ alg, typ: 'JWT', kid: kid ?? current().kid }).sign(key);
+      const ours = keys.some((each) => each.alg === alg) && !forged ? current(alg) : undefined;
+      const key =
+        alg === 'HS256' ? Buffer.from(JSON.stringify(current().jwk)) : (ours?.privateKey ?? (await generateKeyPair(alg)).privateKey);
+      return new SignJWT({ iss: issuer, ...claims }).setProtectedHeader({ alg, typ: 'JWT', kid: kid ?? (ours ?? current()).kid }).sign(key);
     },
-    rotate: add,
+    rotate: () => add('RS256'),
     close: async () => {
       await new Promise((resolve) => server.close(resolve).closeAllConnections());
     },

@@ -3,6 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Provider from 'oidc-provider';
 
+/** Without a secret. */
+export const PUBLIC_CLIENT = 'countersign-public';
 export const CLIENT = { id: 'countersign', secret: 'a secret that the provider gave' } as const;
 
 export interface TestIdentityProvider {
@@ -43,7 +45,10 @@ export async function startIdentityProvider({
     },
   };
   const provider = new Provider(issuer, {
-    clients: [{ client_id: CLIENT.id, client_secret: CLIENT.secret, redirect_uris: [redirectUri] }],
+    clients: [
+      { client_id: CLIENT.id, client_secret: CLIENT.secret, redirect_uris: [redirectUri] },
+      { client_id: PUBLIC_CLIENT, token_endpoint_auth_method: 'none', redirect_uris: [redirectUri] },
+    ],
     claims: {
       openid: ['sub'],
       profile: ['name', 'preferred_username'],

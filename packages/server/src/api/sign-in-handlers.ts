@@ -21,7 +21,8 @@ export interface IdentityMeans {
   readonly onRefusal: (refusal: { readonly reason: string; readonly issuer: string | undefined; readonly address: string }) => void;
 }
 
-const CI_FAILURES = { most: 100, windowMs: 60_000 } as const;
+/** From one address, which may be that of a proxy before all of a company's jobs. */
+const CI_FAILURES = { most: 300, windowMs: 60_000 } as const;
 
 function answerProvider(provider: signIn.Provider): Static<typeof ProviderSchema> {
   return {

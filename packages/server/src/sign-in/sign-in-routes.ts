@@ -23,8 +23,8 @@ import {
 } from './browser.ts';
 import { loginPage, refusedPage } from './sign-in-pages.ts';
 
-/** Beginnings and failed ends of sign-ins from one address. */
-const ATTEMPTS = { most: 100, windowMs: 10 * 60_000 } as const;
+/** Beginnings and failed ends of sign-ins from one address, which may be that of a proxy before a whole company. */
+const ATTEMPTS = { most: 1000, windowMs: 10 * 60_000 } as const;
 const ACCOUNT = '/account';
 
 export function signInRoutes(gate: Gate, means: IdentityMeans, place: Place): Route[] {
@@ -114,11 +114,17 @@ export function signInRoutes(gate: Gate, means: IdentityMeans, place: Place): Ro
   /** A sentence for people. Defects and, for programs, Problems go their usual way. */
   const refusalOf = (error: unknown, exchange: Exchange): Reply => {
     if (error instanceof signIn.SignInRefused) {
-      means.onRefusal({ reason: error.message, issuer: undefined, address: exchange.req.socket.remoteAddress ?? '' });
+      note(error, exchange);
       return refusedPage(root, 401, error.message);
     }
-    if (error instanceof Problem && wantsPage(exchange)) return refusedPage(root, error.status, error.message);
-    throw error;
+    if (!(error instanceof Problem) || !wantsPage(exchange)) throw error;
+    if (error.status >= 500) note(error, exchange);
+    return refusedPage(root, error.status, error.message);
+  };
+
+  const note = (error: Error, exchange: Exchange): void => {
+    const reason = error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+    means.onRefusal({ reason, issuer: undefined, address: exchange.req.socket.remoteAddress ?? '' });
   };
 
   return [

@@ -22,7 +22,7 @@ export interface FlowSecrets {
   readonly redirectUri: string;
 }
 
-/** What the provider refused, or why it can't be believed, as a sentence for people. */
+/** Why somebody isn't let in, as a sentence for that person. `cause` is for the log. */
 export class SignInRefused extends Error {}
 
 const REMEMBERED_MS = 3_600_000;
@@ -138,8 +138,18 @@ export async function redeem(settings: OidcSettings, secrets: FlowSecrets, query
     // What is signed wins.
     return { subject: claims.sub, claims: { ...more, ...claims } };
   } catch (error) {
-    throw new SignInRefused(reasonOf(error), { cause: error });
+    throw new SignInRefused(
+      isRefusal(error)
+        ? `The identity provider did not let you in: ${clip(reasonOf(error))}`
+        : "The identity provider's answer can't be verified. Try again; an administrator finds the reason in the server's log",
+      { cause: new Error(reasonOf(error), { cause: error }) },
+    );
   }
+}
+
+/** The provider said no by itself, in the browser (RFC 6749 §4.1.2.1). */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AuthorizationResponseError';
 }
 
 function reasonOf(error: unknown): string {
