@@ -93,7 +93,7 @@ async function findSubject(ctx: Ctx, entry: Entry): Promise<Pick<Wanted, 'subjec
   const given = [entry.user_name, entry.group_name, entry.service_principal_name].filter((each) => each);
   if (given.length !== 1) throw invalid('Each entry of access_control_list names one of user_name, group_name and service_principal_name.');
   if (entry.group_name) {
-    const group = (await groups.find(ctx, entry.group_name, ctx.workspace.id)) ?? (await groups.find(ctx, entry.group_name));
+    const group = (await groups.find(ctx, entry.group_name)) ?? (await groups.find(ctx, entry.group_name, ctx.workspace.id));
     if (group) return { subjectKind: 'group', subjectId: group.id };
     if (entry.group_name === ADMINS || entry.group_name === ALL_MEMBERS) return undefined;
     throw notFound(`Principal: GroupName(${clip(entry.group_name)}) does not exist`);
