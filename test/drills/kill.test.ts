@@ -42,6 +42,8 @@ onBothDatabases('killed servers', (databaseUrl) => {
       let undecided = 0;
       for (let round = 0; round < counts.killRounds; round++) {
         const current: RunningServer = server;
+        // Every other round's uploads are encrypted.
+        await native(current, 'PATCH', 'settings', { encrypt_artifacts: round % 2 === 1 });
         const before = new Set([...ledger.cells.values()].map((cell) => `${cell.name} ${cell.acknowledged}`));
         const writers = Array.from({ length: WRITERS }, (_each, writer) => write(current, ledger, round, writer));
         await new Promise((resume) => setTimeout(resume, KILL_AFTER_MS.min + random(KILL_AFTER_MS.max - KILL_AFTER_MS.min)));
