@@ -10,6 +10,7 @@ const FEATURES = join(SERVER, 'features');
 /** The staircase: a room imports only rooms before it. */
 const ROOMS = [
   'events',
+  'checkpoints',
   'accounts',
   'tokens',
   'groups',

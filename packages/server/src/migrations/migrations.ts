@@ -5,6 +5,7 @@ import { webhooks } from './0003-webhooks.ts';
 import { access } from './0004-access.ts';
 import { encryption } from './0005-encryption.ts';
 import { signIn } from './0006-sign-in.ts';
+import { checkpoints } from './0007-checkpoints.ts';
 
 /** In order; never edited after a release. */
-export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption, signIn];
+export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption, signIn, checkpoints];

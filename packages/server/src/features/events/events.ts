@@ -6,8 +6,11 @@ import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Clock, TxCtx } from '../../platform/context.ts';
 import type { CommitHook, Database, Queries } from '../../platform/db/database.ts';
+import * as ranges from './event-range-store.ts';
 import { chainHash, commitment, type EventFacts, firstPrevious, inOrder } from './event-rules.ts';
 import * as store from './event-store.ts';
+
+export { chainHash, commitment, firstPrevious } from './event-rules.ts';
 
 export interface NewEvent {
   /** `noun.verb`, past tense: `model-version.stage-changed`. */
@@ -189,11 +192,11 @@ export async function find(db: Queries, seq: number): Promise<RecordedEvent | un
 
 const TARGET_STRETCH = 5000;
 
-/** Events on a target that are about no model, after a place in the chain up to its end as it is now. */
-export async function* listOnTarget(db: Queries, target: string, afterSeq: number): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
+/** Events on a target that are about no model, after a place in the chain up to its end as it is now, stretch by stretch; many are empty. */
+export async function* listOnTarget(db: Queries, target: string, afterSeq: number): AsyncGenerator<readonly Omit<RecordedEvent, 'hash'>[]> {
   const { seq: end } = await store.getHead(db);
   for (let seq = afterSeq; seq < end; seq += TARGET_STRETCH) {
-    yield* await store.listOnTarget(db, target, seq, Math.min(seq + TARGET_STRETCH, end));
+    yield await store.listOnTarget(db, target, seq, Math.min(seq + TARGET_STRETCH, end));
   }
 }
 
@@ -207,6 +210,59 @@ export async function eraseTexts(ctx: TxCtx, seqs: readonly number[]): Promise<n
   return seqs.length === 0 ? 0 : store.eraseTexts(ctx.tx, seqs);
 }
 
+export interface ChainEnd {
+  readonly serverId: string;
+  /** Of the last event; 0 before the first. */
+  readonly seq: number;
+}
+
+/** Where the chain ends now. */
+export async function findEnd(db: Queries): Promise<ChainEnd> {
+  const { server_id: serverId, seq } = await store.getHead(db);
+  return { serverId, seq };
+}
+
+const HASHES_PAGE = 5000;
+
+/** The hashes of a stretch of the chain, of every workspace, in its order. */
+export async function* listHashes(db: Queries, afterSeq: number, untilSeq: number): AsyncGenerator<Uint8Array> {
+  for (let seq = afterSeq; seq < untilSeq; ) {
+    const page = await ranges.listHashes(db, seq, untilSeq, HASHES_PAGE);
+    for (const row of page) yield row.hash;
+    const last = page.at(-1)?.seq;
+    if (last === undefined) return;
+    seq = last;
+    await setImmediate();
+  }
+}
+
+export interface ChainedEvent {
+  readonly seq: number;
+  readonly body: string;
+  readonly hash: string;
+  /** By field, what is still there, where it was asked for. */
+  readonly texts?: Readonly<Record<string, { readonly salt: string; readonly text: string }>>;
+}
+
+/** A page of the whole chain, of every workspace, with what is needed to verify it. */
+export async function listChained(
+  db: Queries,
+  query: { afterSeq: number; limit: number; withTexts: boolean },
+): Promise<readonly ChainedEvent[]> {
+  const rows = await store.range(db, query.afterSeq, query.limit);
+  const texts = new Map<number, Record<string, { salt: string; text: string }>>();
+  const seqs = query.withTexts ? rows.map((row) => row.seq) : [];
+  for (const { seq, field, salt, text } of seqs.length === 0 ? [] : await ranges.listSaltedTexts(db, seqs)) {
+    texts.set(seq, { ...texts.get(seq), [field]: { salt: Buffer.from(salt).toString('hex'), text } });
+  }
+  return rows.map(({ seq, body, hash }) => ({
+    seq,
+    body,
+    hash: Buffer.from(hash).toString('hex'),
+    ...(query.withTexts ? { texts: texts.get(seq) ?? {} } : {}),
+  }));
+}
+
 export interface ChainVerdict {
   readonly ok: boolean;
   readonly events: number;
@@ -216,8 +272,16 @@ export interface ChainVerdict {
 
 const VERIFY_PAGE = 1000;
 
-/** Recomputes every hash from the stored bytes. */
-export async function verifyChain(db: Queries): Promise<ChainVerdict> {
+export interface VerifiedEvent {
+  readonly seq: number;
+  readonly hash: Uint8Array;
+}
+
+/** Recomputes every hash from the stored bytes. `onStretch` is given what follows from the one before, in order, some at a time. */
+export async function verifyChain(
+  db: Queries,
+  onStretch: (stretch: readonly VerifiedEvent[]) => Promise<void> = async () => {},
+): Promise<ChainVerdict> {
   const head = await store.getHead(db);
   let previous: Uint8Array = firstPrevious(head.server_id);
   let seq = 0;
@@ -225,12 +289,15 @@ export async function verifyChain(db: Queries): Promise<ChainVerdict> {
   while (seq < head.seq) {
     const page = await store.range(db, seq, Math.min(VERIFY_PAGE, head.seq - seq));
     if (page.length === 0) break;
+    const stretch: VerifiedEvent[] = [];
     for (const event of page) {
       const expected = chainHash(seq + 1, previous, event.body);
       if (event.seq !== seq + 1 || !Buffer.from(event.hash).equals(expected)) return { ok: false, events: seq, firstBad: seq + 1 };
       previous = expected;
       seq = event.seq;
+      stretch.push({ seq, hash: expected });
     }
+    await onStretch(stretch);
     // SQLite answers at once: without a turn of the loop nobody else would be served until the end.
     await setImmediate();
   }
