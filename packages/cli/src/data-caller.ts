@@ -20,9 +20,11 @@ export interface DataUse {
 /** RESOURCE_CONFLICT where a running server has the data, with how to ask that one. */
 export async function withDataCaller(config: ServerConfig, use: DataUse, work: (caller: Caller) => Promise<void>): Promise<void> {
   const { database } = config;
+  let isOpen = false;
   try {
     if (use.makesData && database.kind === 'sqlite' && !existsSync(database.file)) await upgradeDatabase(config, say);
     await withData(config, say, async (ctx, masterKeys) => {
+      isOpen = true;
       const inside = use.workspace === undefined ? ctx : await enter(ctx, use.workspace);
       await masterKeys.refresh();
       const identity = {
@@ -33,7 +35,7 @@ export async function withDataCaller(config: ServerConfig, use: DataUse, work: (
       await work({ ask: (id, input = {}) => callDirectly(inside, { identity }, id, input) });
     });
   } catch (error) {
-    if (!(error instanceof Problem) || error.code !== 'RESOURCE_CONFLICT' || !error.message.includes('in use by another')) throw error;
+    if (isOpen || !(error instanceof Problem) || error.code !== 'RESOURCE_CONFLICT') throw error;
     throw new Problem(
       error.code,
       `The data folder ${config.dataDir} is in use by a running server. Ask that one: --server http://127.0.0.1:5000, ` +

@@ -43,8 +43,8 @@ export const grantEndpoints = [
     summary: 'List grants: of one object, of one subject, or of the workspace.',
     description:
       'With `kind` and `name`: those on that object, for whoever manages it. With `subject_kind` and `subject`: what was granted to it, for itself, ' +
-      'administrators, and managers of the workspace (there). With neither: all of the workspace, for its managers; with `everywhere` those that hold ' +
-      'in every workspace. Lists of one object or subject are whole, at most 10,000.',
+      'managers of the workspace, and administrators. With neither: all of the workspace, for its managers; with `everywhere` those that hold ' +
+      'in every workspace. In the order in which they were made.',
     params: NO_PARAMS,
     query: closed({
       kind: Type.Optional(oneOf(['registered-model', 'experiment'])),

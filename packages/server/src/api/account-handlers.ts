@@ -58,12 +58,12 @@ async function ownerIdOf(ctx: Ctx, name: string | undefined): Promise<number> {
 let attempts: FailureLimiter | undefined;
 
 /** Whoever holds a signed-in browser or a token doesn't get the password by trying. */
-async function checkCurrentPassword(ctx: Ctx, account: accounts.Account, given: string | undefined): Promise<void> {
+async function checkCurrentPassword(ctx: Ctx, account: accounts.Account, given: string | undefined, address: string): Promise<void> {
   if (!account.hasPassword) return;
   attempts ??= new FailureLimiter(() => ctx.clock.now());
-  if (given !== undefined && !attempts.isLimited(account.name, '')) {
+  if (given !== undefined && !attempts.isLimited(account.name, address)) {
     if ((await accounts.findByPassword(ctx.db, account.name, given)) !== undefined) return;
-    attempts.note(account.name, '');
+    attempts.note(account.name, address);
   }
   throw new Problem('UNAUTHENTICATED', "'current_password' must be the password you have now. An administrator can give you a new one.");
 }
@@ -115,9 +115,9 @@ export const accountHandlers: Handlers<(typeof accountEndpoints)[number]['id']> 
     await changeProfile(ctx, account, body);
     return answerUser(await reread(ctx, account));
   },
-  setMyPassword: async (ctx, { body }) => {
+  setMyPassword: async (ctx, { body }, { address }) => {
     const account = await getOwnAccount(ctx);
-    await checkCurrentPassword(ctx, account, body.current_password);
+    await checkCurrentPassword(ctx, account, body.current_password, address);
     return done(administration.setPassword(ctx, account, body.password, { revokesTokens: body.revoke_tokens ?? false }));
   },
 

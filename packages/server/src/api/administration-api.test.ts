@@ -328,6 +328,15 @@ onBothDatabases('the administration over the native API', (databaseUrl) => {
       expect(onObject.grants.map((each: { level: string }) => each.level).sort()).toEqual(['DENY', 'MANAGE', 'MANAGE', 'USE']);
       const inherited = await ok(as(manager.credentials, 'GET', `/grants?kind=registered-model&name=${model}&inherited=true`));
       expect(inherited.grants).toHaveLength(8);
+      const halves = await ok(as(manager.credentials, 'GET', `/grants?kind=registered-model&name=${model}&inherited=true&limit=4`));
+      const rest = await ok(
+        as(
+          manager.credentials,
+          'GET',
+          `/grants?kind=registered-model&name=${model}&inherited=true&page_token=${encodeURIComponent(halves.next_page_token)}`,
+        ),
+      );
+      expect([...halves.grants, ...rest.grants]).toEqual(inherited.grants);
       const ofSelf = await ok(as(other.credentials, 'GET', `/grants?subject_kind=user&subject=${other.name}`));
       expect(ofSelf.grants.map((each: { kind: string }) => each.kind)).toHaveLength(6);
       expect(await refused(as(other.credentials, 'GET', `/grants?subject_kind=user&subject=${manager.name}`))).toEqual([
@@ -345,6 +354,42 @@ onBothDatabases('the administration over the native API', (databaseUrl) => {
       expect(known.body.message.replace(`grant ${own.id} `, 'grant N ')).toBe(unknown.body.message.replace('grant 999999 ', 'grant N '));
       await ok(as(manager.credentials, 'DELETE', `/grants/${given.id}`));
       expect(await refused(as(manager.credentials, 'DELETE', `/grants/${given.id}`))).toEqual([404, 'RESOURCE_DOES_NOT_EXIST']);
+    });
+
+    it('stay in their workspace, which strangers don’t learn of', async () => {
+      const [manager, other] = [await addUser('manager'), await addUser('other')];
+      const workspace = `team-${++made}`;
+      await ok(root('POST', '/workspaces', { name: workspace }));
+      const there = (by: string, method: string, path: string, body?: unknown): Promise<Answer> =>
+        askApp({ url }, method, `/api/v1${path}`, {
+          headers: { authorization: by, 'x-mlflow-workspace': workspace },
+          ...(body === undefined ? {} : { body }),
+        });
+      const grant = { subject_kind: 'user', subject: other.name, kind: 'workspace', level: 'USE' };
+      for (const [method, path, body] of [
+        ['GET', '/me'],
+        ['GET', '/grants'],
+        ['PUT', '/grants', grant],
+        ['GET', `/grants?subject_kind=user&subject=${manager.name}`],
+      ] as const)
+        expect(await refused(there(manager.credentials, method, path, body)), path).toEqual([404, 'RESOURCE_DOES_NOT_EXIST']);
+      await ok(there(basic('root', PASSWORD), 'PUT', '/grants', { ...grant, subject: manager.name, level: 'MANAGE' }));
+      expect(await ok(there(manager.credentials, 'GET', '/me'))).toMatchObject({
+        workspace,
+        access: { is_manager: true, is_admin: false },
+      });
+      const given = await ok(there(manager.credentials, 'PUT', '/grants', grant));
+      expect(given.workspace).toBe(workspace);
+      expect(await ok(there(other.credentials, 'GET', '/me'))).toMatchObject({ access: { may_create: true, level_on_models: null } });
+      // The manager of one workspace is nobody in another.
+      expect(await refused(as(manager.credentials, 'PUT', '/grants', grant))).toEqual([403, 'PERMISSION_DENIED']);
+      expect(await refused(as(manager.credentials, 'DELETE', `/grants/${given.id}`))).toEqual([403, 'PERMISSION_DENIED']);
+      expect(await refused(root('DELETE', `/grants/${given.id}`))).toEqual([404, 'RESOURCE_DOES_NOT_EXIST']);
+      expect((await ok(there(manager.credentials, 'GET', '/grants'))).grants).toHaveLength(2);
+      const page = await ok(there(manager.credentials, 'GET', `/grants?subject_kind=user&subject=${other.name}&limit=1`));
+      expect(page).toMatchObject({ grants: [{ id: given.id }], next_page_token: null });
+      await ok(there(manager.credentials, 'DELETE', `/grants/${given.id}`));
+      expect(await refused(there(other.credentials, 'GET', '/me'))).toEqual([404, 'RESOURCE_DOES_NOT_EXIST']);
     });
 
     it('on what isn’t there are refused as on what may not be managed', async () => {

@@ -120,7 +120,7 @@ interface GrantQuery {
   readonly everywhere?: boolean;
 }
 
-/** The one list that is asked for whole; undefined for the pages of a workspace. */
+/** Of one object or subject; undefined where it is the workspace's that are asked for. */
 function findWholeList(ctx: Ctx, query: GrantQuery): Promise<access.Grant[]> | undefined {
   const { kind, name, subject_kind: subjectKind, subject } = query;
   if ((kind === undefined) !== (name === undefined)) throw invalid("'kind' and 'name' name an object together. Give both or neither.");
@@ -136,14 +136,29 @@ function findWholeList(ctx: Ctx, query: GrantQuery): Promise<access.Grant[]> | u
   return undefined;
 }
 
+type Part = { readonly afterId: number; readonly limit: number };
+
+async function partOf(whole: readonly access.Grant[], { afterId, limit }: Part): Promise<access.Grant[]> {
+  return whole
+    .filter((each) => each.id > afterId)
+    .sort((a, b) => a.id - b.id)
+    .slice(0, limit);
+}
+
+function listOfPlace(ctx: Ctx, { everywhere }: GrantQuery): (part: Part) => Promise<access.Grant[]> {
+  if (everywhere) demandAdmin(ctx);
+  else demandManager(ctx);
+  return (part) => access.listInWorkspace(ctx, everywhere ? access.EVERY_WORKSPACE : ctx.workspace.id, part);
+}
+
 export const grantHandlers: Handlers<(typeof grantEndpoints)[number]['id']> = {
   listGrants: async (ctx, { query }) => {
     const whole = await findWholeList(ctx, query);
-    if (whole !== undefined) return { grants: await answerGrants(ctx, whole), next_page_token: null };
-    if (query.everywhere) demandAdmin(ctx);
-    else demandManager(ctx);
-    const workspaceId = query.everywhere ? access.EVERY_WORKSPACE : ctx.workspace.id;
-    const page = await pageById(query.limit ?? PAGE_SIZE, query.page_token, (part) => access.listInWorkspace(ctx, workspaceId, part));
+    const page = await pageById(
+      query.limit ?? PAGE_SIZE,
+      query.page_token,
+      whole ? (part) => partOf(whole, part) : listOfPlace(ctx, query),
+    );
     return { grants: await answerGrants(ctx, page.items), next_page_token: page.next };
   },
   setGrant: async (ctx, { body }) => {

@@ -1,4 +1,5 @@
 /** What is done to an account that several rooms keep a part of: removing it, erasing it, ending what it is signed in with. */
+import { setImmediate } from 'node:timers/promises';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { notFound } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
@@ -47,10 +48,14 @@ export async function eraseAccount(ctx: Ctx, account: accounts.Account): Promise
 async function listEventsAbout(ctx: Ctx, accountId: number, afterSeq: number): Promise<{ seqs: number[]; untilSeq: number }> {
   const seqs: number[] = [];
   let untilSeq = afterSeq;
-  for await (const { seq, body } of events.listOnTarget(reading(ctx), accounts.ACCESS_TARGET, afterSeq)) {
-    untilSeq = seq;
-    const { data, commitments } = JSON.parse(body) as { data: { account_id?: unknown }; commitments?: object }; // as the events room writes it
-    if (commitments !== undefined && data.account_id === accountId) seqs.push(seq);
+  for await (const stretch of events.listOnTarget(reading(ctx), accounts.ACCESS_TARGET, afterSeq)) {
+    for (const { seq, body } of stretch) {
+      untilSeq = seq;
+      const { data, commitments } = JSON.parse(body) as { data: { account_id?: unknown }; commitments?: object }; // as the events room writes it
+      if (commitments !== undefined && data.account_id === accountId) seqs.push(seq);
+    }
+    // SQLite answers at once, and others are to be served meanwhile; a transaction waits for nothing but the database.
+    if (ctx.tx === undefined) await setImmediate();
   }
   return { seqs, untilSeq };
 }
