@@ -6,7 +6,7 @@ import { hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound } from '@countersign/contract/problem.ts';
-import { type BlobName, type ByteRange, CHUNK_BYTES, type StoredBytes } from '../../platform/blobs/blob-store.ts';
+import { type BlobName, type ByteRange, CHUNK_BYTES } from '../../platform/blobs/blob-store.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { checkBytes, countUsage, getSettings } from '../workspaces/workspaces.ts';
 import {
@@ -22,6 +22,7 @@ import {
 } from './artifact-rules.ts';
 import * as store from './artifact-store.ts';
 import { limited } from './limited-bytes.ts';
+import { type Kept, keep, type Received, receive, settle } from './received-blobs.ts';
 import { missingUnlessBusy, verifiedChunks } from './verified-chunks.ts';
 import * as keys from './workspace-keys.ts';
 
@@ -102,39 +103,6 @@ async function withinQuota(ctx: Ctx, target: string, bytes: Readable, sizeBytes:
   const replaced = await store.sizeOfFile(reading(ctx), ctx.workspace.id, target);
   const left = await checkBytes(ctx, Math.max(sizeBytes - replaced, 0));
   return left === undefined ? bytes : limited(bytes, Math.max(left, 0) + replaced, ctx.workspace.name);
-}
-
-/** Bytes that are stored, and in no row yet. */
-type Received = StoredBytes & { readonly domain: string; readonly key: keys.WorkspaceKey | undefined };
-
-async function receive(ctx: Ctx, bytes: Readable, key: keys.WorkspaceKey | undefined): Promise<Received> {
-  const domain = key === undefined ? SERVER_DOMAIN : domainOf(ctx.workspace.id);
-  return { ...(await ctx.blobs.put(domain, bytes, key)), domain, key };
-}
-
-interface Kept {
-  readonly id: number;
-  /** Of an encrypted blob: the file that counts. */
-  readonly fileId: string | undefined;
-}
-
-async function keep({ tx, clock }: TxCtx, received: Received): Promise<Kept> {
-  const row = encryptedRow(received);
-  return row ? store.keepEncryptedBlob(tx, row, clock.now()) : { id: await store.keepBlob(tx, received, clock.now()), fileId: undefined };
-}
-
-function encryptedRow({ encryption, key, ...blob }: Received): store.EncryptedRow | undefined {
-  return encryption && key && { ...blob, fileId: encryption.fileId, wrappedKey: encryption.wrappedKey, workspaceKeyPk: key.pk };
-}
-
-/** Of two files with equal bytes one goes: the new one, unless the old one isn't to be relied on. */
-async function settle(ctx: Ctx, received: Received, kept: Kept): Promise<void> {
-  const row = encryptedRow(received);
-  if (row === undefined || received.encryption === undefined || kept.fileId === undefined || kept.fileId === row.fileId) return;
-  const { fileId } = kept;
-  const isThere = await ctx.blobs.has({ ...received, encryption: { ...received.encryption, fileId } });
-  const isReplaced = !isThere && (await transaction(ctx, ({ tx }) => store.replaceFile(tx, kept.id, fileId, row))) > 0;
-  if (!isReplaced) await ctx.blobs.remove(received, Number.POSITIVE_INFINITY);
 }
 
 /** Makes the workspace's first key. */
@@ -306,16 +274,11 @@ export async function copyTree(ctx: Ctx, treeId: number): Promise<Tree> {
   if (rows.every((row) => isOurs(row.domain))) return tree;
   const received = new Map<string, Received>();
   for (const row of rows) {
+    if (isOurs(row.domain)) continue;
     const file = { ...store.toBlobName(row), path: row.path, blobId: row.blob_id, updatedAt: row.updated_at };
-    if (!isOurs(row.domain))
-      received.set(
-        row.path,
-        await receive(
-          ctx,
-          readVerified(ctx, file, undefined, async () => {}),
-          key,
-        ),
-      );
+    // What is damaged fails here; whose it is records it when it is read there.
+    const checked = readVerified(ctx, file, undefined, async () => {});
+    received.set(row.path, await receive(ctx, checked, key));
   }
   const kept = new Map<string, Kept>();
   const copied = await transaction(ctx, async (inner) => {
@@ -325,7 +288,7 @@ export async function copyTree(ctx: Ctx, treeId: number): Promise<Tree> {
     const entries = rows.map((row) => ({ path: row.path, sha256: row.sha256, sizeBytes: row.size }));
     return keepTree(inner, treeDomain(inner, [...rows.filter((row) => isOurs(row.domain)), ...received.values()]), entries, files);
   });
-  for (const [path, bytes] of received) await settle(ctx, bytes, kept.get(path) ?? { id: 0, fileId: undefined });
+  for (const [path, bytes] of received) await settle(ctx, bytes, kept.get(path));
   return copied;
 }
 

@@ -40,6 +40,7 @@ export async function insert(
 
 export interface ListedKey {
   readonly id: string;
+  /** Empty for one that is gone. */
   readonly workspace: string;
   readonly wrapped: Uint8Array;
   readonly createdAt: number;
@@ -48,8 +49,8 @@ export interface ListedKey {
 
 export function list(db: Queries): Promise<ListedKey[]> {
   return db.all<ListedKey>(
-    `SELECT k.key_id AS id, w.name AS workspace, k.wrapped, k.created_at AS "createdAt",
+    `SELECT k.key_id AS id, COALESCE(w.name, '') AS workspace, k.wrapped, k.created_at AS "createdAt",
        (SELECT count(*) FROM blobs b WHERE b.workspace_key_pk = k.id) AS blobs
-     FROM workspace_keys k JOIN workspaces w ON w.id = k.workspace_id ORDER BY w.name, k.id LIMIT ${LIST_MAX}`,
+     FROM workspace_keys k LEFT JOIN workspaces w ON w.id = k.workspace_id ORDER BY 2, k.id LIMIT ${LIST_MAX}`,
   );
 }
