@@ -1,5 +1,6 @@
 /**
- * What is refused before any handler: foreign Host headers (DNS rebinding) and foreign origins. Rules and words as MLflow's server has them, or stricter. Verdicts are kept by header value, so the usual request costs a lookup.
+ * What is refused before any handler: foreign Host headers (DNS rebinding) and foreign origins. Rules and words as MLflow's server has them,
+ * or stricter. Verdicts are kept by header value, so the usual request costs a lookup.
  */
 import type { GuardConfig } from '../config/server-config.ts';
 import type { Exchange, Reply } from './exchange.ts';
@@ -61,13 +62,13 @@ function guardOrigin(origins: readonly string[]): RequestGuard {
   return (exchange) => {
     const { origin } = exchange.req.headers;
     const { method } = exchange.req;
-    // A page that this server gave out; which hosts it answers by was looked at before.
-    if (isOwnOrigin(origin, exchange.req.headers.host)) return method === 'OPTIONS' ? answerOptions(exchange) : undefined;
     if (origin === undefined) return method === 'OPTIONS' ? answerOptions(exchange) : undefined;
     if (isAllowed(origin)) {
       allowOrigin(exchange, isAny ? '*' : origin);
       return method === 'OPTIONS' ? answerOptions(exchange) : undefined;
     }
+    // A page that this server gave out; which hosts it answers by was looked at before.
+    if (isOwnOrigin(origin, exchange.req.headers.host)) return method === 'OPTIONS' ? answerOptions(exchange) : undefined;
     exchange.res.setHeader('Vary', 'Origin');
     if (STATE_CHANGING.has(method)) return refusal;
     return method === 'OPTIONS' ? answerOptions(exchange) : undefined;
@@ -75,8 +76,8 @@ function guardOrigin(origins: readonly string[]): RequestGuard {
 }
 
 /** By any scheme: a proxy may speak https for the server. */
-function isOwnOrigin(origin: string | undefined, host = ''): boolean {
-  return origin !== undefined && (origin === `http://${host.toLowerCase()}` || origin === `https://${host.toLowerCase()}`);
+function isOwnOrigin(origin: string, host = ''): boolean {
+  return origin === `http://${host.toLowerCase()}` || origin === `https://${host.toLowerCase()}`;
 }
 
 function allowOrigin({ req, res }: Exchange, origin: string): void {
