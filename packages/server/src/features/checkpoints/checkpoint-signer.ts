@@ -1,6 +1,7 @@
 /** Which key signs: the operator's, or one that is kept in the database under the master key. Decides; the door writes. */
 import type { KeyObject } from 'node:crypto';
 import { Problem } from '@countersign/contract/problem.ts';
+import type { Clock } from '../../platform/context.ts';
 import type { SecretBox } from '../../platform/secrets/secret-box.ts';
 import type { SigningKeys } from '../../platform/secrets/signing-keys.ts';
 import { type CheckpointKey, keyIdOf, keyText, privateKeyOf, publicBytesOf, signText } from './checkpoint-rules.ts';
@@ -22,8 +23,7 @@ export interface KeyFacts {
   readonly serverId: string;
   /** Oldest first. */
   readonly keys: readonly KeyRow[];
-  readonly now: number;
-  randomBytes(size: number): Buffer;
+  readonly clock: Clock;
 }
 
 /** The key that signs now, or the next one, which is to be written first. INVALID_STATE where it isn't here. */
@@ -88,10 +88,10 @@ function nextKey(
   facts: KeyFacts,
   { privateKey, signer }: { readonly privateKey: KeyObject | undefined; readonly signer: KeyObject | undefined },
 ): KeyRow {
-  const seed = privateKey === undefined ? facts.randomBytes(32) : undefined;
+  const seed = privateKey === undefined ? facts.clock.randomBytes(32) : undefined;
   const own = privateKey ?? privateKeyOf(seed ?? Buffer.alloc(0));
   const number = facts.keys.length + 1;
-  const key = { number, publicKey: publicBytesOf(own), createdAt: facts.now, signedBy: signer === undefined ? number : number - 1 };
+  const key = { number, publicKey: publicBytesOf(own), createdAt: facts.clock.now(), signedBy: signer === undefined ? number : number - 1 };
   return {
     ...key,
     signature: signText(keyText(facts.serverId, key), signer ?? own),

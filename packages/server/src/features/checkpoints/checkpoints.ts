@@ -142,7 +142,7 @@ class Checkpointer implements Checkpoints {
   async #attempt(ctx: Ctx): Promise<SignedCheckpoint | undefined | 'again'> {
     const before = await store.findNewest(ctx.db);
     const { serverId, seq } = await events.findEnd(ctx.db);
-    if (before !== undefined && before.size >= seq) return { ...before, serverId };
+    if (before !== undefined && before.size >= seq) return shown(before, serverId);
     if (seq === 0) return undefined;
     const signer = await this.#signer(ctx);
     if (signer === undefined) return 'again';
@@ -181,7 +181,7 @@ class Checkpointer implements Checkpoints {
 
 async function keyFacts(ctx: Ctx): Promise<KeyFacts> {
   const { serverId } = await events.findEnd(ctx.db);
-  return { serverId, keys: await store.listKeys(ctx.db), now: ctx.clock.now(), randomBytes: ctx.clock.randomBytes };
+  return { serverId, keys: await store.listKeys(ctx.db), clock: ctx.clock };
 }
 
 /** False where another one is there by now. The first is no event: nobody changed anything. */
@@ -212,6 +212,10 @@ async function growTo(
   return { tree, nodes };
 }
 
+function shown({ frontier: _ofTheStore, ...row }: store.CheckpointRow, serverId: string): SignedCheckpoint {
+  return { ...row, serverId };
+}
+
 async function serverIdOf(ctx: Ctx): Promise<string> {
   return (await events.findEnd(reading(ctx))).serverId;
 }
@@ -219,7 +223,7 @@ async function serverIdOf(ctx: Ctx): Promise<string> {
 /** Undefined before the first. */
 export async function findNewest(ctx: Ctx): Promise<SignedCheckpoint | undefined> {
   const row = await store.findNewest(reading(ctx));
-  return row && { ...row, serverId: await serverIdOf(ctx) };
+  return row && shown(row, await serverIdOf(ctx));
 }
 
 /** A checkpoint with the frontier of its tree: all that is needed to go on from it. */
@@ -246,7 +250,7 @@ export async function listKeys(ctx: Ctx): Promise<(CheckpointKey & { readonly ke
 
 async function get(ctx: Ctx, size: number | undefined): Promise<SignedCheckpoint> {
   const row = size === undefined ? await store.findNewest(reading(ctx)) : await store.find(reading(ctx), size);
-  if (row) return { ...row, serverId: await serverIdOf(ctx) };
+  if (row) return shown(row, await serverIdOf(ctx));
   throw notFound(
     size === undefined
       ? 'There is no checkpoint yet. POST /api/v1/checkpoints makes one.'
