@@ -286,7 +286,7 @@ function addRemoval(noun: Command): void {
       show(flags, {
         document: erased,
         quiet: [erased.name],
-        lines: [`Erased. The account is called '${erased.name}' now; ${erased.erased_texts} texts beside events are gone.`],
+        lines: [`Erased. The account is called '${erased.name}' now; texts beside events that are gone: ${erased.erased_texts}.`],
       });
     });
   });

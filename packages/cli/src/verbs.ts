@@ -75,7 +75,7 @@ export function relativeTime(at: number | null, now = Date.now()): string {
   const format = new Intl.RelativeTimeFormat('en', { numeric: 'always' });
   const seconds = (at - now) / 1000;
   for (const [unit, size] of UNITS) {
-    if (Math.abs(seconds) >= size || size === 1) return format.format(Math.trunc(seconds / size), unit);
+    if (Math.abs(seconds) >= size || size === 1) return format.format(Math.round(seconds / size), unit);
   }
   return '';
 }
