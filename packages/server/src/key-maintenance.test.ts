@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -11,7 +11,7 @@ import * as artifacts from './features/artifacts/artifacts.ts';
 import * as events from './features/events/events.ts';
 import * as webhooks from './features/webhooks/webhooks.ts';
 import { changeSettings } from './features/workspaces/workspaces.ts';
-import { listKeys, rotateMasterKey, rotateWorkspaceKey } from './key-maintenance.ts';
+import { listKeys, rotateMasterKey, rotateWorkspaceKey, SECRETS } from './key-maintenance.ts';
 import { EncryptedBlobStore } from './platform/blobs/encrypted-blob-store.ts';
 import { LocalBlobStore } from './platform/blobs/local-blob-store.ts';
 import type { Ctx } from './platform/context.ts';
@@ -135,4 +135,14 @@ onBothDatabases('keys', (databaseUrl) => {
     expect((await listKeys(ctx, masterKeys)).masterKeys).toEqual([]);
     expect(await rotateMasterKey(ctx, masterKeys, AT_ONCE)).toMatchObject({ isNew: true, secrets: 0, workspaceKeys: 0, unused: [] });
   });
+});
+
+test('a rotation knows every column that holds something sealed', () => {
+  const features = join(import.meta.dirname, 'features');
+  const declared = readdirSync(features, { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('-store.ts'))
+    .flatMap((path) => [...readFileSync(join(features, path), 'utf8').matchAll(/: SealedColumn = \{ table: '(\w+)', column: '(\w+)'/g)])
+    .map(([, table, column]) => `${table}.${column}`);
+  const known = [...SECRETS, artifacts.WORKSPACE_KEYS].map(({ table, column }) => `${table}.${column}`);
+  expect(declared.toSorted()).toEqual(known.toSorted());
 });

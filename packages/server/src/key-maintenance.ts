@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { notFound } from '@countersign/contract/problem.ts';
 import * as artifacts from './features/artifacts/artifacts.ts';
+import * as checkpoints from './features/checkpoints/checkpoints.ts';
 import { record } from './features/events/events.ts';
 import * as signIn from './features/sign-in/sign-in.ts';
 import * as webhooks from './features/webhooks/webhooks.ts';
@@ -13,7 +14,7 @@ import { countByKey, listUnderOthers, replaceSealed, type SealedColumn, type Sea
 import { type Key, keyIdOf, open, seal } from './platform/secrets/sealing.ts';
 
 /** Every column that SecretBox writes: with WORKSPACE_KEYS, all that would be lost with a master key that is taken away too early. */
-const SECRETS: readonly SealedColumn[] = [webhooks.SECRETS, signIn.SECRETS];
+export const SECRETS: readonly SealedColumn[] = [webhooks.SECRETS, signIn.SECRETS, checkpoints.SECRETS];
 
 /** How often a running server looks for a new master key. */
 export const KEYS_EVERY_MS = 2_000;
@@ -118,7 +119,7 @@ async function moveAll(ctx: Ctx, masterKeys: MasterKeys, current: Key): Promise<
 
 async function moveColumn(ctx: Ctx, masterKeys: MasterKeys, current: Key, column: SealedColumn): Promise<number> {
   let count = 0;
-  for (let after = 0; ; ) {
+  for (let after = -1; ; ) {
     const page = await transaction(ctx, async (inner) => {
       const rows = await listUnderOthers(inner.tx, column, current.id, after);
       const sealed = rows.flatMap((row) => resealed(row, masterKeys, current, ctx.clock.randomBytes) ?? []);
