@@ -17,6 +17,8 @@ import { createGate, type Gate } from './gate/gate.ts';
 import { type ArtifactSources, artifactRoutes } from './mlflow/artifact-routes.ts';
 import { authOldPermissionRpcs } from './mlflow/auth-old-permission-rpcs.ts';
 import { authPermissionRpcs } from './mlflow/auth-permission-rpcs.ts';
+import { authRoleGrantRpcs } from './mlflow/auth-role-grant-rpcs.ts';
+import { authRoleMemberRpcs } from './mlflow/auth-role-member-rpcs.ts';
 import { authRoleRpcs } from './mlflow/auth-role-rpcs.ts';
 import { authUserRpcs } from './mlflow/auth-user-rpcs.ts';
 import { experimentRpcs } from './mlflow/experiment-rpcs.ts';
@@ -109,6 +111,8 @@ export function createRoutes(parts: AppParts, telemetry = createTelemetry(parts.
         ...authUserRpcs,
         ...authPermissionRpcs,
         ...authRoleRpcs,
+        ...authRoleGrantRpcs,
+        ...authRoleMemberRpcs,
         ...authOldPermissionRpcs,
         ...databricksPermissionRpcs,
         ...databricksRegistryRpcs,
