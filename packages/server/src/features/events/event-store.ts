@@ -108,6 +108,13 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 
+/** A model takes its events along into another workspace. */
+const OF_MODEL = 'model_id = ? AND (workspace_id = ? OR EXISTS (SELECT 1 FROM registered_models m WHERE m.id = ? AND m.workspace_id = ?))';
+
+function ofModel({ modelId, workspaceId }: { readonly modelId: number; readonly workspaceId: number }): number[] {
+  return [modelId, workspaceId, modelId, workspaceId];
+}
+
 export function list(
   db: Queries,
   query: { workspaceId: number; modelId?: number; afterSeq?: number; newestFirst?: boolean; limit: number },
@@ -115,11 +122,11 @@ export function list(
   const after = query.newestFirst ? 'seq < ?' : 'seq > ?';
   const start = query.afterSeq ?? (query.newestFirst ? Number.MAX_SAFE_INTEGER : 0);
   const order = query.newestFirst ? 'DESC' : 'ASC';
-  if (query.modelId !== undefined) {
+  const { modelId, workspaceId } = query;
+  if (modelId !== undefined) {
     return db.all(
-      `SELECT ${COLUMNS} FROM events WHERE model_id = ? AND workspace_id = ? AND ${after} ORDER BY seq ${order} LIMIT ?`,
-      query.modelId,
-      query.workspaceId,
+      `SELECT ${COLUMNS} FROM events WHERE ${OF_MODEL} AND ${after} ORDER BY seq ${order} LIMIT ?`,
+      ...ofModel({ modelId, workspaceId }),
       start,
       query.limit,
     );
@@ -160,8 +167,8 @@ export function listOfModel(
   db: Queries,
   query: { workspaceId: number; modelId: number; target: string | undefined; afterSeq: number; untilSeq: number; limit: number },
 ): Promise<ReadRow[]> {
-  const start = `SELECT ${COLUMNS} FROM events WHERE model_id = ? AND workspace_id = ? AND seq > ? AND seq <= ?`;
-  const values = [query.modelId, query.workspaceId, query.afterSeq, query.untilSeq];
+  const start = `SELECT ${COLUMNS} FROM events WHERE ${OF_MODEL} AND seq > ? AND seq <= ?`;
+  const values = [...ofModel(query), query.afterSeq, query.untilSeq];
   return query.target === undefined
     ? db.all(`${start} ORDER BY seq LIMIT ?`, ...values, query.limit)
     : db.all(`${start} AND target = ? ORDER BY seq LIMIT ?`, ...values, query.target, query.limit);

@@ -17,7 +17,7 @@ const DEFAULT = { id: workspaces.DEFAULT_WORKSPACE_ID, name: 'default' };
  * All or nothing. RESOURCE_DOES_NOT_EXIST; INVALID_STATE where it still holds something (RESTRICT), where a name is taken in the default
  * workspace or its quota or naming rule is in the way (SET_DEFAULT), and for what is protected from deletion (CASCADE).
  */
-export function removeWorkspace(ctx: Ctx, name: string, mode: RemovalMode): Promise<void> {
+export async function removeWorkspace(ctx: Ctx, name: string, mode: RemovalMode): Promise<void> {
   if (name === DEFAULT.name) throw invalid(`The '${name}' workspace is reserved and cannot be deleted`);
   return transaction(ctx, async (inner) => {
     const workspace = await workspaces.holdWorkspace(inner, name);

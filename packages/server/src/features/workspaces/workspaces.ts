@@ -56,7 +56,7 @@ export interface NewWorkspace {
 }
 
 /** RESOURCE_ALREADY_EXISTS for a taken name. An event in the new workspace. */
-export function createWorkspace(ctx: Ctx, input: NewWorkspace): Promise<Workspace> {
+export async function createWorkspace(ctx: Ctx, input: NewWorkspace): Promise<Workspace> {
   if (input.name === DEFAULT_NAME) throw invalid(`The '${DEFAULT_NAME}' workspace is reserved and cannot be created`);
   checkWorkspaceName(input.name);
   const row = { description: input.description ?? null, defaultArtifactRoot: readRoot(input.defaultArtifactRoot) };
@@ -80,7 +80,7 @@ export interface WorkspaceChange {
 }
 
 /** What is undefined stays as it is. */
-export function updateWorkspace(ctx: Ctx, name: string, change: WorkspaceChange): Promise<Workspace> {
+export async function updateWorkspace(ctx: Ctx, name: string, change: WorkspaceChange): Promise<Workspace> {
   const root = change.defaultArtifactRoot === undefined ? undefined : readRoot(change.defaultArtifactRoot);
   return transaction(ctx, async (inner) => {
     const before = await getWorkspace(inner, name);
@@ -153,7 +153,7 @@ export async function settingsOf(db: Queries, workspaceId: number): Promise<Sett
 }
 
 /** Changes some settings, as events. PERMISSION_DENIED for a quota, unless the caller administers the server. */
-export function changeSettings(ctx: Ctx, changes: Partial<Settings>): Promise<Settings> {
+export async function changeSettings(ctx: Ctx, changes: Partial<Settings>): Promise<Settings> {
   checkSettings(ctx, changes);
   return transaction(ctx, async (inner) => {
     for (const [name, value] of Object.entries(normalised(changes))) {
