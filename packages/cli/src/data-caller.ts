@@ -2,12 +2,14 @@
 import { existsSync } from 'node:fs';
 import { notFound, Problem } from '@countersign/contract/problem.ts';
 import { callDirectly } from '@countersign/server/api/direct-call.ts';
+import { openCheckpoints } from '@countersign/server/features/checkpoints/checkpoints.ts';
 import { findWorkspace } from '@countersign/server/features/workspaces/workspaces.ts';
 import { upgradeDatabase } from '@countersign/server/ground.ts';
 import { withData } from '@countersign/server/maintenance.ts';
 import type { ServerConfig } from '@countersign/server/platform/config/server-config.ts';
 import { type Ctx, systemClock } from '@countersign/server/platform/context.ts';
 import { createSecretBox } from '@countersign/server/platform/secrets/secret-box.ts';
+import { openSigningKeys } from '@countersign/server/platform/secrets/signing-keys.ts';
 import type { Caller } from './caller.ts';
 import { say } from './output.ts';
 
@@ -27,12 +29,14 @@ export async function withDataCaller(config: ServerConfig, use: DataUse, work: (
       isOpen = true;
       const inside = use.workspace === undefined ? ctx : await enter(ctx, use.workspace);
       await masterKeys.refresh();
+      const secrets = createSecretBox(masterKeys, systemClock.randomBytes);
+      const checkpoints = openCheckpoints({ secrets, givenKeys: openSigningKeys(config.checkpointKeys) });
       const identity = {
-        secrets: createSecretBox(masterKeys, systemClock.randomBytes),
+        secrets,
         publicUrl: config.publicUrl,
         onRefusal: () => {},
       };
-      await work({ ask: (id, input = {}) => callDirectly(inside, { identity }, id, input) });
+      await work({ ask: (id, input = {}) => callDirectly(inside, { identity, checkpoints }, id, input) });
     });
   } catch (error) {
     if (isOpen || !(error instanceof Problem) || error.code !== 'RESOURCE_CONFLICT') throw error;

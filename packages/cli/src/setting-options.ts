@@ -10,6 +10,7 @@ export const DATA_OPTIONS: readonly OptionName[] = [
   'blob-store',
   'master-key-file',
   'master-key-command',
+  'checkpoint-key-file',
   'config',
   'backend-store-uri',
   'artifacts-destination',

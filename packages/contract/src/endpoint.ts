@@ -13,6 +13,7 @@ export const API_NOUNS = [
   'deleted',
   'comparisons',
   'events',
+  'checkpoints',
   'settings',
   'workspaces',
   'accounts',

@@ -69,12 +69,14 @@ export const eventEndpoints = [
     method: 'GET',
     path: '/api/v1/events/verification',
     permission: 'registered-model.view',
-    summary: 'Recompute every hash of the chain.',
+    summary: 'Recompute every hash of the chain, and hold every checkpoint against them.',
     params: NO_PARAMS,
     output: named('ChainVerdict', {
       ok: Type.Boolean(),
       events: Type.Integer({ description: 'How many follow from the one before.' }),
       first_bad: nullable(Type.Integer(), 'The first that does not.'),
+      checkpoints: Type.Integer({ description: 'How many were held against the events, and are right.' }),
+      bad_checkpoint: nullable(closed({ size: Type.Integer(), reason: Type.String() }), 'The first that is not right, and why.'),
     }),
   }),
   endpoint({

@@ -1,5 +1,6 @@
 /** Every endpoint of the native API. An entry here without a handler doesn't compile. */
 import { accountEndpoints } from './accounts.ts';
+import { checkpointEndpoints } from './checkpoints.ts';
 import { ciTrustEndpoints } from './ci-trusts.ts';
 import { comparisonEndpoints } from './comparisons.ts';
 import { eventEndpoints } from './events.ts';
@@ -19,6 +20,7 @@ export const endpoints = [
   ...transitionEndpoints,
   ...comparisonEndpoints,
   ...eventEndpoints,
+  ...checkpointEndpoints,
   ...settingsEndpoints,
   ...workspaceEndpoints,
   ...accountEndpoints,

@@ -5,10 +5,12 @@ import { parseVersionNumber } from '@countersign/contract/names.ts';
 import type { Logger } from 'pino';
 import { apiRoutes } from './api/api-routes.ts';
 import type { IdentityMeans } from './api/sign-in-handlers.ts';
+import { withCheckpoint } from './checkpoint-header.ts';
 import { databricksPermissionRpcs } from './databricks/permission-rpcs.ts';
 import { databricksRegistryRpcs } from './databricks/registry-rpcs.ts';
 import { scimRpcs } from './databricks/scim-rpcs.ts';
 import { AS_LOCAL } from './features/access/access.ts';
+import type { Checkpoints } from './features/checkpoints/checkpoints.ts';
 import * as loggedModels from './features/logged-models/logged-models.ts';
 import * as runs from './features/runs/runs.ts';
 import * as versions from './features/versions/versions.ts';
@@ -56,6 +58,8 @@ export interface AppParts {
   /** Folders of `file:` locations that the server may read. */
   readonly fileRoots: FileRoots;
   readonly webhooks: WebhookMeans;
+  /** Without it no checkpoint is made, and no answer carries one. */
+  readonly checkpoints?: Checkpoints;
   readonly config: Pick<ServerConfig, 'guards' | 'staticPrefix' | 'serves'> & Partial<Pick<ServerConfig, 'publicUrl' | 'hasWorkspaces'>>;
   /** Undefined: plain HTTP. */
   readonly tls: TlsPair | undefined;
@@ -122,11 +126,12 @@ export function createRoutes(parts: AppParts, telemetry = createTelemetry(parts.
     ),
     ...artifactRoutes(gate, { ...artifactSources, fileRoots: parts.fileRoots }),
     ...serverRoutes({ hasWorkspaces }),
-    ...apiRoutes(gate, { fileRoots: parts.fileRoots, identity }),
+    ...apiRoutes(gate, { fileRoots: parts.fileRoots, identity, checkpoints: parts.checkpoints }),
     ...signInRoutes(gate, identity, place),
     ...accountRoutes(gate, place),
   ];
-  return [...servedOnly(parts.config.serves, routes), ...telemetry.routes.map((route) => behind(gate, route))];
+  const carrying = parts.checkpoints === undefined ? routes : withCheckpoint(routes, parts.checkpoints.newestLine);
+  return [...servedOnly(parts.config.serves, carrying), ...telemetry.routes.map((route) => behind(gate, route))];
 }
 
 export function createApp(parts: AppParts): Server {
@@ -150,7 +155,8 @@ function behind(gate: Gate, route: Route): Route {
   return {
     ...route,
     handle: async (exchange) => {
-      await gate.admit(exchange, route.permission);
+      const ctx = await gate.admit(exchange, route.permission);
+      await gate.authorize(ctx, route.permission, {});
       return route.handle(exchange);
     },
   };

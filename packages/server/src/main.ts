@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { Problem } from '@countersign/contract/problem.ts';
 import type { Logger } from 'pino';
 import { createApp, localContext } from './app.ts';
+import { openCheckpoints, startCheckpointing } from './features/checkpoints/checkpoints.ts';
 import { ensureDefaultExperiment } from './features/experiments/experiments.ts';
 import { removeEnded } from './features/tokens/tokens.ts';
 import { startDelivering } from './features/webhooks/webhooks.ts';
@@ -21,6 +22,7 @@ import { readTlsPair, type TlsPair } from './platform/http/tls-pair.ts';
 import { startRenewingCertificate } from './platform/http/tls-upkeep.ts';
 import { startJob } from './platform/jobs/background-job.ts';
 import { createSecretBox } from './platform/secrets/secret-box.ts';
+import { openSigningKeys } from './platform/secrets/signing-keys.ts';
 import { createLog } from './platform/telemetry/log.ts';
 
 /** Requests that take longer are cut when the server stops. */
@@ -62,8 +64,11 @@ async function serve(config: ServerConfig, log: Logger, ground: Ground, tls: Tls
   const { db, blobs, masterKeys, close } = ground;
   const searches = createSearches({ db, file: database.kind === 'sqlite' ? database.file : undefined, timeoutMs: searchTimeoutMs });
   await masterKeys.refresh();
-  const webhooks = { ...config.webhooks, secrets: createSecretBox(masterKeys, systemClock.randomBytes) };
-  const parts = { db, searches, blobs, artifactRoot, fileRoots: new FileRoots(config.fileRoots), webhooks, config, log, tls };
+  const secrets = createSecretBox(masterKeys, systemClock.randomBytes);
+  const checkpoints = openCheckpoints({ secrets, givenKeys: openSigningKeys(config.checkpointKeys) });
+  const webhooks = { ...config.webhooks, secrets, newestCheckpoint: checkpoints.newestLine };
+  const fileRoots = new FileRoots(config.fileRoots);
+  const parts = { db, searches, blobs, artifactRoot, fileRoots, webhooks, checkpoints, config, log, tls };
   const ctx = localContext(parts);
   const hasAccounts = await settleAccounts(ctx, config, log);
   await ensureDefaultExperiment(ctx, artifactRoot);
@@ -92,6 +97,9 @@ async function serve(config: ServerConfig, log: Logger, ground: Ground, tls: Tls
     run: () => masterKeys.refresh(),
     onError: (error) => log.error({ err: error }, 'the master keys can not be read again; those in memory stay in use'),
   });
+  const checkpointing = startCheckpointing(ctx, checkpoints, (error) => {
+    log.error({ err: error }, 'no checkpoint of the record can be made; it is tried again');
+  });
   const deliverer = await startDelivering(ctx, webhooks, {
     onError: (error) => log.error({ err: error }, 'calling webhooks failed; it is tried again'),
     onFailure: (failure) => log.warn(failure, 'a webhook was not reached, and the call was given up'),
@@ -102,7 +110,15 @@ async function serve(config: ServerConfig, log: Logger, ground: Ground, tls: Tls
     url,
     renewCertificate: certificate?.now,
     stop: async () => {
-      await Promise.all([stopHttpServer(server, DRAIN_MS), gc.stop(), ended.stop(), keys.stop(), deliverer.stop(), certificate?.stop()]);
+      await Promise.all([
+        stopHttpServer(server, DRAIN_MS),
+        gc.stop(),
+        ended.stop(),
+        keys.stop(),
+        checkpointing.stop(),
+        deliverer.stop(),
+        certificate?.stop(),
+      ]);
       await searches.close();
       await close();
     },

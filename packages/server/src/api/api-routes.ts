@@ -2,11 +2,13 @@
 import type { Endpoint } from '@countersign/contract/endpoint.ts';
 import { endpoints } from '@countersign/contract/native-api.ts';
 import type { TSchema } from 'typebox';
+import type { Checkpoints } from '../features/checkpoints/checkpoints.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { FileRoots } from '../platform/blobs/file-roots.ts';
 import type { Ctx } from '../platform/context.ts';
 import type { Reply, Route } from '../platform/http/exchange.ts';
 import { accountHandlers } from './account-handlers.ts';
+import { checkpointHandlers } from './checkpoint-handlers.ts';
 import { comparisonHandlers } from './comparison-handlers.ts';
 import { documentationRoutes } from './documentation-routes.ts';
 import { eventHandlers } from './event-handlers.ts';
@@ -24,12 +26,13 @@ import { versionHandlers } from './version-handlers.ts';
 import { workspaceHandlers } from './workspace-handlers.ts';
 
 /** What answers each endpoint. */
-export const handlersWith = ({ fileRoots, identity }: ApiOptions = {}): Handlers => ({
+export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = {}): Handlers => ({
   ...modelHandlers,
   ...versionHandlers(fileRoots),
   ...transitionHandlers,
   ...comparisonHandlers,
   ...eventHandlers,
+  ...checkpointHandlers(checkpoints),
   ...settingsHandlers,
   ...workspaceHandlers,
   ...accountHandlers,
@@ -47,6 +50,8 @@ export interface ApiOptions {
   readonly fileRoots?: FileRoots;
   /** Without it no identity provider can be added. */
   readonly identity?: IdentityMeans;
+  /** Without it no checkpoint is made. */
+  readonly checkpoints?: Checkpoints | undefined;
 }
 
 export function apiRoutes(gate: Gate, options: ApiOptions = {}): Route[] {

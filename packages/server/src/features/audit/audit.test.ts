@@ -155,7 +155,7 @@ test('a model of another workspace is not found, nor are its events', async () =
 test('a changed, a missing and a smuggled event are each found where they are', async () => {
   const { ctx } = await makeBed();
   for (const name of ['a', 'b', 'c']) await models.create(ctx, { name, tags: [] });
-  expect(await audit.verify(ctx)).toEqual({ ok: true, events: 3 });
+  expect(await audit.verify(ctx)).toEqual({ ok: true, events: 3, checkpoints: 0 });
   await ctx.db.write((tx) => tx.run('UPDATE events SET body = replace(body, \'"b"\', \'"x"\') WHERE seq = 2'));
   expect(await audit.verify(ctx)).toMatchObject({ ok: false, firstBad: 2 });
   await ctx.db.write((tx) => tx.run('UPDATE events SET body = replace(body, \'"x"\', \'"b"\') WHERE seq = 2'));

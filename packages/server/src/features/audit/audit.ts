@@ -3,6 +3,7 @@ import { type Level, levelOf, RANK } from '@countersign/contract/levels.ts';
 import { notFound } from '@countersign/contract/problem.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
+import * as checkpoints from '../checkpoints/checkpoints.ts';
 import * as events from '../events/events.ts';
 import * as models from '../models/models.ts';
 import { DEFAULT_WORKSPACE_ID } from '../workspaces/workspaces.ts';
@@ -83,9 +84,17 @@ function withTexts(event: events.RecordedEvent, texts: ReadonlyMap<string, strin
   };
 }
 
-/** Recomputes every hash from the stored bytes. */
-export function verify(ctx: Ctx): Promise<events.ChainVerdict> {
-  return events.verifyChain(reading(ctx));
+/** Recomputes every hash from the stored bytes, and holds the checkpoints against them. */
+export function verify(ctx: Ctx): Promise<checkpoints.RecordVerdict> {
+  return checkpoints.verifyRecord(ctx);
+}
+
+/** A page of the whole chain, of every workspace, with what is needed to verify it elsewhere. */
+export function listChained(
+  ctx: Ctx,
+  query: { readonly afterSeq: number; readonly limit: number; readonly withTexts: boolean },
+): Promise<readonly events.ChainedEvent[]> {
+  return events.listChained(reading(ctx), query);
 }
 
 /** Which model is meant, by what it is called now or by its id. */

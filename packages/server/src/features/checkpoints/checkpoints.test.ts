@@ -136,10 +136,10 @@ onBothDatabases('checkpoints', (databaseUrl) => {
       await happen(ctx, 5);
       await Promise.all(makers.map((maker, i) => maker.make(places[i] ?? ctx)));
     }
-    expect(await checkpoints.listKeys(ctx)).toMatchObject([{ number: 1, signedBy: 1 }]);
+    expect((await checkpoints.listKeys(ctx)).keys).toMatchObject([{ number: 1, signedBy: 1 }]);
     await makers[0]?.rotateKey(ctx, false);
     await makers[1]?.make(ctx);
-    expect(await checkpoints.listKeys(ctx)).toMatchObject([{ number: 1 }, { number: 2, signedBy: 1 }]);
+    expect((await checkpoints.listKeys(ctx)).keys).toMatchObject([{ number: 1 }, { number: 2, signedBy: 1 }]);
     const verdict = await checkpoints.verifyRecord(ctx);
     expect(verdict).toMatchObject({ ok: true, events: 31 });
     expect(verdict.checkpoints).toBeGreaterThanOrEqual(6);

@@ -13,7 +13,6 @@ import {
   checkpointLine,
   checkpointText,
   digestOf,
-  keyIdOf,
   NO_CHECKPOINT,
   type SignedCheckpoint,
   signText,
@@ -243,9 +242,9 @@ export async function list(ctx: Ctx, query: CheckpointQuery): Promise<KeptCheckp
 }
 
 /** Oldest first. */
-export async function listKeys(ctx: Ctx): Promise<(CheckpointKey & { readonly keyId: string; readonly serverId: string })[]> {
-  const serverId = await serverIdOf(ctx);
-  return (await store.listKeys(reading(ctx))).map((key) => ({ ...key, serverId, keyId: keyIdOf(serverId, key.publicKey) }));
+export async function listKeys(ctx: Ctx): Promise<{ readonly serverId: string; readonly keys: readonly CheckpointKey[] }> {
+  const keys = await store.listKeys(reading(ctx));
+  return { serverId: await serverIdOf(ctx), keys: keys.map(({ sealed: _private, ...key }) => key) };
 }
 
 async function get(ctx: Ctx, size: number | undefined): Promise<SignedCheckpoint> {

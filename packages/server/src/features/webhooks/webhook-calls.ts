@@ -77,8 +77,15 @@ export async function findCall(ctx: Ctx, webhook: store.WebhookRow, seq: number)
   };
 }
 
-/** Body, headers and, where there is a secret, the signature. `begunAt` is the time of the first try. INVALID_STATE for an unreadable secret. */
-export function letterOf(webhook: store.WebhookRow, secrets: SecretBox, call: Call & { readonly begunAt: number }): Letter {
+interface CallNow extends Call {
+  /** The time of the first try. */
+  readonly begunAt: number;
+  /** The newest one of the record, as a line. */
+  readonly checkpoint: string | undefined;
+}
+
+/** Body, headers and, where there is a secret, the signature. INVALID_STATE for an unreadable secret. */
+export function letterOf(webhook: store.WebhookRow, secrets: SecretBox, call: CallNow): Letter {
   const { entity, action, data } = call.payload;
   const body = JSON.stringify({ entity, action, timestamp: isoTime(call.happenedAt), data });
   const seconds = String(Math.floor(call.begunAt / 1000));
@@ -93,6 +100,7 @@ export function letterOf(webhook: store.WebhookRow, secrets: SecretBox, call: Ca
       'X-MLflow-Timestamp': seconds,
       ...(secret ? { 'X-MLflow-Signature': signature(secret, call.id, seconds, body) } : {}),
       ...(call.event ? { 'X-Countersign-Event': `${call.event.seq} ${call.event.hash}` } : {}),
+      ...(call.checkpoint === undefined ? {} : { 'Countersign-Checkpoint': call.checkpoint }),
     },
   };
 }

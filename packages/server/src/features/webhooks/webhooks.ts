@@ -24,6 +24,8 @@ export interface WebhookMeans {
   readonly urls: UrlRules;
   readonly timeoutMs: number;
   readonly retriesMax: number;
+  /** The newest checkpoint of the record as one line, for receivers to keep. */
+  readonly newestCheckpoint?: () => string | undefined;
 }
 
 /** Without the secret, which is never shown again. */
@@ -191,6 +193,7 @@ export async function test(ctx: Ctx, means: WebhookMeans, webhookId: string, wan
       payload: exampleOf(subscription),
       happenedAt: ctx.clock.now(),
       begunAt: ctx.clock.now(),
+      checkpoint: means.newestCheckpoint?.(),
     });
     const { status, body } = await post(letter, means.urls, AbortSignal.timeout(means.timeoutMs));
     return { success: status < 400, status, body };
@@ -226,7 +229,7 @@ export async function startDelivering(ctx: Ctx, means: WebhookMeans, reporting: 
       if (row === undefined || row.deliveredSeq >= seq) return row && 'done';
       const call = await findCall(ctx, row, seq);
       if (call === undefined) return 'done';
-      const letter = letterOf(row, means.secrets, { ...call, begunAt });
+      const letter = letterOf(row, means.secrets, { ...call, begunAt, checkpoint: means.newestCheckpoint?.() });
       return { seq, send: (signal) => post(letter, means.urls, signal) };
     },
     skipTo: async (pk, seq) => {

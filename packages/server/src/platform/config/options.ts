@@ -101,6 +101,14 @@ const OPTIONS = [
       'Command of a key service: CMD wrap and CMD unwrap read base64 on stdin and answer base64. The file then holds wrapped keys only.',
   },
   {
+    name: 'checkpoint-key-file',
+    argument: 'FILE',
+    variables: ['COUNTERSIGN_CHECKPOINT_KEY_FILE'],
+    about:
+      'Ed25519 key (PEM) that signs checkpoints of the record, the same for all replicas; a new one goes before the old one. Default: one is made, and kept ' +
+      'encrypted in the database. Or give the PEM itself in the variable COUNTERSIGN_CHECKPOINT_KEY.',
+  },
+  {
     name: 'config',
     argument: 'FILE',
     variables: ['COUNTERSIGN_CONFIG'],

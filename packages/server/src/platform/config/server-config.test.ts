@@ -27,6 +27,7 @@ describe('the configuration', () => {
       database: { kind: 'sqlite', file: join(folder, 'countersign-data/countersign.db') },
       blobDir: join(folder, 'countersign-data/blobs'),
       masterKeys: { file: join(folder, 'countersign-data/master.key'), fromEnvironment: undefined, command: undefined },
+      checkpointKeys: { file: undefined, fromEnvironment: undefined },
       artifactRoot: 'mlflow-artifacts:/',
       fileRoots: [],
       serves: 'all',

@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 import { invalid } from '@countersign/contract/problem.ts';
 import type { TlsFiles } from '../http/tls-pair.ts';
 import type { KeyConfig } from '../secrets/master-keys.ts';
+import { SIGNING_KEY_VARIABLE, type SigningKeyConfig } from '../secrets/signing-keys.ts';
 import { type DatabasePlace, localFolderOf, readDatabaseUrl } from './locations.ts';
 import { ALL_OPTIONS, type Option, type OptionName } from './options.ts';
 import { ORIGINS, readSettings, type Setting, type Settings, type SettingsInput } from './sources.ts';
@@ -23,6 +24,8 @@ export interface ServerConfig {
   readonly blobDir: string;
   /** Where the keys are that everything encrypted at rest hangs on. Secret: never in a log. */
   readonly masterKeys: KeyConfig;
+  /** Where the operator keeps the key that signs checkpoints, if he does. Secret: never in a log. */
+  readonly checkpointKeys: SigningKeyConfig;
   /** Below which experiments get their artifact location: `mlflow-artifacts:/`, an absolute folder or another URI. */
   readonly artifactRoot: string;
   /** Folders of `file:` locations that the server may read. Absolute. */
@@ -85,6 +88,7 @@ export type LogLevel = (typeof LOG_LEVELS)[keyof typeof LOG_LEVELS];
 export async function readServerConfig(input: SettingsInput): Promise<ServerConfig> {
   return toServerConfig(await readSettings(input), {
     masterKey: input.env.COUNTERSIGN_MASTER_KEY || undefined,
+    checkpointKey: input.env[SIGNING_KEY_VARIABLE] || undefined,
     firstAdmin: readFirstAdmin(input.env),
   });
 }
@@ -92,10 +96,11 @@ export async function readServerConfig(input: SettingsInput): Promise<ServerConf
 /** What has no flag, which everybody on the machine could read. */
 export interface Secrets {
   readonly masterKey: string | undefined;
+  readonly checkpointKey: string | undefined;
   readonly firstAdmin: FirstAdmin | undefined;
 }
 
-export function toServerConfig(settings: Settings, { masterKey, firstAdmin }: Secrets): ServerConfig {
+export function toServerConfig(settings: Settings, { masterKey, checkpointKey, firstAdmin }: Secrets): ServerConfig {
   const notes = judgeForeign(settings);
   const text = (name: OptionName): string => settings.get(name)?.value ?? '';
   const isOn = (name: OptionName): boolean => readSwitch(settings.get(name));
@@ -119,6 +124,7 @@ export function toServerConfig(settings: Settings, { masterKey, firstAdmin }: Se
     database,
     blobDir,
     masterKeys: readMasterKeys(settings, dataDir, masterKey),
+    checkpointKeys: readCheckpointKeys(settings, checkpointKey),
     artifactRoot: artifactRoot.uri,
     fileRoots: [artifactRoot.folder, settings.has('artifacts-destination') ? blobDir : undefined].filter((each) => each !== undefined),
     serves,
@@ -172,6 +178,13 @@ function readMasterKeys(settings: Settings, dataDir: string, fromEnvironment: st
     fromEnvironment,
     command: settings.get('master-key-command')?.value,
   };
+}
+
+function readCheckpointKeys(settings: Settings, fromEnvironment: string | undefined): SigningKeyConfig {
+  const given = settings.get('checkpoint-key-file');
+  if (fromEnvironment !== undefined && given !== undefined)
+    throw invalid(`${SIGNING_KEY_VARIABLE} and ${given.spelling} are two places for the key of the checkpoints. Leave one of them out.`);
+  return { file: folder(given), fromEnvironment };
 }
 
 function readWorkspaces(settings: Settings): boolean {
