@@ -19,12 +19,6 @@ export interface Governed {
 export const ALL_MEMBERS = 'users';
 export const ADMINS = 'admins';
 
-/** Kinds of grants that decide about objects of the kind. */
-const GRANTED_AS: Readonly<Record<ObjectKind, readonly string[]>> = {
-  experiment: ['experiment', 'run', 'logged-model'],
-  'registered-model': ['registered-model', 'registered-model-version', 'prompt'],
-};
-
 const COLLECTION: Readonly<Record<ObjectKind, string>> = { experiment: 'experiments', 'registered-model': 'registered-models' };
 
 export function isRoot(object: Governed): boolean {
@@ -35,27 +29,19 @@ function idOf(object: Governed): string {
   return `/${COLLECTION[object.kind]}/${isRoot(object) ? 'root' : object.objectId}`;
 }
 
-/** Grants on the object itself, whatever its kind was called. */
+/** Grants on the object itself. */
 export async function listDirect(ctx: Ctx, object: Governed): Promise<access.Grant[]> {
-  if (isRoot(object)) return (await listPatterns(ctx, object.kind)).filter((grant) => isOnAll(ctx, object, grant));
-  const lists = await Promise.all(GRANTED_AS[object.kind].map((kind) => access.listOfObject(ctx, kind, object.objectId)));
-  return lists.flat();
+  if (isRoot(object)) return (await access.listPatterns(ctx, object.kind)).filter((grant) => isOnAll(ctx, object, grant));
+  return access.listOfObject(ctx, object.kind, object.objectId);
 }
 
 function isOnAll(ctx: Ctx, object: Governed, grant: access.Grant): boolean {
   return grant.kind === object.kind && grant.prefix === '' && grant.workspaceId === ctx.workspace.id;
 }
 
-async function listPatterns(ctx: Ctx, kind: ObjectKind): Promise<access.Grant[]> {
-  const lists = await Promise.all(GRANTED_AS[kind].map((each) => access.listPatterns(ctx, each)));
-  const all = new Map(lists.flat().map((grant) => [grant.id, grant]));
-  // All prompts are not all models: such a grant decides nothing.
-  return [...all.values()].filter((grant) => grant.kind !== 'prompt' || grant.prefix !== '').sort((a, b) => a.id - b.id);
-}
-
 /** Those that reach it from above. Belonging to the workspace alone says nothing about it. */
 async function listInherited(ctx: Ctx, object: Governed): Promise<access.Grant[]> {
-  return (await listPatterns(ctx, object.kind)).filter((grant) => {
+  return (await access.listPatterns(ctx, object.kind)).filter((grant) => {
     if (grant.kind === 'workspace') return grant.level !== 'USE';
     return isRoot(object) ? grant.prefix === '' && !isOnAll(ctx, object, grant) : object.name.startsWith(grant.prefix);
   });

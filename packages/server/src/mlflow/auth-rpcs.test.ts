@@ -223,6 +223,22 @@ describe('grants', () => {
     expect(await refused(grantTo(await person(), root, 'prompt', '*', 'DENY'))).toEqual(badly("All prompts can't be denied at once"));
   });
 
+  it('on a prompt by its name are on that model, for every API', async () => {
+    const one = await person();
+    await modelNamed('a-prompt');
+    await ok(grantTo(one, root, 'prompt', 'a-prompt', 'EDIT'));
+    expect(await levelOf(one, 'registered_model', 'a-prompt')).toBe('EDIT');
+    const native = await ok(as(root, 'GET', '/api/v1/grants?kind=registered-model&name=a-prompt'));
+    expect(native.grants).toMatchObject([{ kind: 'prompt', level: 'MANAGE_PRODUCTION', subject: { name: one.account.name } }]);
+  });
+
+  it('that several give at once are given once', async () => {
+    const one = await person();
+    const answers = await Promise.all(['READ', 'EDIT', 'MANAGE', 'USE'].map((level) => grantTo(one, root, 'experiment', '0', level)));
+    expect(answers.map((each) => each.status).sort()).toEqual([200, 400, 400, 400]);
+    expect(await shown(one)).toHaveLength(1);
+  });
+
   it('that deny take away, until they are revoked', async () => {
     const one = await person();
     await modelNamed('denied');

@@ -75,24 +75,20 @@ interface KindRules {
   readonly scope: Scope;
 }
 
-/** What follows an object is granted with it, whatever it was called when it was granted; the other kinds decide nothing here. */
-const DECIDED_BY: Readonly<Record<string, ObjectKind>> = {
-  experiment: 'experiment',
-  run: 'experiment',
-  'logged-model': 'experiment',
-  'registered-model': 'registered-model',
-  'registered-model-version': 'registered-model',
-  prompt: 'registered-model',
+/** What follows an object is granted with it, so these kinds of grants decide about it; all others decide nothing here. */
+export const DECIDING_KINDS: Readonly<Record<ObjectKind, readonly string[]>> = {
+  experiment: ['experiment', 'run', 'logged-model'],
+  'registered-model': ['registered-model', 'registered-model-version', 'prompt'],
 };
 
-function decidesAbout(grant: ReachingGrant): ObjectKind | undefined {
-  // All prompts are not all models, and which models are prompts isn't known here: such a grant gives nothing.
-  if (grant.kind === 'prompt' && grant.objectId < 0 && grant.prefix === '') return undefined;
-  return Object.hasOwn(DECIDED_BY, grant.kind) ? DECIDED_BY[grant.kind] : undefined;
+/** All prompts are not all models, and which models are prompts isn't known here: a grant on all of them gives nothing. */
+export function decidesAbout(kind: ObjectKind, grant: Pick<ReachingGrant, 'kind' | 'objectId' | 'prefix'>): boolean {
+  if (grant.kind === 'prompt' && grant.objectId < 0 && grant.prefix === '') return false;
+  return DECIDING_KINDS[kind].includes(grant.kind);
 }
 
 function rulesOf(kind: ObjectKind, all: readonly ReachingGrant[], isBarred: boolean, memberFloor: Rank): KindRules {
-  const grants = isBarred ? [] : all.filter((each) => decidesAbout(each) === kind);
+  const grants = isBarred ? [] : all.filter((each) => decidesAbout(kind, each));
   let base = memberFloor;
   let isDenied = isBarred;
   const ranks = new Map<number, Rank>();

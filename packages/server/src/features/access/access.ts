@@ -7,7 +7,7 @@ import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '.
 import type { Queries } from '../../platform/db/database.ts';
 import { type Account, announceChange, findAccount, recordAccess } from '../accounts/accounts.ts';
 import { DEFAULT_WORKSPACE_ID, getSettings, getWorkspace, noWorkspace, settingsOf, type Workspace } from '../workspaces/workspaces.ts';
-import { compileAccess, fullAccess, type ReachingGrant } from './access-rules.ts';
+import { compileAccess, DECIDING_KINDS, decidesAbout, fullAccess, type ReachingGrant } from './access-rules.ts';
 import type { Grant, GrantKey, SubjectKind } from './grant-store.ts';
 import * as store from './grant-store.ts';
 
@@ -35,21 +35,28 @@ export function setGrant(ctx: Ctx, key: GrantKey, level: GrantLevel): Promise<Gr
     if (before?.level === level) return before;
     const at = inner.clock.now();
     const id = await store.upsert(inner.tx, key, level, at, inner.principal.id);
-    recordAccess(inner, {
-      type: 'grant.set',
-      ...modelOf(key),
-      data: { grant_id: id, ...factsOf(key), level, before: before?.level ?? null },
-    });
-    await announce(inner, key, before === undefined ? id : undefined);
+    await tellSet(inner, key, { id, level, before: before?.level });
     return { id, ...key, level, createdAt: before?.createdAt ?? at };
   });
+}
+
+async function tellSet(
+  ctx: TxCtx,
+  key: GrantKey,
+  { id, level, before }: { id: number; level: GrantLevel; before?: GrantLevel | undefined },
+): Promise<void> {
+  recordAccess(ctx, { type: 'grant.set', ...modelOf(key), data: { grant_id: id, ...factsOf(key), level, before: before ?? null } });
+  await announce(ctx, key, before === undefined ? id : undefined);
 }
 
 /** A new grant. RESOURCE_ALREADY_EXISTS, with the words given, where there is one, whatever its level. */
 export function addGrant(ctx: Ctx, key: GrantKey, level: GrantLevel, taken: string): Promise<Grant> {
   return transaction(ctx, async (inner) => {
-    if (await store.find(inner.tx, key)) throw new Problem('RESOURCE_ALREADY_EXISTS', taken);
-    return setGrant(inner, key, level);
+    const at = inner.clock.now();
+    const id = await store.insert(inner.tx, key, level, at, inner.principal.id);
+    if (id === undefined) throw new Problem('RESOURCE_ALREADY_EXISTS', taken);
+    await tellSet(inner, key, { id, level });
+    return { id, ...key, level, createdAt: at };
   });
 }
 
@@ -150,14 +157,15 @@ export function listOfSubjects(ctx: Ctx, subjectKind: SubjectKind, subjectIds: r
   return store.listOfSubjects(reading(ctx), subjectKind, subjectIds);
 }
 
-/** Those on the object itself. */
-export function listOfObject(ctx: Ctx, kind: string, objectId: number): Promise<Grant[]> {
-  return store.listOfObject(reading(ctx), kind, objectId);
+/** Those on the object itself, whatever it was called when it was granted. */
+export function listOfObject(ctx: Ctx, kind: ObjectKind, objectId: number): Promise<Grant[]> {
+  return store.listOfObject(reading(ctx), DECIDING_KINDS[kind], objectId);
 }
 
-/** Those that reach objects of the kind without naming one. */
-export function listPatterns(ctx: Ctx, kind: string): Promise<Grant[]> {
-  return store.listPatterns(reading(ctx), ctx.workspace.id, kind);
+/** Those that reach objects of the kind without naming one: by prefix, on everything, on the workspace. */
+export async function listPatterns(ctx: Ctx, kind: ObjectKind): Promise<Grant[]> {
+  const grants = await store.listPatterns(reading(ctx), ctx.workspace.id, DECIDING_KINDS[kind]);
+  return grants.filter((grant) => grant.kind === 'workspace' || decidesAbout(kind, grant));
 }
 
 export function listInWorkspace(ctx: Ctx, workspaceId: number, page: { afterId: number; limit: number }): Promise<Grant[]> {

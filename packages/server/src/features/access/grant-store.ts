@@ -86,6 +86,19 @@ export async function upsert(tx: Queries, key: GrantKey, level: GrantLevel, at: 
   return row.id;
 }
 
+/** Undefined where there is one already. */
+export async function insert(tx: Queries, key: GrantKey, level: GrantLevel, at: number, by: number): Promise<number | undefined> {
+  const row = await tx.one<{ id: number }>(
+    'INSERT INTO grants (subject_kind, subject_id, workspace_id, kind, object_id, prefix, level, created_at, written_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ' +
+      'ON CONFLICT (subject_kind, subject_id, workspace_id, kind, object_id, prefix) DO NOTHING RETURNING id',
+    ...valuesOf(key),
+    level,
+    at,
+    by,
+  );
+  return row?.id;
+}
+
 export async function remove(tx: Queries, id: number): Promise<void> {
   await tx.run('DELETE FROM grants WHERE id = ?', id);
 }
@@ -109,21 +122,21 @@ export async function listOfSubjects(db: Queries, subjectKind: SubjectKind, subj
   return rows.map(fromRow);
 }
 
-/** Those on the object itself. */
-export async function listOfObject(db: Queries, kind: string, objectId: number): Promise<Grant[]> {
+/** Those on the object itself, of several kinds. */
+export async function listOfObject(db: Queries, kinds: readonly string[], objectId: number): Promise<Grant[]> {
   const rows = await db.all<GrantRow>(
-    `SELECT ${COLUMNS} FROM grants g WHERE g.kind = ? AND g.object_id = ? ORDER BY g.id LIMIT 10000`,
-    kind,
+    `SELECT ${COLUMNS} FROM grants g WHERE g.kind IN (${kinds.map(() => '?').join(', ')}) AND g.object_id = ? ORDER BY g.id LIMIT 10000`,
+    ...kinds,
     objectId,
   );
   return rows.map(fromRow);
 }
 
 /** By prefix, on everything and on the workspace itself: they reach objects that they don't name. */
-export async function listPatterns(db: Queries, workspaceId: number, kind: string): Promise<Grant[]> {
+export async function listPatterns(db: Queries, workspaceId: number, kinds: readonly string[]): Promise<Grant[]> {
   const rows = await db.all<GrantRow>(
-    `SELECT ${COLUMNS} FROM grants g WHERE g.kind IN (?, 'workspace') AND g.object_id = -1 AND g.workspace_id IN (-1, ?) ORDER BY g.id LIMIT 10000`,
-    kind,
+    `SELECT ${COLUMNS} FROM grants g WHERE g.kind IN ('workspace', ${kinds.map(() => '?').join(', ')}) AND g.object_id = -1 AND g.workspace_id IN (-1, ?) ORDER BY g.id LIMIT 10000`,
+    ...kinds,
     workspaceId,
   );
   return rows.map(fromRow);
