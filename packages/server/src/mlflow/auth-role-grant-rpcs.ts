@@ -41,7 +41,7 @@ async function grantToWire(ctx: Ctx, role: Role, grant: access.Grant): Promise<o
 }
 
 async function getManagedGrant(ctx: Ctx, id: Id): Promise<{ role: Role; grant: access.Grant; there: Ctx }> {
-  const grant = await access.findGrantById(ctx, Number(id));
+  const grant = Number.isSafeInteger(Number(id)) ? await access.findGrantById(ctx, Number(id)) : undefined;
   const role = grant && (await roleOfGrant(ctx, grant));
   if (grant === undefined || role === undefined) {
     if (ctx.access.isAdmin) throw notFound(`Role permission with id=${id} not found`);
