@@ -4,13 +4,14 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GrantLevel } from '@countersign/contract/levels.ts';
-import { type AppParts, createApp } from '@countersign/server/app.ts';
+import { type AppParts, createApp, createRoutes } from '@countersign/server/app.ts';
 import { EVERY_WORKSPACE, NO_OBJECT, setGrant } from '@countersign/server/features/access/access.ts';
 import * as accounts from '@countersign/server/features/accounts/accounts.ts';
 import * as tokens from '@countersign/server/features/tokens/tokens.ts';
 import { FileRoots } from '@countersign/server/platform/blobs/file-roots.ts';
 import { LocalBlobStore } from '@countersign/server/platform/blobs/local-blob-store.ts';
 import type { Ctx } from '@countersign/server/platform/context.ts';
+import type { Route } from '@countersign/server/platform/http/exchange.ts';
 import { createLog } from '@countersign/server/platform/telemetry/log.ts';
 import { type ContextParts, openContext } from './context.ts';
 import type { Answer } from './server.ts';
@@ -22,10 +23,10 @@ export interface RunningApp {
   close(): Promise<void>;
 }
 
-export async function openApp(parts: ContextParts & Partial<AppParts> = {}): Promise<RunningApp> {
-  const folder = mkdtempSync(join(tmpdir(), 'countersign-app-'));
+/** What an application is made of; the context is the local administrator's. `folder` is for blobs. */
+async function assemble(folder: string, parts: ContextParts & Partial<AppParts>): Promise<{ ctx: Ctx; parts: AppParts }> {
   const ctx = await openContext({ blobs: new LocalBlobStore(join(folder, 'blobs')), ...parts });
-  const server = createApp({
+  const assembled: AppParts = {
     db: ctx.db,
     blobs: ctx.blobs,
     searches: ctx.searches,
@@ -45,7 +46,22 @@ export async function openApp(parts: ContextParts & Partial<AppParts> = {}): Pro
     tls: undefined,
     log: createLog('error'),
     ...parts,
-  });
+  };
+  return { ctx, parts: assembled };
+}
+
+/** The routes of an application that isn't started. */
+export async function listRoutes(): Promise<readonly Route[]> {
+  const { ctx, parts } = await assemble(tmpdir(), {});
+  const routes = createRoutes(parts);
+  await ctx.db.close();
+  return routes;
+}
+
+export async function openApp(parts: ContextParts & Partial<AppParts> = {}): Promise<RunningApp> {
+  const folder = mkdtempSync(join(tmpdir(), 'countersign-app-'));
+  const { ctx, parts: assembled } = await assemble(folder, parts);
+  const server = createApp(assembled);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     ctx,
