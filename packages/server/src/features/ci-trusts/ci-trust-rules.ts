@@ -60,11 +60,20 @@ export function checkTrustClaims(kind: TrustKind, claims: TrustClaims): TrustCla
   if (!PLACES.some((name) => claims[name])) {
     throw invalid(`A trust of kind '${kind}' needs ref, environment or both: else whoever may push a branch gets in.`);
   }
+  if (kind === 'github') for (const name of demand.files) checkWorkflow(name, claims[name]);
   if (kind === 'github' && claims.ref !== undefined && !claims.ref.startsWith('refs/')) {
     throw invalid(`GitHub's ref is written in full, as in refs/heads/main, got '${clip(claims.ref)}'.`);
   }
   // On GitLab a tag and a branch may have one name.
   return kind === 'gitlab' && claims.ref !== undefined && claims.ref_type === undefined ? { ...claims, ref_type: 'branch' } : claims;
+}
+
+/** What could never match would be found out by the first job only. */
+function checkWorkflow(name: string, file: string | undefined): void {
+  if (file === undefined || /^(?:[^/\s]+\/[^/\s]+\/)?\.github\/workflows\/[^/\s]+$/.test(file.replace(/@.*$/s, ''))) return;
+  throw invalid(
+    `${name} is written as .github/workflows/FILE, or OWNER/REPOSITORY/.github/workflows/FILE for another repository's, got '${clip(file)}'.`,
+  );
 }
 
 function checkClaim(name: string, value: string): void {
