@@ -285,7 +285,7 @@ describe('a running server', { timeout: 60_000 }, () => {
     expect(JSON.parse(traces.body)).toMatchObject({ error_code: 'ENDPOINT_NOT_FOUND', message: expect.stringContaining('out of scope') });
     expect(await ask(server, 'GET', '/api/2.0/mlflow/experiments/create')).toMatchObject({ status: 405, headers: { allow: 'POST' } });
     expect((await ask(server, 'GET', '/api/2.0/mlflow/experiments/get?experiment_id=0', { 'x-mlflow-workspace': 'team' })).status).toBe(
-      400,
+      404,
     );
     expect((await ask(server, 'GET', '/health', { 'x-request-id': 'abc-1' })).headers['x-request-id']).toBe('abc-1');
     expect((await ask(server, 'GET', '/health', { 'x-request-id': 'a b' })).headers['x-request-id']).not.toBe('a b');

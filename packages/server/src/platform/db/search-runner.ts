@@ -183,10 +183,11 @@ class SearchWorker {
     // Where the build puts workers, and where they lie in the sources.
     const file = import.meta.url.endsWith('.ts') ? './search.worker.ts' : './workers/search.worker.js';
     const worker = new Worker(new URL(file, import.meta.url), { workerData: this.#setup });
-    worker.unref();
     worker.on('message', (reply: WorkerReply) => this.#answer(reply));
     worker.on('error', (error) => this.#fail(error));
     worker.on('exit', () => this.#fail(new Error('the search thread ended')));
+    // Last: a listener for messages takes hold of the process again.
+    worker.unref();
     return worker;
   }
 
