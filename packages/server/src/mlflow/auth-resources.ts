@@ -1,5 +1,5 @@
 /** What upstream's grants are called, and how its levels are stored here (mlflow/server/auth/permissions.py, 3.17.2). Pure. */
-import { type GrantLevel, RANK, type Rank } from '@countersign/contract/levels.ts';
+import type { GrantLevel } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 
@@ -112,10 +112,6 @@ export function showLevel(level: GrantLevel): MlflowLevel {
 export function showOldLevel(level: GrantLevel): MlflowLevel {
   if (level === 'DENY') return 'NO_PERMISSIONS';
   return level === 'USE' ? 'READ' : SHOWN[level];
-}
-
-export function rankOfLevel(level: GrantLevel): Rank {
-  return level === 'DENY' ? 0 : RANK[level];
 }
 
 /** What a grant's kind is called here, and there. */

@@ -157,9 +157,10 @@ export function listOfSubjects(ctx: Ctx, subjectKind: SubjectKind, subjectIds: r
   return store.listOfSubjects(reading(ctx), subjectKind, subjectIds);
 }
 
-/** Those on the object itself, whatever it was called when it was granted. */
-export function listOfObject(ctx: Ctx, kind: ObjectKind, objectId: number): Promise<Grant[]> {
-  return store.listOfObject(reading(ctx), DECIDING_KINDS[kind], objectId);
+/** Those on the object itself, whatever it was called when it was granted. What was granted on it in another workspace is nothing here. */
+export async function listOfObject(ctx: Ctx, kind: ObjectKind, objectId: number): Promise<Grant[]> {
+  const grants = await store.listOfObject(reading(ctx), DECIDING_KINDS[kind], objectId);
+  return grants.filter((grant) => grant.workspaceId === ctx.workspace.id || grant.workspaceId === EVERY_WORKSPACE);
 }
 
 /** Those that reach objects of the kind without naming one: by prefix, on everything, on the workspace. */
