@@ -101,7 +101,7 @@ export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, 
 }
 
 function isCopy(source: string): boolean {
-  return source.startsWith('models:') && parseSource(source).kind === 'version';
+  return /^models:/i.test(source) && parseSource(source).kind === 'version';
 }
 
 /** What the workspace says of a version that can't be sealed yet: refused, waited for, or taken as it is. */
