@@ -1,32 +1,199 @@
-/** `countersign audit verify`, `countersign audit erase-text` */
+/** `countersign audit …`: the record of what happened, its checkpoints, and whether it is whole. */
 import { invalid } from '@countersign/contract/problem.ts';
 import type { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
+import { say } from './output.ts';
 import { withCaller } from './reach.ts';
-import { addCommonFlags, addNoun, addVerb, type OutputFlags, show } from './verbs.ts';
+import { addCommonFlags, addNoun, addVerb, type OutputFlags, printable, relativeTime, show, table } from './verbs.ts';
 
 export function addAudit(program: Command): void {
   const noun = addNoun(
     program,
     'audit',
-    'look after the record of what happened',
-    'Commands for the chain of events and the texts beside it.',
+    'read, export and verify the record of what happened',
+    'Commands for the chain of events, its checkpoints, and the texts beside it.',
   );
-  const verify = addVerb(noun, 'verify', {
-    summary: 'recompute the chain of events',
-    description: `Recomputes every hash of the record, and ends with exit code ${EXIT.checkFailed} where it isn't whole.`,
-    examples: ['countersign audit verify --data-dir ./registry'],
-  });
-  addCommonFlags(verify).action((flags: OutputFlags) =>
-    withCaller(verify, async ({ ask }) => {
-      const verdict = await ask('verifyEvents');
-      const line = verdict.ok
-        ? `${verdict.events} events, and each follows from the one before.`
-        : `The record is broken at event ${verdict.first_bad}.`;
-      show(flags, { document: verdict, quiet: [String(verdict.events)], lines: [line] });
-      if (!verdict.ok) process.exitCode = EXIT.checkFailed;
+  addList(noun);
+  addExport(noun);
+  addVerify(noun);
+  addCheckpoint(noun);
+  addKeys(noun);
+  addRotateKey(noun);
+  addEraseText(noun);
+}
+
+function addList(noun: Command): void {
+  const list = addVerb(
+    noun,
+    'list',
+    {
+      summary: 'list events of the workspace, the newest first',
+      description: 'Lists what happened in the workspace: number, time, type, on what, by whom.',
+      examples: ['countersign audit list --limit 20', 'countersign audit list --model fraud --oldest'],
+    },
+    'ls',
+  )
+    .option('--model <NAME>', 'only those of a model and its versions')
+    .option('--limit <N>', 'so many', '50')
+    .option('--oldest', 'the oldest first');
+  addCommonFlags(list).action((flags: OutputFlags & { model?: string; limit: string; oldest?: boolean }) =>
+    withCaller(list, async ({ ask }) => {
+      const limit = wholeNumber(flags.limit, 1, 1000, '--limit');
+      const query = { limit, order: flags.oldest === true ? ('oldest' as const) : ('newest' as const) };
+      const page =
+        flags.model === undefined
+          ? await ask('listEvents', { query })
+          : await ask('listModelEvents', { params: { name: flags.model }, query });
+      const rows = page.events.map((event) => [
+        String(event.seq),
+        relativeTime(event.recorded_at),
+        event.type,
+        printable(event.target ?? ''),
+        event.principal.name,
+      ]);
+      show(flags, {
+        document: page,
+        quiet: page.events.map((event) => String(event.seq)),
+        lines: table(['EVENT', 'WHEN', 'TYPE', 'TARGET', 'BY'], rows),
+      });
     }),
   );
+}
+
+function addExport(noun: Command): void {
+  const verb = addVerb(noun, 'export', {
+    summary: 'write the whole record as lines that can be verified anywhere',
+    description:
+      'Writes all events of every workspace with their hashes, the checkpoints and the public keys, a JSON line each, up to a checkpoint that is made ' +
+      'for it. Without --texts neither free text nor personal data is in it.',
+    examples: ['countersign audit export --output record.jsonl', 'countersign audit export --since kept.txt --texts > rest.jsonl'],
+  })
+    .option('-o, --output <FILE>', 'to this file, which must not be there yet; without it to standard output')
+    .option('--since <CHECKPOINT>', 'only what came after it: a checkpoint, a file with one, or how many events it is over')
+    .option('--texts', 'with the texts beside the events');
+  addCommonFlags(verb).action((flags: OutputFlags & { output?: string; since?: string; texts?: boolean }) =>
+    withCaller(verb, async (caller) => {
+      const { writeExport } = await import('./audit-export.ts');
+      const { lines } = await writeExport(caller, { output: flags.output, since: flags.since, texts: flags.texts === true });
+      if (flags.output === undefined) return;
+      show(flags, {
+        document: { file: flags.output, lines },
+        quiet: [flags.output],
+        lines: [`Wrote ${lines} lines to ${flags.output}. Verify them with: countersign audit verify ${flags.output}`],
+      });
+    }),
+  );
+}
+
+function addVerify(noun: Command): void {
+  const verify = addVerb(noun, 'verify', {
+    summary: 'verify an export, or the record itself',
+    description:
+      'With FILE (- for standard input) verifies an export by itself, without server or database: every hash, text, checkpoint and signature. ' +
+      `Without it, has the record verified where it is. Names what is wrong first, and ends with exit code ${EXIT.checkFailed} then.`,
+    examples: ['countersign audit verify record.jsonl --key key.pub --since kept.txt', 'countersign audit verify --data-dir ./registry'],
+  })
+    .argument('[FILE]', 'what audit export wrote')
+    .option('--key <FILE>', 'the key that you trust, come by in another way: as audit keys prints it, or PEM')
+    .option('--since <CHECKPOINT...>', 'checkpoints that you kept, or files with some: the record must go on from each');
+  addCommonFlags(verify).action(async (file: string | undefined, flags: OutputFlags & { key?: string; since?: string[] }) => {
+    if (file === undefined) return verifyInPlace(verify, flags);
+    const { verifyFile, showVerdict } = await import('./audit-verification.ts');
+    const verdict = await verifyFile(file, flags);
+    show(flags, showVerdict(verdict));
+    if (verdict.fault !== undefined) process.exitCode = EXIT.checkFailed;
+    else if (flags.key === undefined && verdict.keyId !== undefined && !flags.json && !flags.quiet)
+      say("Whether that key is the server's, the file can't tell: name the one that you know with --key.");
+  });
+}
+
+function verifyInPlace(verify: Command, flags: OutputFlags & { key?: string; since?: string[] }): Promise<void> {
+  if (flags.key !== undefined || flags.since !== undefined)
+    throw invalid('--key and --since verify an export: name its file, which countersign audit export writes.');
+  return withCaller(verify, async ({ ask }) => {
+    const verdict = await ask('verifyEvents');
+    const { ok, events, checkpoints, first_bad, bad_checkpoint } = verdict;
+    const lines = [
+      ...(ok ? [`${events} events, each follows from the one before, and ${checkpoints} checkpoints are over them.`] : []),
+      ...(first_bad === null ? [] : [`The record is broken at event ${first_bad}.`]),
+      ...(bad_checkpoint === null ? [] : [`The checkpoint over ${bad_checkpoint.size} events ${bad_checkpoint.reason}.`]),
+    ];
+    show(flags, { document: verdict, quiet: [String(events)], lines });
+    if (!ok) process.exitCode = EXIT.checkFailed;
+  });
+}
+
+function addCheckpoint(noun: Command): void {
+  const verb = addVerb(noun, 'checkpoint', {
+    summary: 'make a checkpoint, to be kept elsewhere',
+    description:
+      'Makes a signed checkpoint over all that has happened, and prints it as one line. Keep it where the server can't reach it.',
+    examples: ['countersign audit checkpoint >> kept.txt', 'countersign audit checkpoint --newest', 'countersign audit checkpoint --list'],
+  })
+    .option('--newest', 'make none: the newest that is there')
+    .option('--list', 'make none: list those that are there, the newest first');
+  addCommonFlags(verb).action((flags: OutputFlags & { newest?: boolean; list?: boolean }) =>
+    withCaller(verb, async ({ ask }) => {
+      if (flags.list) {
+        const page = await ask('listCheckpoints', { query: { limit: 1000 } });
+        const rows = page.checkpoints.map((each) => [String(each.size), new Date(each.time).toISOString(), each.key_id, each.line]);
+        show(flags, {
+          document: page,
+          quiet: page.checkpoints.map((each) => each.line),
+          lines: table(['EVENTS', 'TIME', 'KEY', 'CHECKPOINT'], rows),
+        });
+        return;
+      }
+      const answer = await ask(flags.newest ? 'getNewestCheckpoint' : 'makeCheckpoint');
+      const lines = answer.checkpoint === null ? [] : [answer.checkpoint.line];
+      if (lines.length === 0) say('Nothing has happened yet, so there is no checkpoint.');
+      show(flags, { document: answer, quiet: lines, lines });
+    }),
+  );
+}
+
+function addKeys(noun: Command): void {
+  const verb = addVerb(noun, 'keys', {
+    summary: 'print the public keys that sign checkpoints',
+    description: 'Prints the keys, oldest first; each but the first is signed by the one before. The last one signs now.',
+    examples: ['countersign audit keys', 'countersign audit keys --quiet | tail -n 1 > key.pub'],
+  });
+  addCommonFlags(verb).action((flags: OutputFlags) =>
+    withCaller(verb, async ({ ask }) => {
+      const answer = await ask('listCheckpointKeys');
+      const keys = answer.keys.map((key) => key.verifier_key);
+      const rows = answer.keys.map((key) => [
+        String(key.number),
+        new Date(key.created_at).toISOString(),
+        key.signed_by === key.number ? 'itself' : `key ${key.signed_by}`,
+        key.verifier_key,
+      ]);
+      show(flags, { document: answer, quiet: keys, lines: table(['KEY', 'SINCE', 'SIGNED BY', 'PUBLIC KEY'], rows) });
+    }),
+  );
+}
+
+function addRotateKey(noun: Command): void {
+  const verb = addVerb(noun, 'rotate-key', {
+    summary: 'have a new key sign checkpoints',
+    description:
+      'Makes a new key, which the old one signs, and which signs from now on. Where you keep the key yourself, put the new one before the old one ' +
+      'instead. With --lost the old key can't sign: whoever verifies must then be told to trust the new one, with --key.',
+    examples: ['countersign audit rotate-key', 'countersign audit rotate-key --lost --checkpoint-key-file new.pem'],
+  }).option('--lost', 'the old key is not there any more');
+  addCommonFlags(verb).action((flags: OutputFlags & { lost?: boolean }) =>
+    withCaller(verb, async ({ ask }) => {
+      const key = await ask('rotateCheckpointKey', { body: { lost: flags.lost === true } });
+      show(flags, {
+        document: key,
+        quiet: [key.verifier_key],
+        lines: [`Key ${key.number} signs from now on: ${key.verifier_key}`],
+      });
+    }),
+  );
+}
+
+function addEraseText(noun: Command): void {
   const erase = addVerb(noun, 'erase-text', {
     summary: 'erase one text beside an event for ever',
     description: 'Erases a text, such as a description, from beside an event. The event stays, and the record still verifies.',
@@ -36,13 +203,13 @@ export function addAudit(program: Command): void {
     .argument('<FIELD>', 'member of its texts')
     .option('--confirm <SEQ>', 'the number again, instead of being asked for it');
   addCommonFlags(erase).action(async (text: string, field: string, flags: OutputFlags & { confirm?: string }) => {
-    if (!/^[1-9]\d{0,14}$/.test(text)) throw invalid(`The number of an event is 1 or more, got '${text}'.`);
+    const seq = wholeNumber(text, 1, Number.MAX_SAFE_INTEGER, 'The number of an event');
     const { confirmName } = await import('./confirmation.ts');
     await confirmName(text, flags.confirm, `This erases '${field}' beside event ${text} for ever.`);
     await withCaller(erase, async ({ ask }) => {
-      await ask('eraseEventText', { params: { seq: Number(text), field } });
+      await ask('eraseEventText', { params: { seq, field } });
       show(flags, {
-        document: { erased: { seq: Number(text), field } },
+        document: { erased: { seq, field } },
         quiet: [text],
         lines: [`Erased '${field}' beside event ${text}.`],
       });
@@ -50,29 +217,9 @@ export function addAudit(program: Command): void {
   });
 }
 
-/** `countersign whoami` */
-export function addWhoami(program: Command): void {
-  const verb = addVerb(program, 'whoami', {
-    summary: 'show who you are to a server, and what you may do',
-    description: 'Asks a server whose credentials these are, and what they allow in the workspace.',
-    examples: ['countersign whoami --server https://registry.example'],
-  });
-  addCommonFlags(verb).action((flags: OutputFlags) =>
-    withCaller(verb, async ({ ask }) => {
-      const me = await ask('getMe');
-      const { access } = me;
-      const role = access.is_admin ? 'administrator of the server' : access.is_manager ? 'administrator of the workspace' : undefined;
-      const levels = `models ${access.level_on_models ?? 'as granted'}, experiments ${access.level_on_experiments ?? 'as granted'}`;
-      show(flags, {
-        document: me,
-        quiet: [me.principal.name],
-        lines: [
-          `${me.principal.name} (${me.principal.kind})`,
-          `workspace '${me.workspace}': ${role ?? levels}`,
-          ...(me.groups.length > 0 ? [`groups: ${me.groups.join(', ')}`] : []),
-          ...(me.token === null ? [] : [`token limited to: ${me.token.scopes.join(' ')}`]),
-        ],
-      });
-    }),
+function wholeNumber(text: string, least: number, most: number, name: string): number {
+  if (/^\d{1,16}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text);
+  throw invalid(
+    `${name} must be a whole number ${most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `of at least ${least}`}, got '${text}'.`,
   );
 }

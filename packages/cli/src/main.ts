@@ -4,7 +4,7 @@ import { MLFLOW_VERSION } from '@countersign/server/mlflow/server-routes.ts';
 import { nearest } from '@countersign/server/platform/config/nearest.ts';
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
-import { addAudit, addWhoami } from './audit.ts';
+import { addAudit } from './audit.ts';
 import { addCiTrust } from './ci-trust.ts';
 import { addDb } from './db.ts';
 import { EXIT } from './exit-codes.ts';
@@ -20,6 +20,7 @@ import { addServer, helpForBareH } from './server.ts';
 import { addServiceAccount } from './service-account.ts';
 import { addToken } from './token.ts';
 import { addUser } from './user.ts';
+import { addWhoami } from './whoami.ts';
 import { addWorkspace } from './workspace.ts';
 
 /** In the order of the help. */

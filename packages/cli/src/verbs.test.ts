@@ -1,12 +1,13 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { addAudit, addWhoami } from './audit.ts';
+import { addAudit } from './audit.ts';
 import { addGrant } from './grant.ts';
 import { addGroup } from './group.ts';
 import { addServiceAccount } from './service-account.ts';
 import { addToken } from './token.ts';
 import { addUser } from './user.ts';
 import { relativeTime, table } from './verbs.ts';
+import { addWhoami } from './whoami.ts';
 
 function leaves(command: Command): Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);

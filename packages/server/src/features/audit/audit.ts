@@ -90,10 +90,7 @@ export function verify(ctx: Ctx): Promise<checkpoints.RecordVerdict> {
 }
 
 /** A page of the whole chain, of every workspace, with what is needed to verify it elsewhere. */
-export function listChained(
-  ctx: Ctx,
-  query: { readonly afterSeq: number; readonly limit: number; readonly withTexts: boolean },
-): Promise<readonly events.ChainedEvent[]> {
+export function listChained(ctx: Ctx, query: events.ChainedQuery): Promise<readonly events.ChainedEvent[]> {
   return events.listChained(reading(ctx), query);
 }
 

@@ -244,11 +244,33 @@ export interface ChainedEvent {
   readonly texts?: Readonly<Record<string, { readonly salt: string; readonly text: string }>>;
 }
 
-/** A page of the whole chain, of every workspace, with what is needed to verify it. */
-export async function listChained(
-  db: Queries,
-  query: { afterSeq: number; limit: number; withTexts: boolean },
-): Promise<readonly ChainedEvent[]> {
+export interface ChainedQuery {
+  readonly afterSeq: number;
+  readonly limit: number;
+  readonly withTexts: boolean;
+}
+
+const CHAINED_STEP = 100;
+/** A page is ended behind so many characters, since texts may be long. */
+const CHAINED_CHARACTERS = 4 << 20;
+
+/** A page of the whole chain, of every workspace, with what is needed to verify it. Only an empty one is behind the last. */
+export async function listChained(db: Queries, { limit, ...query }: ChainedQuery): Promise<readonly ChainedEvent[]> {
+  const page: ChainedEvent[] = [];
+  for (let size = 0; page.length < limit && size < CHAINED_CHARACTERS; ) {
+    const afterSeq = page.at(-1)?.seq ?? query.afterSeq;
+    const step = await readChained(db, { ...query, afterSeq, limit: Math.min(CHAINED_STEP, limit - page.length) });
+    if (step.length === 0) break;
+    page.push(...step);
+    for (const { body, texts = {} } of step) {
+      size += body.length;
+      for (const { text } of Object.values(texts)) size += text.length;
+    }
+  }
+  return page;
+}
+
+async function readChained(db: Queries, query: ChainedQuery): Promise<ChainedEvent[]> {
   const rows = await store.range(db, query.afterSeq, query.limit);
   const texts = new Map<number, Record<string, { salt: string; text: string }>>();
   const seqs = query.withTexts ? rows.map((row) => row.seq) : [];
