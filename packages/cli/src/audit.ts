@@ -127,7 +127,7 @@ function addCheckpoint(noun: Command): void {
   const verb = addVerb(noun, 'checkpoint', {
     summary: 'make a checkpoint, to be kept elsewhere',
     description:
-      'Makes a signed checkpoint over all that has happened, and prints it as one line. Keep it where the server can't reach it.',
+      'Makes a signed checkpoint over all that has happened, and prints it as one line. Keep it where the server cannot reach it.',
     examples: ['countersign audit checkpoint >> kept.txt', 'countersign audit checkpoint --newest', 'countersign audit checkpoint --list'],
   })
     .option('--newest', 'make none: the newest that is there')
@@ -178,7 +178,7 @@ function addRotateKey(noun: Command): void {
     summary: 'have a new key sign checkpoints',
     description:
       'Makes a new key, which the old one signs, and which signs from now on. Where you keep the key yourself, put the new one before the old one ' +
-      'instead. With --lost the old key can't sign: whoever verifies must then be told to trust the new one, with --key.',
+      'instead. With --lost the old key cannot sign: whoever verifies must then be told to trust the new one, with --key.',
     examples: ['countersign audit rotate-key', 'countersign audit rotate-key --lost --checkpoint-key-file new.pem'],
   }).option('--lost', 'the old key is not there any more');
   addCommonFlags(verb).action((flags: OutputFlags & { lost?: boolean }) =>
