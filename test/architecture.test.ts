@@ -16,6 +16,7 @@ const ROOMS = [
   'groups',
   'workspaces',
   'access',
+  'policies',
   'sign-in',
   'administration',
   'ci-trusts',
