@@ -99,6 +99,17 @@ async function seen(count: number): Promise<Received[]> {
 const names = (): unknown[] => received.map((each) => each.json.data.name);
 
 describe('calls to a receiver', () => {
+  it('carry the newest checkpoint of the record, as it is when they are made', async () => {
+    let newest: string | undefined;
+    await hook();
+    await start({ newestCheckpoint: () => newest });
+    await model('a');
+    expect((await seen(1))[0]?.headers['countersign-checkpoint']).toBeUndefined();
+    newest = 'csc1.the-newest';
+    await model('b');
+    expect((await seen(2))[1]?.headers['countersign-checkpoint']).toBe('csc1.the-newest');
+  });
+
   it('a new model is told, signed, with its texts', async () => {
     await hook({ secret: 'geheim' });
     await start();
