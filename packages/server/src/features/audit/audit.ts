@@ -170,9 +170,9 @@ export async function listAccess(
 ): Promise<Moment<readonly AccessAt[]>> {
   return at(ctx, question, asOf, async (subject, untilSeq) => {
     const then = await foldAccess(accessEvents(ctx, untilSeq));
-    const name = await nameThen(ctx, subject, untilSeq);
-    const isDefaultWorkspace = ctx.workspace.id === DEFAULT_WORKSPACE_ID;
-    const had = whoHad(then, { workspaceId: ctx.workspace.id, isDefaultWorkspace, id: subject.id, name }, RANK[least]);
+    const { name, workspaceId } = await placeThen(ctx, subject, untilSeq);
+    const isDefaultWorkspace = workspaceId === DEFAULT_WORKSPACE_ID;
+    const had = whoHad(then, { workspaceId, isDefaultWorkspace, id: subject.id, name }, RANK[least]);
     return had.map(({ accountId, rank }) => ({ accountId, level: levelOf(rank) ?? least }));
   });
 }
@@ -184,17 +184,19 @@ async function* accessEvents(ctx: Ctx, untilSeq: number): AsyncGenerator<AccessE
   }
 }
 
-/** Prefixes went by the name that the model had. */
-async function nameThen(ctx: Ctx, subject: Subject, untilSeq: number): Promise<string> {
+/** Prefixes went by the name that the model had, and grants by the workspace that it was in. */
+async function placeThen(ctx: Ctx, subject: Subject, untilSeq: number): Promise<{ name: string; workspaceId: number }> {
   let name = subject.name ?? '';
-  const query = { workspaceId: ctx.workspace.id, modelId: subject.id, target: undefined, untilSeq };
+  let workspaceId = ctx.workspace.id;
+  const query = { workspaceId, modelId: subject.id, target: undefined, untilSeq };
   for await (const event of events.listOfModel(reading(ctx), query)) {
     if (!event.type.startsWith('registered-model.')) continue;
-    const { data } = readBody(event.body);
+    const { data, workspace_id } = readBody(event.body);
+    workspaceId = workspace_id;
     if (event.type === 'registered-model.renamed') name = String(data.to);
     else if (typeof data.name === 'string') name = data.name;
   }
-  return name;
+  return { name, workspaceId };
 }
 
 async function at<Answer>(

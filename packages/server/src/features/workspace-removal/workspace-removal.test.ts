@@ -84,6 +84,13 @@ describe('deleting a workspace', () => {
     const target = { subjectKind: 'principal' as const, subjectId: admin.id, prefix: '' };
     await access.setGrant(vision, { ...target, workspaceId: vision.workspace.id, kind: 'registered-model', objectId: id }, 'EDIT');
     await access.setGrant(vision, { ...target, workspaceId: vision.workspace.id, kind: 'workspace', objectId: -1 }, 'MANAGE');
+    const ada = await accounts.createUser(ctx, { name: 'ada' });
+    await access.setGrant(
+      vision,
+      { ...target, subjectId: ada.id, workspaceId: vision.workspace.id, kind: 'workspace', objectId: -1 },
+      'MANAGE_PRODUCTION',
+    );
+    const before = ctx.clock.now();
     const used = await workspaces.getUsage(vision);
     await removeWorkspace(ctx, 'vision', 'SET_DEFAULT');
     expect(await versions.get(ctx, 'cat', 1)).toMatchObject({ stage: 'Production', sealState: 'sealed' });
@@ -99,6 +106,10 @@ describe('deleting a workspace', () => {
     const events = await audit.listEvents(ctx, { modelId: id, newestFirst: false, limit: 100 });
     expect(events.map(({ type }) => type)).toContain('registered-model.created');
     expect(events.map(({ type }) => type)).toContain('registered-model.moved');
+    const couldMove = async (asOf?: number) =>
+      (await audit.listAccess(ctx, { id }, 'MANAGE_PRODUCTION', asOf)).answer.map(({ accountId }) => accountId);
+    expect(await couldMove(before)).toEqual([admin.id, ada.id]);
+    expect(await couldMove()).toEqual([admin.id]);
   });
 
   it('hands nothing over where a name is taken, or a quota or a rule for names is in the way', async () => {
