@@ -1,3 +1,4 @@
+import { type Scope, SEES_ALL } from '@countersign/contract/access.ts';
 import type { Comparison, Ordering } from '@countersign/contract/search.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,7 +10,7 @@ import type { FoundRow, SearchPlan } from '../../platform/db/search-plan.ts';
 import { findQuickly } from '../../platform/db/search-runner.ts';
 import { SearchScan } from '../../platform/db/search-scan.ts';
 import { likePattern } from '../../platform/db/search-sql.ts';
-import { planExperiments } from './experiment-search-store.ts';
+import { planExperiments, visibleExperiments } from './experiment-search-store.ts';
 
 const EXPERIMENTS = 40;
 const SEARCHES = 120;
@@ -77,6 +78,11 @@ function matches(each: FakeExperiment, { entity, key, operator, value: literal }
   if (operator === 'LIKE') return likePattern(wanted).test(String(value));
   if (operator === 'ILIKE') return likePattern(fold(wanted)).test(fold(String(value)));
   return (String(value) === wanted) === (operator === '=');
+}
+
+function shows({ everything, shown, hidden }: Scope, { id, name }: FakeExperiment): boolean {
+  const isIn = (set: Scope['shown']): boolean => set.ids.includes(id) || set.prefixes.some((prefix) => name.startsWith(prefix));
+  return (everything || isIn(shown)) && !isIn(hidden);
 }
 
 function compareNumbers(value: number, operator: string, wanted: number): boolean {
@@ -159,6 +165,14 @@ const search = fc.record({
     }),
     { maxLength: 2 },
   ),
+  scope: fc.oneof(
+    fc.constant(SEES_ALL),
+    fc.record({
+      everything: fc.boolean(),
+      shown: fc.record({ ids: fc.subarray([1, 2, 7, 11, 20, 30, 999]), prefixes: fc.subarray(['a', 'Str', '😀']) }),
+      hidden: fc.record({ ids: fc.subarray([2, 7]), prefixes: fc.subarray(['a ', 'b_']) }),
+    }),
+  ),
   lifecycles: fc.constantFrom<('active' | 'deleted')[][]>(['active'], ['deleted'], ['active', 'deleted']),
   pageSize: fc.integer({ min: 1, max: 15 }),
   chunk: fc.integer({ min: 1, max: 9 }),
@@ -184,10 +198,12 @@ describe.each(searchDatabases())('experiment search on $dialect', ({ dialect, op
   test('its pages are complete, in order and do not overlap, whatever the filter, the order and the chunks', async () => {
     await fc.assert(
       fc.asyncProperty(search, async (asked) => {
-        const plan = planExperiments(dialect, { workspaceId: 0, lifecycles: asked.lifecycles }, asked.filter, asked.order);
+        const visible = visibleExperiments(dialect, asked.scope, 0);
+        const plan = planExperiments(dialect, { workspaceId: 0, lifecycles: asked.lifecycles, visible }, asked.filter, asked.order);
         const found = experiments.filter(
           (each) =>
             each.workspaceId === 0 &&
+            shows(asked.scope, each) &&
             asked.lifecycles.some((lifecycle) => lifecycle === each.lifecycle) &&
             asked.filter.every((clause) => matches(each, clause)),
         );
@@ -215,7 +231,7 @@ describe.each(searchDatabases())('experiment search on $dialect', ({ dialect, op
     await fc.assert(
       fc.asyncProperty(search, async (asked) => {
         const { queries, scans } = withScans(db);
-        const scope = { workspaceId: 0, lifecycles: asked.lifecycles };
+        const scope = { workspaceId: 0, lifecycles: asked.lifecycles, visible: visibleExperiments(dialect, asked.scope, 0) };
         const plan = { ...planExperiments(dialect, scope, asked.filter, asked.order), limit: asked.pageSize, offset: 0, after: undefined };
         await findQuickly(queries, plan);
         for (const driver of plan.drivers) await new SearchScan(queries, plan).drive(driver);

@@ -1,13 +1,12 @@
 /** Searching registered models. Prompts are left out unless the filter asks for them. */
 import type { Comparison, Filter, Ordering } from '@countersign/contract/search.ts';
-import sql, { join, type Sql } from 'sql-template-tag';
+import sql, { type Sql } from 'sql-template-tag';
 import type { Dialect, Queries, SqlValue } from '../../platform/db/database.ts';
-import { direction } from '../../platform/db/search-order.ts';
-import type { FoundPage, OpenPlan } from '../../platform/db/search-page.ts';
-import { allOf, type Driver, type FoundRow, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
+import { type FewRows, type FoundPage, findFew, type OpenPlan } from '../../platform/db/search-page.ts';
+import type { Driver, Leg, SortKey } from '../../platform/db/search-plan.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
 import type { SearchScope } from '../../platform/db/search-scope.ts';
-import { afterPrefix, boundLimit, driveKeyedText, type KeyedTable, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
+import { afterPrefix, driveKeyedText, type KeyedTable, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
 import { pageOf, readToken, startOf } from '../../platform/db/search-token.ts';
 import { trigramSearch } from '../../platform/db/search-trigram.ts';
 
@@ -47,32 +46,21 @@ export async function searchPage(db: Queries, searches: Searches, query: ModelQu
   const question = readQuestion(db.dialect, query);
   const order = JSON.stringify([workspaceId, orderBy]);
   const start = readToken(query.token, order, question.keys);
-  // Where access may change from page to page, a page goes on from a cursor, not from how many were seen.
   const rows =
     query.scope === undefined && (await hasFew(db, question))
-      ? await searchFew(db, question, { limit: size + 1, offset: start.offset })
+      ? await findFew(db, fewOf(question), start, size + 1)
       : await searches.find({ ...planModels(db.dialect, question, query.scope), ...startOf(start), limit: size + 1 });
   return pageOf(rows, { size, start, order });
+}
+
+function fewOf({ named, also, filter, keys }: Question): FewRows {
+  return { pk: sql`r.id`, from: sql`registered_models r`, where: [named, also, ...filter], keys };
 }
 
 async function hasFew(db: Queries, { named }: Question): Promise<boolean> {
   return (
     (await all(db, sql`SELECT r.id FROM registered_models r WHERE ${named} ORDER BY r.name LIMIT 1 OFFSET ${FEW_MODELS}`)).length === 0
   );
-}
-
-/** By their place alone: a page of few needs no cursor. */
-async function searchFew(
-  db: Queries,
-  { named, also, filter, keys }: Question,
-  { limit, offset }: { limit: number; offset: number },
-): Promise<FoundRow[]> {
-  const order = join(keys.map(({ value, descending }) => sql`${value} ${direction(descending)}`));
-  const rows = await all<{ id: number }>(
-    db,
-    sql`SELECT r.id FROM registered_models r WHERE ${allOf([named, also, ...filter])} ORDER BY ${order} LIMIT ${boundLimit(limit)} OFFSET ${offset}`,
-  );
-  return rows.map((row) => ({ pk: row.id, keys: [] }));
 }
 
 function all<Row>(db: Queries, query: Sql): Promise<Row[]> {

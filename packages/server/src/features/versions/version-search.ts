@@ -1,13 +1,12 @@
 /** Searching model versions. Prompt versions are left out unless the filter asks for them. */
 import type { Comparison, Filter, Ordering } from '@countersign/contract/search.ts';
-import sql, { join, type Sql } from 'sql-template-tag';
+import sql, { type Sql } from 'sql-template-tag';
 import type { Dialect, Queries, SqlValue } from '../../platform/db/database.ts';
-import { direction } from '../../platform/db/search-order.ts';
-import type { FoundPage, OpenPlan } from '../../platform/db/search-page.ts';
-import { allOf, type Driver, type FoundRow, type Leg, type SortKey } from '../../platform/db/search-plan.ts';
+import { type FewRows, type FoundPage, findFew, type OpenPlan } from '../../platform/db/search-page.ts';
+import type { Driver, Leg, SortKey } from '../../platform/db/search-plan.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
 import type { SearchScope } from '../../platform/db/search-scope.ts';
-import { boundLimit, driveKeyedText, type KeyedTable, matchInteger, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
+import { driveKeyedText, type KeyedTable, matchInteger, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
 import { pageOf, readToken, startOf } from '../../platform/db/search-token.ts';
 import { driveNames, splitPromptClauses } from '../models/models.ts';
 
@@ -35,9 +34,15 @@ export async function searchPage(db: Queries, searches: Searches, query: Version
   const start = readToken(query.token, order, question.keys);
   const rows =
     query.scope === undefined && (isPage(question, query, start.offset) || (await hasFew(db, question)))
-      ? await searchFew(db, question, { limit: size + 1, offset: start.offset })
+      ? await findFew(db, fewOf(question), start, size + 1)
       : await searches.find({ ...planVersions(db.dialect, question, query.scope), ...startOf(start), limit: size + 1 });
   return pageOf(rows, { size, start, order });
+}
+
+function fewOf({ active, also, filter, keys }: Question): FewRows {
+  const joins = keys.flatMap((key) => (key.join === undefined ? [] : [sql` ${key.join}`]));
+  const from = joins.reduce((left, right) => sql`${left}${right}`, sql`model_versions r`);
+  return { pk: sql`r.id`, from, where: [active, also, ...filter], keys };
 }
 
 /** Among the newest of one model, which an index has in order. */
@@ -48,22 +53,6 @@ function isPage({ isOneModel, clauses }: Question, { orderBy }: VersionQuery, of
 async function hasFew(db: Queries, { active }: Question): Promise<boolean> {
   const one = sql`SELECT r.id FROM model_versions r WHERE ${active} ORDER BY r.updated_at DESC LIMIT 1 OFFSET ${FEW_VERSIONS}`;
   return (await all(db, one)).length === 0;
-}
-
-/** By their place alone: a page of few needs no cursor. */
-async function searchFew(
-  db: Queries,
-  { active, also, filter, keys }: Question,
-  { limit, offset }: { limit: number; offset: number },
-): Promise<FoundRow[]> {
-  const joins = keys.flatMap((key) => (key.join === undefined ? [] : [sql` ${key.join}`]));
-  const from = joins.reduce((left, right) => sql`${left}${right}`, sql`model_versions r`);
-  const order = join(keys.map(({ value, descending }) => sql`${value} ${direction(descending)}`));
-  const rows = await all<{ id: number }>(
-    db,
-    sql`SELECT r.id FROM ${from} WHERE ${allOf([active, also, ...filter])} ORDER BY ${order} LIMIT ${boundLimit(limit)} OFFSET ${offset}`,
-  );
-  return rows.map((row) => ({ pk: row.id, keys: [] }));
 }
 
 function all<Row>(db: Queries, query: Sql): Promise<Row[]> {

@@ -1,9 +1,13 @@
 /** What all searches share: the bounds of a page, and the way from a token to a plan and back. */
 import type { Int64 } from '@countersign/contract/mlflow/message.ts';
 import { invalid } from '@countersign/contract/problem.ts';
-import type { SearchPlan } from './search-plan.ts';
+import sql, { join, raw, type Sql } from 'sql-template-tag';
+import type { Queries, SqlValue } from './database.ts';
+import { afterRow, orderBy, type ReadKey } from './search-order.ts';
+import { allOf, type FoundRow, type KeyValue, type SearchPlan, type SortKey } from './search-plan.ts';
 import type { Searches } from './search-runner.ts';
-import { pageOf, readToken, startOf } from './search-token.ts';
+import { boundLimit } from './search-sql.ts';
+import { type PageStart, pageOf, readToken, startOf } from './search-token.ts';
 
 /** A plan that doesn't know its page yet. */
 export type OpenPlan = Omit<SearchPlan, 'limit' | 'offset' | 'after'>;
@@ -29,6 +33,24 @@ export async function findPage(searches: Searches, plan: OpenPlan, page: PageReq
   const start = readToken(page.token, page.order, plan.keys);
   const rows = await searches.find({ ...plan, ...startOf(start), limit: page.size + 1 });
   return pageOf(rows, { size: page.size, start, order: page.order, also: page.also ?? {} });
+}
+
+/** Rows so few that sorting all of them by one statement costs less than a plan. Their keys have a value in every row. */
+export interface FewRows {
+  readonly pk: Sql;
+  readonly from: Sql;
+  readonly where: readonly Sql[];
+  readonly keys: readonly SortKey[];
+}
+
+export async function findFew(db: Queries, { pk, from, where, keys }: FewRows, start: PageStart, limit: number): Promise<FoundRow[]> {
+  const read: ReadKey[] = keys.map((key) => ({ key, rank: 0, value: key.value }));
+  const columns = join([sql`${pk} AS pk`, ...keys.map(({ value }, i) => sql`${value} AS ${raw(`v${i}`)}`)]);
+  const conditions = start.after === undefined ? where : [...where, afterRow(read, start.after)];
+  const { offset } = startOf(start);
+  const query = sql`SELECT ${columns} FROM ${from} WHERE ${allOf(conditions)} ORDER BY ${orderBy(read)} LIMIT ${boundLimit(limit)} OFFSET ${offset}`;
+  const rows = await db.all<{ pk: number; [key: string]: KeyValue['value'] }>(query.sql, ...(query.values as SqlValue[])); // composed from SqlValues only
+  return rows.map((row) => ({ pk: row.pk, keys: keys.map((_key, i) => ({ rank: 0, value: row[`v${i}`] ?? null })) }));
 }
 
 /** Throws INVALID_PARAMETER_VALUE outside of 1 to `most`. */
