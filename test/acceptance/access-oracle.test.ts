@@ -8,6 +8,7 @@ import type { Database } from '@countersign/server/platform/db/database.ts';
 import { PostgresDatabase } from '@countersign/server/platform/db/postgres.ts';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { counts } from '../counts.ts';
 import { addUser, ask, openApp, type Person, type RunningApp } from '../support/app.ts';
 import { onBothDatabases } from '../support/databases.ts';
 import { makeObjects, type Objects } from './permission-requests.ts';
@@ -265,7 +266,6 @@ onBothDatabases('access by random grants', (databaseUrl) => {
   }
 
   test('each caller is shown and given what the grants say, and pages are full', async () => {
-    const isPostgres = db !== undefined;
     await fc.assert(
       fc.asyncProperty(world, async (of) => {
         const people = await build(of);
@@ -275,7 +275,7 @@ onBothDatabases('access by random grants', (databaseUrl) => {
           for (const i of objects.keys()) await checkObject(caller, as, of, i);
         }
       }),
-      { numRuns: isPostgres ? 5 : 15, endOnFailure: true },
+      { numRuns: db === undefined ? counts.accessWorlds : counts.accessWorldsOnPostgres, endOnFailure: true },
     );
   }, 120_000);
 });

@@ -16,6 +16,8 @@ export interface Expectation {
   readonly asks: 'any' | 'read' | 'write' | 'admin';
   /** A token of one run may, where it is about that run. */
   readonly isOfRun?: boolean;
+  /** The word of a CI job's token that allows it too. */
+  readonly word?: 'versions:create';
 }
 
 interface Group extends Expectation {
@@ -153,13 +155,20 @@ const GROUPS: readonly Group[] = [
     asks: 'write',
     routes: [
       ...['PATCH mlflow/registered-models/update', 'POST mlflow/registered-models/update', 'POST mlflow/registered-models/set-tag'],
-      ...['DELETE mlflow/registered-models/delete-tag', 'POST mlflow/registered-models/alias', 'POST mlflow/model-versions/create'],
+      ...['DELETE mlflow/registered-models/delete-tag', 'POST mlflow/registered-models/alias'],
       ...['PATCH mlflow/model-versions/update', 'POST mlflow/model-versions/update', 'POST mlflow/model-versions/set-tag'],
       ...['PATCH /api/v1/models/:name', 'PUT /api/v1/models/:name/tags/:key', 'DELETE /api/v1/models/:name/tags/:key'],
-      ...['POST /api/v1/models/:name/versions', 'PATCH /api/v1/models/:name/versions/:version'],
+      'PATCH /api/v1/models/:name/versions/:version',
       ...['POST /api/v1/models/:name/versions/:version/seal', 'PUT /api/v1/models/:name/versions/:version/tags/:key'],
       'PUT /api/v1/models/:name/aliases/:alias',
     ],
+  },
+  {
+    who: 'model',
+    level: 'EDIT',
+    asks: 'write',
+    word: 'versions:create',
+    routes: ['POST mlflow/model-versions/create', 'POST /api/v1/models/:name/versions'],
   },
   {
     who: 'model',
