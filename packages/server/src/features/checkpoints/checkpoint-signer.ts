@@ -79,7 +79,17 @@ function throwNotKept(facts: KeyFacts, newest: CheckpointKey): never {
 }
 
 function kept({ secrets }: SignerMeans, { sealed }: KeyRow): KeyObject | undefined {
-  return sealed && privateKeyOf(Buffer.from(secrets.open(sealed, KEY_OWNER), 'base64'));
+  if (sealed === undefined) return undefined;
+  try {
+    return privateKeyOf(Buffer.from(secrets.open(sealed, KEY_OWNER), 'base64'));
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    throw new Problem(
+      error.code,
+      `The key that signs checkpoints can't be read. ${error.message} Where it is lost: countersign audit rotate-key --lost.`,
+      { cause: error },
+    );
+  }
 }
 
 /** `privateKey` undefined: a new one, kept in the database. `signer` undefined: it signs for itself. */

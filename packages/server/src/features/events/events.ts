@@ -127,6 +127,8 @@ export interface EventQuery {
   readonly modelId?: number;
   readonly afterSeq?: number;
   readonly newestFirst?: boolean;
+  /** First words of types that are left out: `token` for `token.created`. */
+  readonly without?: readonly string[];
   readonly limit: number;
 }
 
@@ -222,7 +224,7 @@ export async function findEnd(db: Queries): Promise<ChainEnd> {
   return { serverId, seq };
 }
 
-const HASHES_PAGE = 5000;
+const HASHES_PAGE = 1000;
 
 /** The hashes of a stretch of the chain, of every workspace, in its order. */
 export async function* listHashes(db: Queries, afterSeq: number, untilSeq: number): AsyncGenerator<Uint8Array> {
