@@ -111,6 +111,8 @@ describe('whoever may see or manage some objects', () => {
       { source: `models:/${secret.loggedModelId}`, model_id: secret.loggedModelId },
       { source: `models:/${secret.model}/1` },
       { source: `models:/${secret.model}@champion` },
+      { source: `models:/${secret.model}/77` },
+      { source: 'models:/nothing/1' },
       { source: `mlflow-artifacts:/${secret.runPath}/model`, run_id: secret.runId },
       { source: `mlflow-artifacts:/${secret.loggedModelPath}`, model_id: secret.loggedModelId },
     ];

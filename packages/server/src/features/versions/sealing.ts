@@ -2,8 +2,8 @@
 import { RANK } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
-import { reading, type TxCtx } from '../../platform/context.ts';
-import { demand } from '../access/access.ts';
+import { type Ctx, reading, type TxCtx } from '../../platform/context.ts';
+import { demandByName } from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import * as experiments from '../experiments/experiments.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
@@ -70,7 +70,7 @@ export async function resolveSource(ctx: TxCtx, claim: Claim): Promise<Resolved>
 }
 
 /** Whoever registers a version makes its bytes readable to others: he must be allowed to read what it claims to come from. */
-export async function demandReadable(ctx: TxCtx, claim: Claim): Promise<void> {
+export async function demandReadable(ctx: Ctx, claim: Claim): Promise<void> {
   if (ctx.access.floorOf('experiment') >= RANK.READ) return;
   const source = parseSource(claim.source);
   const runIds = [claim.runId, source.kind === 'run' ? source.runId : ''];
@@ -87,13 +87,14 @@ export async function demandReadable(ctx: TxCtx, claim: Claim): Promise<void> {
 
 async function resolveCopy(ctx: TxCtx, claim: Claim, source: Extract<Source, { kind: 'version' }>): Promise<Resolved> {
   const { tx, workspace } = ctx;
+  // Before it is looked up, or the answer would tell whether it is there.
+  demandByName(ctx, 'registered-model', source.name, 'READ');
   const origin =
     source.version !== undefined
       ? await store.find(tx, workspace.id, source.name, source.version)
       : await store.findByAlias(tx, workspace.id, source.name, source.alias ?? '');
   if (!origin)
     throw notFound(`Unable to fetch model from model URI source artifact location '${clip(claim.source)}'. No such model version.`);
-  demand(ctx, 'registered-model', { id: origin.modelId, name: origin.name }, 'READ');
   if (origin.isPrompt)
     throw invalid(`Invalid model version source: '${clip(claim.source)}'. A prompt can't be the source of a model version.`);
   if (claim.runId !== '' && claim.runId !== origin.runId) throw otherThanSource('run_id', claim.source);
