@@ -55,4 +55,6 @@ export interface TokenScope {
   readonly runs: ReadonlySet<string>;
   /** Checks that it may report. */
   readonly checks: ReadonlySet<string>;
+  /** When it ends, epoch ms: what it makes ends by then. Undefined where it goes on, or a person sits at the browser. */
+  readonly endsAt?: number | undefined;
 }

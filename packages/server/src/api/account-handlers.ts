@@ -59,11 +59,23 @@ let attempts: FailureLimiter | undefined;
 
 /** Whoever holds a signed-in browser or a token doesn't get the password by trying. */
 async function checkCurrentPassword(ctx: Ctx, account: accounts.Account, given: string | undefined, address: string): Promise<void> {
-  if (!account.hasPassword) return;
+  if (!account.hasPassword) {
+    if (ctx.tokenScope?.endsAt === undefined) return;
+    throw new Problem(
+      'PERMISSION_DENIED',
+      'Permission denied: a token that ends may not set the first password, which goes on. Sign in by the browser, or ask an administrator for one.',
+    );
+  }
   attempts ??= new FailureLimiter(() => ctx.clock.now());
-  if (given !== undefined && !attempts.isLimited(account.name, address)) {
-    if ((await accounts.findByPassword(ctx.db, account.name, given)) !== undefined) return;
-    attempts.note(account.name, address);
+  const attempt = given === undefined ? undefined : attempts.begin(account.name, address);
+  if (given !== undefined && attempt !== undefined) {
+    let isRight = false;
+    try {
+      isRight = (await accounts.findByPassword(ctx.db, account.name, given)) !== undefined;
+    } finally {
+      attempt.end(isRight);
+    }
+    if (isRight) return;
   }
   throw new Problem('UNAUTHENTICATED', "'current_password' must be the password you have now. An administrator can give you a new one.");
 }

@@ -114,7 +114,8 @@ export class Directory {
       const at = this.#epoch;
       const token = await tokens.findBySecret(this.#db, secret);
       if (token === undefined || token.revokedAt !== null) return undefined;
-      known = { token, scope: tokens.readScopes(token.scopes), notedAt: token.lastUsedAt ?? 0 };
+      const endsAt = token.kind === 'session' ? undefined : (token.expiresAt ?? undefined);
+      known = { token, scope: { ...tokens.readScopes(token.scopes), endsAt }, notedAt: token.lastUsedAt ?? 0 };
       if (this.#epoch === at) this.#tokens.set(digest, known);
     }
     const { expiresAt } = known.token;

@@ -138,16 +138,16 @@ const LOCAL_ACCESS = fullAccess(true);
 function checkPlace(ctx: Ctx, permission: Permission): void {
   const { on } = PERMISSIONS[permission];
   const { access } = ctx;
-  // Their own account, and what is above workspaces, is everybody's wherever they are.
-  if (on === 'account' || on === 'nobody') return;
+  if (on === 'nobody') return;
+  // Before anything else is said, or a call that needs no workspace would tell which names are taken.
+  if (!access.isMember && ctx.workspace.id !== DEFAULT_WORKSPACE.id) throw noWorkspace(ctx.workspace.name);
+  // The own account, and what is above workspaces, is everybody's who is signed in.
+  if (on === 'account') return;
   if (on === 'server') {
     if (!access.isAdmin) throw deniedPlace(ctx, 'an administrator of the server');
     return;
   }
-  if (!access.isMember) {
-    if (ctx.workspace.id === DEFAULT_WORKSPACE.id) throw deniedPlace(ctx, 'a member of the workspace');
-    throw noWorkspace(ctx.workspace.name);
-  }
+  if (!access.isMember) throw deniedPlace(ctx, 'a member of the workspace');
   if (on === 'workspace-manager' && !access.isManager) throw deniedPlace(ctx, 'an administrator of the workspace');
   if (on === 'creator' && !access.mayCreate) throw deniedPlace(ctx, 'a member of the workspace with USE');
 }

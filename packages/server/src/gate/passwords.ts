@@ -49,14 +49,16 @@ export class Passwords {
   }
 
   async #look(key: string, name: string, password: string, address: string): Promise<Known | undefined> {
-    if (this.#limiter.isLimited(name, address)) return undefined;
-    const account = await accounts.findByPassword(this.#db, name, password);
-    const known = account && (await this.#directory.findPrincipal(account.id));
-    if (known === undefined) {
-      this.#limiter.note(name, address);
-      return undefined;
+    const attempt = this.#limiter.begin(name, address);
+    if (attempt === undefined) return undefined;
+    let known: Known | undefined;
+    try {
+      const account = await accounts.findByPassword(this.#db, name, password);
+      known = account && (await this.#directory.findPrincipal(account.id));
+    } finally {
+      attempt.end(known !== undefined);
     }
-    this.#remembered.set(key, { known, until: this.#now() + REMEMBERED_MS });
+    if (known !== undefined) this.#remembered.set(key, { known, until: this.#now() + REMEMBERED_MS });
     return known;
   }
 }

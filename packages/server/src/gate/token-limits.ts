@@ -36,18 +36,19 @@ async function checkRuns(ctx: Ctx, objects: Objects, scope: TokenScope, permissi
   const isOfRuns = (ids: readonly string[]): boolean => ids.length > 0 && ids.every((id) => scope.runs.has(id));
   if (permission === 'run.view' || permission === 'run.edit') {
     const models = loggedModelIdsOf(input);
-    if (isOfRuns(runIdsOf(input)) && (await areModelsOfRuns(ctx, scope, models))) return;
+    if (isOfRuns(runIdsOf(input)) && (await areModelsOfRuns(ctx, objects, scope, models))) return;
   } else if (permission === 'logged-model.create') {
-    if (isOfRuns([String(input.source_run_id ?? '')])) return;
+    const runId = String(input.source_run_id ?? '');
+    if (isOfRuns([runId]) && String((await objects.ofRun(ctx, runId))?.id) === String(input.experiment_id)) return;
   } else if (permission === 'logged-model.view' || permission === 'logged-model.edit') {
-    if (await areModelsOfRuns(ctx, scope, [String(input.model_id ?? '')])) return;
+    if (await areModelsOfRuns(ctx, objects, scope, [String(input.model_id ?? '')])) return;
   } else if (permission === 'experiment.view') {
     for (const runId of scope.runs) {
       const experiment = await objects.ofRun(ctx, runId);
       if (experiment && (String(experiment.id) === String(input.experiment_id) || experiment.name === input.experiment_name)) return;
     }
   } else if (on === 'artifact' && permission !== 'artifact.delete') {
-    if (await isFileOfRuns(ctx, scope, input)) return;
+    if (await isFileOfRuns(ctx, objects, scope, input)) return;
   }
   throw new Problem(
     'PERMISSION_DENIED',
@@ -55,24 +56,26 @@ async function checkRuns(ctx: Ctx, objects: Objects, scope: TokenScope, permissi
   );
 }
 
-async function areModelsOfRuns(ctx: Ctx, scope: TokenScope, modelIds: readonly string[]): Promise<boolean> {
+/** Of which run a model is, its creator claims: one of another experiment than the run's is none of the run's. */
+async function areModelsOfRuns(ctx: Ctx, objects: Objects, scope: TokenScope, modelIds: readonly string[]): Promise<boolean> {
   for (const id of modelIds) {
-    const runId = (await loggedModels.findHead(ctx, id))?.sourceRunId;
-    if (!runId || !scope.runs.has(runId)) return false;
+    const head = await loggedModels.findHead(ctx, id);
+    const runId = head?.sourceRunId;
+    if (!runId || !scope.runs.has(runId) || (await objects.ofRun(ctx, runId))?.id !== head.experimentId) return false;
   }
   return true;
 }
 
-async function isFileOfRuns(ctx: Ctx, scope: TokenScope, input: NamedObjects): Promise<boolean> {
+async function isFileOfRuns(ctx: Ctx, objects: Objects, scope: TokenScope, input: NamedObjects): Promise<boolean> {
   if (typeof input.path !== 'string') {
     const ids = runIdsOf(input);
     const models = typeof input.model_id === 'string' && input.model_id !== '' ? [input.model_id] : [];
     const isOther = typeof input.name === 'string' && input.name !== '';
     if (isOther || ids.length + models.length === 0) return false;
-    return ids.every((id) => scope.runs.has(id)) && areModelsOfRuns(ctx, scope, models);
+    return ids.every((id) => scope.runs.has(id)) && areModelsOfRuns(ctx, objects, scope, models);
   }
   const model = /(?:^|\/)models\/(m-[0-9a-f]{32})\//.exec(`${input.path}/`)?.[1];
-  if (model !== undefined && (await areModelsOfRuns(ctx, scope, [model])))
+  if (model !== undefined && (await areModelsOfRuns(ctx, objects, scope, [model])))
     return isBelow(input.path, await loggedModels.getArtifactUri(ctx, model));
   for (const runId of scope.runs) {
     const run = await runs.findRun(ctx, runId);

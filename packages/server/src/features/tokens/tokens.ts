@@ -38,6 +38,7 @@ export function mint(ctx: Ctx, account: Account, input: NewToken): Promise<Minte
       `Permission denied: the token in use may not make one with the scope '${beyond}', which it doesn't have itself. Sign in, or use a token with the scope 'admin'.`,
     );
   }
+  refuseLonger(ctx, input.expiresAt);
   if (input.name.length > NAME_CHARACTERS_MAX) throw invalid(`The name of a token may have at most ${NAME_CHARACTERS_MAX} characters.`);
   return transaction(ctx, async (inner) => {
     const at = inner.clock.now();
@@ -66,6 +67,16 @@ export function mint(ctx: Ctx, account: Account, input: NewToken): Promise<Minte
     if (token === undefined) throw new TypeError('a token just written is there');
     return { token, secret };
   });
+}
+
+/** Whoever found a token that ends doesn't make one of it that goes on. */
+function refuseLonger(ctx: Ctx, expiresAt: number | null): void {
+  const { endsAt } = ctx.tokenScope ?? {};
+  if (endsAt === undefined || (expiresAt !== null && expiresAt <= endsAt)) return;
+  throw new Problem(
+    'PERMISSION_DENIED',
+    `Permission denied: the token in use ends at ${new Date(endsAt).toISOString()}, and may make none that lives longer. Give an earlier end, or sign in with the password or the browser.`,
+  );
 }
 
 /** Whatever its state; the caller looks at expiry and revocation. */
