@@ -12,7 +12,8 @@ export async function managedBy(ctx: Ctx): Promise<Manages> {
   if (ctx.access.isAdmin) return () => true;
   const grants = await access.listReaching(reading(ctx), ctx.principal.id);
   const managed = new Set(grants.filter((each) => each.kind === 'workspace' && each.level === 'MANAGE').map((each) => each.workspaceId));
-  return (id) => managed.has(id) || managed.has(access.EVERY_WORKSPACE);
+  // What is above workspaces, the server's groups and grants in every workspace, is the administrators' alone.
+  return (id) => id !== access.EVERY_WORKSPACE && (managed.has(id) || managed.has(access.EVERY_WORKSPACE));
 }
 
 /** Of any workspace. */

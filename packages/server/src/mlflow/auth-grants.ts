@@ -18,8 +18,10 @@ export async function findPlace(ctx: Ctx, type: string, pattern: string): Promis
   if (pattern === '*') return { kind, objectId: access.NO_OBJECT, prefix: '' };
   switch (kind) {
     case 'experiment':
-      if (/^\d{1,15}$/.test(pattern)) return { kind, objectId: Number(pattern), prefix: '' };
-      return byPrefix(kind, pattern);
+      if (!/^\d{1,15}$/.test(pattern)) return byPrefix(kind, pattern);
+      // One of another workspace is none: its grant would come into force where the workspaces are put together.
+      if ((await experiments.findExperiment(ctx, Number(pattern))) === undefined) return undefined;
+      return { kind, objectId: Number(pattern), prefix: '' };
     case 'registered-model':
     case 'prompt': {
       const model = await models.find(ctx, pattern);

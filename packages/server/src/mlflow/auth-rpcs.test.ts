@@ -306,8 +306,9 @@ onBothDatabases("MLflow's auth API", (databaseUrl) => {
       const { permissions } = await ok(as(one, 'GET', `${V3}/users/current/permissions`));
       expect(permissions).toMatchObject([{ workspace: name, resource_pattern: '*', permission: 'EDIT' }]);
       expect((await ok(as(manager, 'GET', `${V3}/users/permissions/list?username=${one.account.name}`))).permissions).toHaveLength(1);
-      // Ids are the server's: one of another workspace may be named, and gives nothing there.
-      await ok(as(manager, 'POST', `${V3}/users/permissions/grant`, { ...body, resource_id: '0', permission: 'MANAGE' }, inSpace));
+      // Ids are the server's: one of another workspace is none here, and gives nothing there.
+      const planted = as(manager, 'POST', `${V3}/users/permissions/grant`, { ...body, resource_id: '0', permission: 'MANAGE' }, inSpace);
+      expect(await refused(planted)).toEqual(absent('No Experiment with id=0 exists.'));
       expect(await levelOf(one, 'experiment', '0')).toBe('READ');
       const { access_control_list: list } = await ok(as(root, 'GET', '/api/2.0/permissions/experiments/0'));
       expect(list.map((row: { user_name?: string }) => row.user_name)).not.toContain(one.account.name);
