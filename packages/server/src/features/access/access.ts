@@ -110,6 +110,16 @@ export function demandByName(ctx: Ctx, kind: ObjectKind, name: string, level: Le
   if (ctx.access.rankOfName(kind, name) < RANK[level]) throw denied(ctx, kind, name, level);
 }
 
+/** Names decide what prefixes give: nobody gets more on an object by giving it another name. Throws PERMISSION_DENIED. */
+export function demandNoGain(ctx: Ctx, kind: ObjectKind, object: { readonly id: number; readonly name: string }, newName: string): void {
+  if (ctx.access.rankOf(kind, { id: object.id, name: newName }) <= ctx.access.rankOf(kind, object)) return;
+  throw new Problem(
+    'PERMISSION_DENIED',
+    `Permission denied: called '${clip(newName)}', '${clip(object.name)}' would be one of those on which '${clip(ctx.principal.name)}' may do more than on it now. ` +
+      'Ask whoever manages it to rename it, or choose another name.',
+  );
+}
+
 function denied(ctx: Ctx, kind: ObjectKind, called: string, level: Level): Problem {
   const which = `${kind === 'experiment' ? 'the experiment' : 'the registered model'} '${clip(called)}'`;
   return new Problem(

@@ -3,7 +3,7 @@ import { resolveLocation } from '@countersign/contract/artifact-location.ts';
 import { type Level, RANK } from '@countersign/contract/levels.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
-import { demand, grantCreator } from '../access/access.ts';
+import { demand, demandNoGain, grantCreator } from '../access/access.ts';
 import { record } from '../events/events.ts';
 import { findArtifactRoot } from '../workspaces/workspaces.ts';
 import {
@@ -180,6 +180,7 @@ export async function rename(ctx: Ctx, id: number, newName: string): Promise<voi
     if (experiment.lifecycle !== 'active') {
       throw new Problem('INVALID_STATE', `Cannot rename a non-active experiment. Restore the experiment ${id} first.`);
     }
+    demandNoGain(inner, 'experiment', experiment, newName);
     const holder = await store.findByName(inner.tx, inner.workspace.id, newName);
     if (holder !== undefined && holder.id !== id) {
       throw new Problem('BAD_REQUEST', `Experiment(name=${newName}) already exists, active or deleted. Choose another name.`);

@@ -9,7 +9,7 @@ import { invalid, Problem } from '@countersign/contract/problem.ts';
 import { canonicalStage } from '@countersign/contract/stages.ts';
 import { FileRoots } from '../../platform/blobs/file-roots.ts';
 import { type Ctx, randomHex, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
-import { demand } from '../access/access.ts';
+import { demand, demandNoGain } from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import type { RegisteredModel } from '../models/models.ts';
 import * as models from '../models/models.ts';
@@ -103,7 +103,9 @@ export function deleteAlias(ctx: Ctx, name: string, alias: string): Promise<void
 export function renameModel(ctx: Ctx, name: string, newName: string): Promise<RegisteredModel> {
   checkModelName(newName);
   return changing(ctx, name, async (inner) => {
-    const renamed = await models.rename(inner, permit({ kind: 'entry' }), await models.get(inner, name), newName);
+    const model = await models.get(inner, name);
+    demandNoGain(inner, 'registered-model', model, newName);
+    const renamed = await models.rename(inner, permit({ kind: 'entry' }), model, newName);
     await versions.touchAll(inner, renamed, renamed.updatedAt);
     return renamed;
   });
