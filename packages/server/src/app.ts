@@ -83,7 +83,7 @@ const artifactSources: ArtifactSources = {
   getRunArtifactUri: runs.getArtifactUri,
   getLoggedModelArtifactUri: loggedModels.getArtifactUri,
   findSealedTree: versions.findSealedTree,
-  getDownloadLocation: (ctx, name, version) => versions.getDownloadUri(ctx, name, parseVersionNumber(version)),
+  getDownloadLocation: (ctx, name, version) => versions.getReadableUri(ctx, name, parseVersionNumber(version)),
   reportDamage: versions.reportDamage,
 };
 

@@ -245,7 +245,20 @@ export async function findAlias(ctx: Ctx, model: RegisteredModel, alias: string)
 
 /** The sealed tree, or the source where nothing is sealed. */
 export async function getDownloadUri(ctx: Ctx, name: string, number: number): Promise<string> {
+  return downloadUriOf(ctx, await get(ctx, name, number));
+}
+
+/**
+ * The same for who reads there at once. What isn't sealed is read where it lies, and stays the run's or logged model's: PERMISSION_DENIED for
+ * whoever may not read those, though he may read versions of the model.
+ */
+export async function getReadableUri(ctx: Ctx, name: string, number: number): Promise<string> {
   const version = await get(ctx, name, number);
+  if (version.treeId === null && !version.isPrompt) await demandReadable(ctx, version);
+  return downloadUriOf(ctx, version);
+}
+
+function downloadUriOf(ctx: Ctx, version: ModelVersion): string {
   return version.treeId === null || version.isPrompt
     ? version.storageLocation
     : sealedUri(artifacts.rootOfWorkspace(ctx.workspace), version.id);
