@@ -45,14 +45,20 @@ export async function eraseAccount(ctx: Ctx, account: accounts.Account): Promise
   });
 }
 
+interface AboutAccounts {
+  readonly account_id?: unknown;
+  /** Whose identity was linked to another account. */
+  readonly before_account_id?: unknown;
+}
+
 async function listEventsAbout(ctx: Ctx, accountId: number, afterSeq: number): Promise<{ seqs: number[]; untilSeq: number }> {
   const seqs: number[] = [];
   let untilSeq = afterSeq;
   for await (const stretch of events.listOnTarget(reading(ctx), accounts.ACCESS_TARGET, afterSeq)) {
     for (const { seq, body } of stretch) {
       untilSeq = seq;
-      const { data, commitments } = JSON.parse(body) as { data: { account_id?: unknown }; commitments?: object }; // as the events room writes it
-      if (commitments !== undefined && data.account_id === accountId) seqs.push(seq);
+      const { data, commitments } = JSON.parse(body) as { data: AboutAccounts; commitments?: object }; // as the events room writes it
+      if (commitments !== undefined && [data.account_id, data.before_account_id].includes(accountId)) seqs.push(seq);
     }
     // SQLite answers at once, and others are to be served meanwhile; a transaction waits for nothing but the database.
     if (ctx.tx === undefined) await setImmediate();

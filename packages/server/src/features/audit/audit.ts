@@ -60,6 +60,7 @@ export async function listEvents(ctx: Ctx, query: EventPageQuery): Promise<Audit
     workspaceId: ctx.workspace.id,
     newestFirst,
     limit,
+    without: await notFor(ctx, modelId),
     ...(modelId === undefined ? {} : { modelId }),
     ...(afterSeq === undefined ? {} : { afterSeq }),
   });
@@ -68,6 +69,17 @@ export async function listEvents(ctx: Ctx, query: EventPageQuery): Promise<Audit
     found.map((event) => event.seq),
   );
   return found.map((event) => withTexts(event, texts.get(event.seq)));
+}
+
+/** People, credentials, providers and trusts are the server's, in whatever workspace they were changed. */
+const OF_ADMINISTRATORS = ['account', 'token', 'provider', 'ci-trust', 'ci-token'];
+
+/** Whoever may see a model, and not who may do what to it, isn't told by its events either. */
+async function notFor(ctx: Ctx, modelId: number | undefined): Promise<readonly string[]> {
+  if (ctx.access.isManager) return ctx.access.isAdmin || modelId !== undefined ? [] : OF_ADMINISTRATORS;
+  const model = modelId === undefined ? undefined : await models.findById(ctx, modelId);
+  const isManaged = model !== undefined && ctx.access.rankOf('registered-model', model) >= RANK.MANAGE;
+  return isManaged ? [] : [...OF_ADMINISTRATORS, 'grant'];
 }
 
 function withTexts(event: events.RecordedEvent, texts: ReadonlyMap<string, string> | undefined): AuditEvent {

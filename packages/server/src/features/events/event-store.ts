@@ -115,11 +115,20 @@ function ofModel({ modelId, workspaceId }: { readonly modelId: number; readonly 
   return [modelId, workspaceId, modelId, workspaceId];
 }
 
+/** `without`: the first words of types that are left out. */
 export function list(
   db: Queries,
-  query: { workspaceId: number; modelId?: number; afterSeq?: number; newestFirst?: boolean; limit: number },
+  query: {
+    workspaceId: number;
+    modelId?: number;
+    afterSeq?: number;
+    newestFirst?: boolean;
+    without?: readonly string[];
+    limit: number;
+  },
 ): Promise<ReadRow[]> {
-  const after = query.newestFirst ? 'seq < ?' : 'seq > ?';
+  const without = (query.without ?? []).map((word) => `${word}.%`);
+  const after = `${query.newestFirst ? 'seq < ?' : 'seq > ?'}${' AND type NOT LIKE ?'.repeat(without.length)}`;
   const start = query.afterSeq ?? (query.newestFirst ? Number.MAX_SAFE_INTEGER : 0);
   const order = query.newestFirst ? 'DESC' : 'ASC';
   const { modelId, workspaceId } = query;
@@ -128,6 +137,7 @@ export function list(
       `SELECT ${COLUMNS} FROM events WHERE ${OF_MODEL} AND ${after} ORDER BY seq ${order} LIMIT ?`,
       ...ofModel({ modelId, workspaceId }),
       start,
+      ...without,
       query.limit,
     );
   }
@@ -135,6 +145,7 @@ export function list(
     `SELECT ${COLUMNS} FROM events WHERE workspace_id = ? AND ${after} ORDER BY seq ${order} LIMIT ?`,
     query.workspaceId,
     start,
+    ...without,
     query.limit,
   );
 }
