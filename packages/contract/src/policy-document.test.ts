@@ -162,6 +162,11 @@ function mutated(): fc.Arbitrary<string> {
 }
 
 describe('the schema for editors', () => {
+  it('is published as it is', async () => {
+    const published = { $schema: 'https://json-schema.org/draft/2020-12/schema', ...Object(policyEditorSchema()) };
+    await expect(`${JSON.stringify(published, null, 2)}\n`).toMatchFileSnapshot('../../../docs/policies/policy.schema.json');
+  });
+
   it('demands what has no default, and nothing else', () => {
     expect(policyEditorSchema()).toMatchObject({
       required: ['name', 'mode', 'match'],

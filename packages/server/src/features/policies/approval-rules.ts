@@ -62,14 +62,12 @@ function whyNot(
 }
 
 /** What it was given for is no longer what is asked. */
-function bindingLost(
-  { document, hash }: NamedPolicy,
-  { binding, subject, now, version }: PolicyFacts,
-  approval: Approval,
-): Uncounted | undefined {
+function bindingLost({ document, hash }: NamedPolicy, facts: PolicyFacts, approval: Approval): Uncounted | undefined {
+  const { binding, subject, now } = facts;
   if (approval.subject !== subject) return { reason: 'another-subject', what: `it was given for ${approval.subject}` };
-  // A setting has no bytes to be bound to.
-  if (version !== undefined && approval.digest === null && (binding.digest !== null || document.requirements.sealed))
+  // A setting has no bytes to be bound to, and of what leaves none are asked.
+  const asksBytes = facts.version !== undefined && facts.change === 'enter' && document.requirements.sealed;
+  if (approval.digest === null && (binding.digest !== null || asksBytes))
     return { reason: 'unsealed', what: 'it was given before the version was sealed, so for no bytes in particular' };
   if (approval.digest !== binding.digest) return { reason: 'digest-changed', what: 'it was given for other bytes' };
   if (approval.evidence !== binding.evidence) return { reason: 'evidence-changed', what: 'the evidence was renewed since' };
@@ -113,10 +111,9 @@ function personRefused(
 }
 
 function wasChangedByRequester(facts: PolicyFacts, people: People, approver: readonly number[], since: number): boolean {
-  const requesters = new Set(facts.requesters.flatMap((id) => [id, ...people.personsOf(id)]));
+  const requesters = new Set(facts.requesters.flatMap(people.actingAs));
   return facts.accessChanges.some(
-    (change) =>
-      change.at > since && approver.includes(change.about) && [change.by, ...people.personsOf(change.by)].some((id) => requesters.has(id)),
+    (change) => change.at > since && approver.includes(change.about) && people.actingAs(change.by).some((id) => requesters.has(id)),
   );
 }
 

@@ -15,7 +15,7 @@ type Counting = (check: CheckReport, rule: Pick<RequiredCheck, 'reporter' | 'own
 export function countingOf(facts: PolicyFacts): Counting {
   const people = peopleOf(facts);
   const own = [...actorsOf(facts, 'requester'), ...actorsOf(facts, 'version_creator')];
-  const ownAccounts = new Set(own.flatMap((id) => [people.find(id)?.account ?? id, ...people.personsOf(id)]));
+  const ownAccounts = new Set(own.flatMap(people.actingAs));
   return (check, rule) => {
     const reporter = people.find(check.by);
     if (check.digest === null || check.digest !== facts.binding.digest) return 'it was reported for other bytes';
@@ -23,7 +23,7 @@ export function countingOf(facts: PolicyFacts): Counting {
     if (rule.reporter !== undefined && rule.reporter !== reporter.name)
       return `it was reported by ${reporter.name}, not by ${rule.reporter}`;
     // A job acts by its workflow, whoever started it: only the very account that registered or asks is its own reporter.
-    const acting = reporter.kind === 'ci' ? [reporter.account] : [reporter.account, ...reporter.persons];
+    const acting = reporter.kind === 'ci' ? [reporter.account] : people.actingAs(reporter.id);
     const isOwn = acting.some((id) => ownAccounts.has(id));
     return isOwn && !rule.own_report ? `${reporter.name} reported it, for a version or request of its own` : undefined;
   };

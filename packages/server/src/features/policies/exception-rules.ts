@@ -148,6 +148,6 @@ function isReviewed({ by, reviewedBy }: BreakGlassUse, people: People): boolean 
   if (reviewedBy === undefined) return false;
   const reviewer = people.find(reviewedBy);
   if (reviewer === undefined || reviewer.kind === 'ci') return false;
-  const used = new Set([by, ...people.personsOf(by)]);
-  return reviewer.persons.length > 0 && ![reviewer.id, ...reviewer.persons].some((id) => used.has(id));
+  const used = new Set(people.actingAs(by));
+  return reviewer.persons.length > 0 && !people.actingAs(reviewedBy).some((id) => used.has(id));
 }

@@ -7,6 +7,8 @@ export interface People {
   find(id: number): PolicyPrincipal | undefined;
   /** Ids of the accounts of the person behind an account. A job has those of who started it; empty where nobody is known. */
   personsOf(id: number): readonly number[];
+  /** The account itself and those of `personsOf`. */
+  actingAs(id: number): readonly number[];
   /** As a sentence names it. */
   nameOf(id: number): string;
   /** Whether a person is in a role, by whatever account of his own; service accounts and jobs give him none. */
@@ -20,6 +22,7 @@ export function peopleOf(facts: PolicyFacts): People {
   return {
     find: (id) => byId.get(id),
     personsOf: (id) => byId.get(id)?.persons ?? [],
+    actingAs: (id) => [byId.get(id)?.account ?? id, ...(byId.get(id)?.persons ?? [])],
     nameOf: (id) => byId.get(id)?.name ?? `account ${id}`,
     holds: (persons, role) => persons.some((id) => isInRole(byId.get(id), role)),
     inRole: (role) => facts.principals.filter((each) => isInRole(each, role)),
@@ -62,7 +65,7 @@ export function exclusionOf(facts: PolicyFacts, people: People, roles: readonly 
   for (const as of roles) {
     for (const id of actorsOf(facts, as)) {
       const persons = people.personsOf(id);
-      for (const each of [id, ...persons]) if (!ids.has(each)) ids.set(each, as);
+      for (const each of people.actingAs(id)) if (!ids.has(each)) ids.set(each, as);
       if (persons.length === 0) unlinked.push({ id, as });
     }
   }

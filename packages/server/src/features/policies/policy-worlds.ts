@@ -31,7 +31,7 @@ export const COMPANY: readonly PolicyPrincipal[] = [
   principal(ALICE, 'alice', { groups: ['data-science'], level: 'EDIT' }),
   principal(BOB, 'bob', { groups: ['risk'], level: 'MANAGE_PRODUCTION' }),
   principal(CAROL, 'carol', { groups: ['risk', 'legal'], level: 'READ' }),
-  principal(DAVE, 'dave', { groups: ['on-call'], level: 'MANAGE', permissions: ['break-glass'] }),
+  principal(DAVE, 'dave', { groups: ['on-call', 'admins'], level: 'MANAGE', permissions: ['break-glass'] }),
   principal(ERIN, 'erin', { groups: ['legal', 'admins'], level: 'READ', permissions: ['break-glass'] }),
   principal(BOBS_ROBOT, 'bobs-robot', { kind: 'service', persons: [BOB], groups: ['risk'] }),
   principal(SERVING, 'serving', { kind: 'service', persons: [], isServingController: true }),
