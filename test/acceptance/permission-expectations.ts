@@ -50,6 +50,7 @@ const GROUPS: readonly Group[] = [
     asks: 'read',
     routes: [
       ...['GET /api/v1/checkpoints', 'POST /api/v1/checkpoints', 'GET /api/v1/events/:seq/inclusion-proof', 'GET /api/v1/events/export'],
+      'GET /api/v1/events/verification',
     ],
   },
   { who: 'server', asks: 'admin', routes: ['POST /api/v1/checkpoint-keys'] },
@@ -108,7 +109,7 @@ const GROUPS: readonly Group[] = [
       'DELETE mlflow-artifacts/artifacts/*',
     ],
   },
-  { who: 'everything', level: 'VIEW', asks: 'read', routes: ['GET mlflow-artifacts/artifacts', 'GET /api/v1/events/verification'] },
+  { who: 'everything', level: 'VIEW', asks: 'read', routes: ['GET mlflow-artifacts/artifacts'] },
   {
     who: 'everything',
     level: 'EDIT',
