@@ -112,10 +112,10 @@ function verifyInPlace(verify: Command, flags: OutputFlags & { key?: string; sin
     throw invalid('--key and --since verify an export: name its file, which countersign audit export writes.');
   return withCaller(verify, async ({ ask }) => {
     const verdict = await ask('verifyEvents');
-    const { ok, events, checkpoints, first_bad, bad_checkpoint } = verdict;
+    const { ok, events, checkpoints, first_bad, reason, bad_checkpoint } = verdict;
     const lines = [
       ...(ok ? [`${events} events, each follows from the one before, and ${checkpoints} checkpoints are over them.`] : []),
-      ...(first_bad === null ? [] : [`The record is broken at event ${first_bad}.`]),
+      ...(first_bad === null ? [] : [`The record is broken: event ${first_bad} ${reason}.`]),
       ...(bad_checkpoint === null ? [] : [`The checkpoint over ${bad_checkpoint.size} events ${bad_checkpoint.reason}.`]),
     ];
     show(flags, { document: verdict, quiet: [String(events)], lines });

@@ -58,8 +58,8 @@ export const eventHandlers: Handlers<(typeof eventEndpoints)[number]['id']> = {
   listModelEventsById: async (ctx, { params, query }) =>
     listEvents(ctx, query, (await audit.findSubject(ctx, { id: params.id }, ctx.clock.now())).id),
   verifyEvents: async (ctx) => {
-    const { ok, events, firstBad, checkpoints, firstBadCheckpoint } = await audit.verify(ctx);
-    return { ok, events, first_bad: firstBad ?? null, checkpoints, bad_checkpoint: firstBadCheckpoint ?? null };
+    const { ok, events, firstBad, reason, checkpoints, firstBadCheckpoint } = await audit.verify(ctx);
+    return { ok, events, first_bad: firstBad ?? null, reason: reason ?? null, checkpoints, bad_checkpoint: firstBadCheckpoint ?? null };
   },
   eraseEventText: (ctx, { params }) => done(administration.eraseEventText(ctx, params.seq, params.field)),
 };

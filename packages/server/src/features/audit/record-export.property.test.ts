@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { counts } from '../../../../../test/counts.ts';
 import { openContext } from '../../../../../test/support/context.ts';
 import { onBothDatabases } from '../../../../../test/support/databases.ts';
 import { secretBox } from '../../../../../test/support/master-keys.ts';
@@ -15,8 +16,6 @@ import * as audit from './audit.ts';
 import { type ExportEntry, ExportReader, ExportWriter } from './export-lines.ts';
 import { verifyExport } from './export-verification.ts';
 import { exportRecord, type RecordSource } from './record-export.ts';
-
-const RUNS = Number(process.env.COUNTERSIGN_PROPERTY_RUNS ?? 150);
 
 async function happen(ctx: Ctx, count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) {
@@ -138,7 +137,7 @@ onBothDatabases('an export of the record', (databaseUrl) => {
         const { fault } = await verifyExport(lines.with(line, text));
         expect(fault?.line).toBe(line + 1);
       }),
-      { numRuns: RUNS },
+      { numRuns: counts.propertyRuns },
     );
   });
 
@@ -155,7 +154,7 @@ onBothDatabases('an export of the record', (databaseUrl) => {
         const half = (lines[i] ?? '').slice(0, cut % (lines[i] ?? '').length);
         expect((await verifyExport([...lines.slice(0, i), half])).fault?.line).toBe(i + 1);
       }),
-      { numRuns: RUNS },
+      { numRuns: counts.propertyRuns },
     );
   });
 
@@ -173,7 +172,7 @@ onBothDatabases('an export of the record', (databaseUrl) => {
           expect((await verifyExport(rewrite(swapped))).fault).toBeDefined();
         }
       }),
-      { numRuns: RUNS },
+      { numRuns: counts.propertyRuns },
     );
   });
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { counts } from '../../../../../test/counts.ts';
 import {
   consistencyRanges,
   EMPTY_ROOT,
@@ -15,8 +16,6 @@ import {
   readFrontier,
   type TreeNode,
 } from './merkle-rules.ts';
-
-const RUNS = Number(process.env.COUNTERSIGN_PROPERTY_RUNS ?? 100);
 
 function sha256(...parts: (Uint8Array | string)[]): Buffer {
   const digest = createHash('sha256');
@@ -88,7 +87,7 @@ describe('the Merkle tree', () => {
         for (const entry of entries.slice(before)) second.append(entry);
         return second.size === entries.length && second.root().equals(naiveRoot(entries));
       }),
-      { numRuns: RUNS },
+      { numRuns: counts.propertyRuns },
     );
   });
 
@@ -109,7 +108,7 @@ describe('the Merkle tree', () => {
         expect(provesInclusion(entry, index, at, [...proof, sha256('more')])).toBe(false);
         if (proof.length > 0) expect(provesInclusion(entry, index, at, proof.slice(1))).toBe(false);
       }),
-      { numRuns: RUNS },
+      { numRuns: counts.propertyRuns },
     );
   });
 
@@ -131,7 +130,7 @@ describe('the Merkle tree', () => {
         if (proof.length > 0) expect(provesConsistency(older, newer, proof.slice(1))).toBe(false);
         expect(provesConsistency(newer, older, proof)).toBe(m === n);
       }),
-      { numRuns: RUNS },
+      { numRuns: counts.propertyRuns },
     );
   });
 

@@ -5,6 +5,29 @@ export function listHashes(db: Queries, afterSeq: number, untilSeq: number, limi
   return db.all('SELECT seq, hash FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?', afterSeq, untilSeq, limit);
 }
 
+/** A row as it is, with what stands in columns of their own for the sake of searches. */
+export interface WholeRow {
+  readonly seq: number;
+  readonly recordedAt: number;
+  readonly workspaceId: number;
+  readonly type: string;
+  readonly version: number;
+  readonly modelId: number | null;
+  readonly versionId: number | null;
+  readonly target: string | null;
+  readonly body: string;
+  readonly hash: Uint8Array;
+}
+
+export function listWhole(db: Queries, afterSeq: number, limit: number): Promise<WholeRow[]> {
+  return db.all(
+    `SELECT seq, recorded_at AS "recordedAt", workspace_id AS "workspaceId", type, version, model_id AS "modelId", version_id AS "versionId", target, body, hash
+     FROM events WHERE seq > ? ORDER BY seq LIMIT ?`,
+    afterSeq,
+    limit,
+  );
+}
+
 export interface SaltedTextRow {
   readonly seq: number;
   readonly field: string;

@@ -10,6 +10,7 @@ import * as ranges from './event-range-store.ts';
 import { chainHash, commitment, type EventFacts, firstPrevious, inOrder } from './event-rules.ts';
 import * as store from './event-store.ts';
 
+export { type ChainVerdict, type VerifiedEvent, verifyChain } from './chain-verification.ts';
 export { chainHash, commitment, firstPrevious } from './event-rules.ts';
 
 export interface NewEvent {
@@ -285,51 +286,6 @@ async function readChained(db: Queries, query: ChainedQuery): Promise<ChainedEve
     hash: Buffer.from(hash).toString('hex'),
     ...(query.withTexts ? { texts: texts.get(seq) ?? {} } : {}),
   }));
-}
-
-export interface ChainVerdict {
-  readonly ok: boolean;
-  readonly events: number;
-  /** The first event whose hash doesn't follow from its body and the one before. */
-  readonly firstBad?: number;
-}
-
-const VERIFY_PAGE = 1000;
-
-export interface VerifiedEvent {
-  readonly seq: number;
-  readonly hash: Uint8Array;
-}
-
-/** Recomputes every hash from the stored bytes. `onStretch` is given what follows from the one before, in order, some at a time. */
-export async function verifyChain(
-  db: Queries,
-  onStretch: (stretch: readonly VerifiedEvent[]) => Promise<void> = async () => {},
-): Promise<ChainVerdict> {
-  const head = await store.getHead(db);
-  let previous: Uint8Array = firstPrevious(head.server_id);
-  let seq = 0;
-  // Up to the head as it was: events that come meanwhile are not its business.
-  while (seq < head.seq) {
-    const page = await store.range(db, seq, Math.min(VERIFY_PAGE, head.seq - seq));
-    if (page.length === 0) break;
-    const stretch: VerifiedEvent[] = [];
-    for (const event of page) {
-      const expected = chainHash(seq + 1, previous, event.body);
-      if (event.seq !== seq + 1 || !Buffer.from(event.hash).equals(expected)) return { ok: false, events: seq, firstBad: seq + 1 };
-      previous = expected;
-      seq = event.seq;
-      stretch.push({ seq, hash: expected });
-    }
-    await onStretch(stretch);
-    // SQLite answers at once: without a turn of the loop nobody else would be served until the end.
-    await setImmediate();
-  }
-  // Whoever sees an event sees the head that its commit moved; one behind the head was not written by the server.
-  const [beyond] = await store.range(db, seq, 1);
-  if (beyond && (await store.getHead(db)).seq <= seq) return { ok: false, events: seq, firstBad: seq + 1 };
-  const ok = seq === head.seq && Buffer.from(head.hash).equals(previous);
-  return ok ? { ok, events: seq } : { ok, events: seq, firstBad: Math.min(seq, head.seq) + 1 };
 }
 
 /** Digest of a text as it may stand in an event where the text itself must not. */
