@@ -256,6 +256,10 @@ function trackingRequests({ runId, experimentId, loggedModelId }: Existing): Hos
     { method: 'PATCH', path: `${MLFLOW}/logged-models/m-nothing`, body: '{"status":"LOGGED_MODEL_READY"}', headers: JSON_TYPE },
     get(`${MLFLOW}/logged-models/%2e%2e`),
     get(`${MLFLOW}/logged-models/a%00b`),
+    get('/get-artifact?run_id=%00&path=a'),
+    get('/model-versions/get-artifact?name=%00&version=1&path=a'),
+    get('/ajax-api/2.0/mlflow/logged-models/%00/artifacts/files?artifact_file_path=a'),
+    get('/login/start?provider=%00'),
   ];
 }
 

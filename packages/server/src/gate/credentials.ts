@@ -30,7 +30,8 @@ function readAuthorization(header: string): Credentials {
   if (scheme !== 'basic') return { kind: 'unreadable' };
   const text = Buffer.from(value, 'base64').toString('utf8');
   const colon = text.indexOf(':');
-  if (colon < 0) return { kind: 'unreadable' };
+  // No database is asked for a name with a NUL, and none has it.
+  if (colon < 0 || text.includes('\0')) return { kind: 'unreadable' };
   return { kind: 'password', name: text.slice(0, colon), password: text.slice(colon + 1) };
 }
 

@@ -49,6 +49,7 @@ describe('a server with accounts', () => {
       basic('ann', 'wrong password!'),
       basic('nobody', 'twelve characters'),
       basic('root', ann.secret),
+      basic('ann\0', 'twelve characters'),
       { cookie: `countersign_session=${ann.secret}` },
     ];
     const answers = await Promise.all(wrong.map((headers) => ask(app, 'GET', MODEL, { headers })));

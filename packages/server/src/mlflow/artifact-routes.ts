@@ -144,7 +144,7 @@ function browserRoutes(gate: Gate, sources: ArtifactSources): Route[] {
   const versionFile: Serve = (ctx, exchange) =>
     sendFrom(exchange, ctx, 'path', () => sources.getDownloadLocation(ctx, needed(exchange, 'name'), needed(exchange, 'version')));
   const modelFile: Serve = (ctx, exchange) =>
-    sendFrom(exchange, ctx, 'artifact_file_path', () => sources.getLoggedModelArtifactUri(ctx, exchange.params.model_id ?? ''));
+    sendFrom(exchange, ctx, 'artifact_file_path', () => sources.getLoggedModelArtifactUri(ctx, modelIdAsked(exchange)));
   const upload: Serve = (ctx, exchange) => uploadFromBrowser(ctx, exchange, sources, (name) => parameter(exchange, name));
   // The gate judges exactly what the handler reads: whatever else the query string names doesn't count.
   const routes: [Method, string, Permission, Serve, (exchange: Exchange) => NamedObjects][] = [
@@ -155,7 +155,7 @@ function browserRoutes(gate: Gate, sources: ArtifactSources): Route[] {
       '/ajax-api/2.0/mlflow/logged-models/:model_id/artifacts/files',
       'artifact.read',
       modelFile,
-      (exchange) => ({ model_id: exchange.params.model_id }),
+      (exchange) => ({ model_id: modelIdAsked(exchange) }),
     ],
     [
       'POST',
@@ -178,8 +178,18 @@ function runIdAsked(exchange: Exchange): string {
 }
 
 function parameter(exchange: Exchange, name: string): string | undefined {
-  const value = exchange.query()[name];
-  return Array.isArray(value) ? value[value.length - 1] : value;
+  const given = exchange.query()[name];
+  const value = Array.isArray(given) ? given[given.length - 1] : given;
+  return withoutNul(name, value);
+}
+
+function modelIdAsked(exchange: Exchange): string {
+  return withoutNul('model_id', exchange.params.model_id) ?? '';
+}
+
+function withoutNul(name: string, value: string | undefined): string | undefined {
+  if (value?.includes('\0')) throw invalid(`The parameter '${name}' holds a NUL character, which no name has.`);
+  return value;
 }
 
 function needed(exchange: Exchange, name: string, called = name): string {

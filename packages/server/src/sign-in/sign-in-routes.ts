@@ -56,7 +56,8 @@ export function signInRoutes(gate: Gate, means: IdentityMeans, place: Place): Ro
     limit(ctx, exchange).note();
     const { provider, next } = exchange.query();
     const begun = await signIn.begin(ctx, means.secrets, {
-      provider: typeof provider === 'string' ? provider : '',
+      // What no database keeps is not asked of one.
+      provider: typeof provider === 'string' ? provider.replaceAll('\0', '') : '',
       redirectUri: `${baseUrlOf(exchange, place)}/login/callback`,
       returnTo: signIn.localPath(typeof next === 'string' ? next : undefined, ACCOUNT),
       browserSecret: cookieOf(exchange, SIGN_IN_COOKIE),
