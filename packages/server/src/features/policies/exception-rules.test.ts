@@ -89,6 +89,7 @@ describe('breaking the glass', () => {
     ['used before, not reviewed', { uses: [{ by: DAVE, at: 1, reviewedBy: undefined }] }, /not reviewed by a second person/],
     ['reviewed by whoever used it', { uses: [{ by: BOB, at: 1, reviewedBy: BOBS_ROBOT }] }, /not reviewed/],
     ['reviewed by a job', { uses: [{ by: BOB, at: 1, reviewedBy: NIGHTLY_JOB }] }, /not reviewed/],
+    ['reviewed by a service account of nobody', { uses: [{ by: BOB, at: 1, reviewedBy: SERVING }] }, /not reviewed/],
     ['reviewed by nobody known', { uses: [{ by: BOB, at: 1, reviewedBy: 999 }] }, /not reviewed/],
   ])('is refused: %s', (_, more, sentence) => {
     expect(missing(more)).toEqual([expect.stringMatching(sentence)]);

@@ -14,6 +14,8 @@ const MINUTE_MS = durationMs('1m');
 const DAY_MS = durationMs('1d');
 /** No zone is further from UTC, and none changes its clock by more. */
 const OFFSET_MAX_MS = durationMs('16h');
+/** Samoa once left out a day. */
+const JUMP_MAX_MS = durationMs('26h');
 /** Windows that follow each other without a gap: further than this nobody plans. */
 const CHAIN_MAX = 200;
 
@@ -44,17 +46,24 @@ export function thawAfter(windows: readonly FreezeWindow[], at: number): number 
 
 function spansAround(window: FreezeWindow, at: number): readonly Span[] {
   const clock = wallClock(window.time_zone);
-  const span = (from: number, to: number): Span => ({ start: firstMoment(clock, from), end: lastMoment(clock, to) });
-  if (window.dated !== undefined) return [span(parseLocal(window.dated.from), parseLocal(window.dated.to))];
+  const local = localOf(clock, at);
+  // Asking the calendar is dear, and most windows are far away.
+  return spansOnWall(window, local)
+    .filter(({ start, end }) => start - JUMP_MAX_MS <= local && local <= end + JUMP_MAX_MS)
+    .map(({ start, end }) => ({ start: Math.min(...moments(clock, start)), end: Math.max(...moments(clock, end)) }));
+}
+
+function spansOnWall(window: FreezeWindow, local: number): readonly Span[] {
+  if (window.dated !== undefined) return [{ start: parseLocal(window.dated.from), end: parseLocal(window.dated.to) }];
   if (window.weekly === undefined) return [];
   const from = minuteOfWeek(window.weekly.from);
   const to = minuteOfWeek(window.weekly.to);
   const length = to > from ? to - from : to - from + WEEK_MINUTES;
-  const monday = mondayBefore(localOf(clock, at));
-  // One that began last week may last into this one.
+  const monday = mondayBefore(local);
+  // One that began last week may last into this one; one of next week begins earlier where a day is left out.
   return [-1, 0, 1].map((weeks) => {
     const start = monday + (weeks * WEEK_MINUTES + from) * MINUTE_MS;
-    return span(start, start + length * MINUTE_MS);
+    return { start, end: start + length * MINUTE_MS };
   });
 }
 
@@ -90,15 +99,7 @@ function offsetAt(clock: Intl.DateTimeFormat, at: number): number {
   return localOf(clock, at) - Math.floor(at / 1000) * 1000;
 }
 
-/** The first moment at which the clock shows that time, or has just jumped over it. */
-function firstMoment(clock: Intl.DateTimeFormat, local: number): number {
-  return Math.min(...moments(clock, local));
-}
-
-function lastMoment(clock: Intl.DateTimeFormat, local: number): number {
-  return Math.max(...moments(clock, local));
-}
-
+/** When the clock shows that time: once, twice, or where it jumps over it, the moment of the jump. */
 function moments(clock: Intl.DateTimeFormat, local: number): readonly number[] {
   const before = offsetAt(clock, local - OFFSET_MAX_MS);
   const after = offsetAt(clock, local + OFFSET_MAX_MS);

@@ -2,6 +2,7 @@
 import { checkPolicy } from '@countersign/contract/policy-document.ts';
 import type { Approval, CheckReport, PolicyFacts, PolicyPrincipal, Standing, VersionEvidence } from '@countersign/contract/policy-facts.ts';
 import fc from 'fast-check';
+import { decide } from './decision-rules.ts';
 import { type NamedPolicy, namePolicy } from './policy-hash-rules.ts';
 
 export const NOW = Date.UTC(2026, 4, 6, 10);
@@ -99,6 +100,11 @@ export function facts(more: Partial<PolicyFacts> = {}, version: Partial<VersionE
 /** A policy in enforce on Production, with these requirements and other members. */
 export function policy(requirements: object, more: object = {}): NamedPolicy {
   return namePolicy(checkPolicy({ name: 'p', mode: 'enforce', match: { target: { stage: 'Production' } }, requirements, ...more }));
+}
+
+/** The sentences of what is missing. */
+export function missing(rule: NamedPolicy, more: Partial<PolicyFacts> = {}, version: Partial<VersionEvidence> = {}): string[] {
+  return decide(rule, facts(more, version)).missing.map((each) => each.what);
 }
 
 const GROUPS = ['g0', 'g1', 'g2'];
