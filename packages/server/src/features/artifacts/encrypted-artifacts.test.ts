@@ -14,7 +14,7 @@ import { LocalBlobStore } from '../../platform/blobs/local-blob-store.ts';
 import { type Ctx, systemClock } from '../../platform/context.ts';
 import { openDatabase } from '../../platform/db/open.ts';
 import * as events from '../events/events.ts';
-import { changeSettings } from '../workspaces/workspaces.ts';
+import { changeSettings, createWorkspace, within } from '../workspaces/workspaces.ts';
 import * as artifacts from './artifacts.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'encrypted-artifacts-'));
@@ -40,7 +40,7 @@ onBothDatabases('encrypted artifacts', (databaseUrl) => {
     });
     opened.push(ctx);
     await changeSettings(ctx, { encrypt_artifacts: true });
-    const other: Ctx = { ...ctx, workspace: { id: 7, name: 'other' } };
+    const other = within(ctx, await createWorkspace(ctx, { name: 'other' }));
     return {
       ctx,
       other,
@@ -78,14 +78,14 @@ onBothDatabases('encrypted artifacts', (databaseUrl) => {
     await changeSettings(other, { encrypt_artifacts: true });
     await put(other, 'a', bytes);
     expect((await find(ctx, 'a')).blobId).toBe((await find(ctx, 'b')).blobId);
-    expect(['server', 'workspace-0', 'workspace-7'].map((domain) => files(domain).length)).toEqual([1, 1, 1]);
+    expect(['server', 'workspace-0', 'workspace-1'].map((domain) => files(domain).length)).toEqual([1, 1, 1]);
     for (const [where, path] of [
       [ctx, 'b'],
       [other, 'clear'],
       [other, 'a'],
     ] as const)
       expect((await artifacts.readWhole(where, await find(where, path))).equals(bytes)).toBe(true);
-    expect((await find(other, 'a')).domain).toBe('workspace-7');
+    expect((await find(other, 'a')).domain).toBe('workspace-1');
   });
 
   test('that are put many at once are one blob with one file', async () => {
@@ -123,12 +123,12 @@ onBothDatabases('encrypted artifacts', (databaseUrl) => {
     expect([clear.digest, clear.id === tree.id, files('server').length]).toEqual([tree.digest, false, 2]);
     await changeSettings(other, { encrypt_artifacts: true });
     const encrypted = await artifacts.copyTree(other, tree.id);
-    expect([encrypted.digest, files('workspace-7').length]).toEqual([tree.digest, 2]);
+    expect([encrypted.digest, files('workspace-1').length]).toEqual([tree.digest, 2]);
     expect((await artifacts.copyTree(other, tree.id)).id).toBe(encrypted.id);
-    expect([files('workspace-0').length, files('workspace-7').length]).toEqual([2, 2]);
+    expect([files('workspace-0').length, files('workspace-1').length]).toEqual([2, 2]);
     for (const [id, domain] of [
       [clear.id, 'server'],
-      [encrypted.id, 'workspace-7'],
+      [encrypted.id, 'workspace-1'],
     ] as const) {
       const file = await artifacts.findInTree(other, id, 'weights');
       expect(file?.domain).toBe(domain);

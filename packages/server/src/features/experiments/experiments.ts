@@ -5,7 +5,7 @@ import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { demand, demandNoGain, grantCreator } from '../access/access.ts';
 import { record } from '../events/events.ts';
-import { findArtifactRoot } from '../workspaces/workspaces.ts';
+import { demandOpen, findArtifactRoot } from '../workspaces/workspaces.ts';
 import {
   appendToLocation,
   checkExperimentName,
@@ -51,6 +51,7 @@ export async function create(ctx: Ctx, input: NewExperiment): Promise<number> {
   for (const tag of input.tags) checkExperimentTag(tag.key, tag.value);
   const location = input.artifactLocation ? resolveLocation(input.artifactLocation, process.cwd(), locationMax()) : undefined;
   return transaction(ctx, async (inner) => {
+    await demandOpen(inner);
     const id = await store.insert(inner.tx, {
       workspaceId: inner.workspace.id,
       name: input.name,

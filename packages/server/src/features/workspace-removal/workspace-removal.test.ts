@@ -112,6 +112,15 @@ describe('deleting a workspace', () => {
     expect(await couldMove()).toEqual([admin.id]);
   });
 
+  it('lets nothing in that was under way when it was deleted', async () => {
+    await removeWorkspace(ctx, 'vision', 'SET_DEFAULT');
+    const gone = "Workspace 'vision' not found";
+    await expect(models.create(vision, { name: 'late', tags: [] })).rejects.toThrow(gone);
+    await expect(experiments.create(vision, { name: 'late', tags: [] })).rejects.toThrow(gone);
+    const bytes = Readable.from([Buffer.from('late')], { objectMode: false });
+    await expect(artifacts.put(vision, `workspaces/vision/${experimentId}/late`, bytes)).rejects.toThrow(gone);
+  });
+
   it('hands nothing over where a name is taken, or a quota or a rule for names is in the way', async () => {
     await experiments.create(ctx, { name: 'cats', tags: [] });
     await expect(removeWorkspace(ctx, 'vision', 'SET_DEFAULT')).rejects.toThrow("experiment 'cats'");

@@ -60,6 +60,12 @@ export async function markDeleted(tx: Queries, id: number, at: number, by: numbe
   await tx.run('UPDATE workspaces SET deleted_at = ?, deleted_by = ? WHERE id = ?', at, by, id);
 }
 
+/** Whether it is there, and stays until the commit. */
+export async function isHeldOpen(tx: Queries, id: number): Promise<boolean> {
+  const lock = tx.dialect === 'postgres' ? 'FOR KEY SHARE' : '';
+  return (await tx.one(`SELECT id FROM workspaces WHERE id = ? AND deleted_at IS NULL ${lock}`, id)) !== undefined;
+}
+
 /** Until the commit nobody else deletes the workspace, or counts it as there while it goes. */
 export async function lock(tx: Queries, id: number): Promise<void> {
   if (tx.dialect === 'postgres') await tx.all('SELECT id FROM workspaces WHERE id = ? FOR UPDATE', id);

@@ -132,6 +132,12 @@ export async function holdWorkspace(ctx: TxCtx, name: string): Promise<Workspace
   return getWorkspace(ctx, name);
 }
 
+/** For what adds to the workspace: it isn't deleted before the commit. RESOURCE_DOES_NOT_EXIST where it was, since the request came in. */
+export async function demandOpen(ctx: TxCtx): Promise<void> {
+  const { id, name } = ctx.workspace;
+  if (id !== DEFAULT_WORKSPACE_ID && !(await store.isHeldOpen(ctx.tx, id))) throw noWorkspace(name);
+}
+
 /** Below which the workspace's experiments lie; undefined: the server's root. */
 export async function findArtifactRoot(ctx: Ctx): Promise<string | undefined> {
   return (await store.findById(reading(ctx), ctx.workspace.id))?.defaultArtifactRoot ?? undefined;
@@ -195,7 +201,7 @@ export async function checkBytes(ctx: Ctx, more: number): Promise<number | undef
 }
 
 /**
- * Counts what a change adds or takes away, in its transaction. INVALID_STATE where that is over a quota. Servers that share a database may each
+ * Counts what a change adds or takes away, in its transaction. RESOURCE_DOES_NOT_EXIST as in `demandOpen`; INVALID_STATE where that is over a quota. Servers that share a database may each
  * let the last one in at the same moment.
  */
 export async function countUsage(ctx: TxCtx, change: Partial<Usage>): Promise<void> {
@@ -203,6 +209,7 @@ export async function countUsage(ctx: TxCtx, change: Partial<Usage>): Promise<vo
   if (models === 0 && versions === 0 && bytes === 0) return;
   await usageStore.add(ctx.tx, ctx.workspace.id, shardOf(ctx), { models, versions, bytes });
   if (models <= 0 && versions <= 0 && bytes <= 0) return;
+  await demandOpen(ctx);
   const settings = await getSettings(ctx);
   if (settings.quota_models === null && settings.quota_versions === null && settings.quota_bytes === null) return;
   const problem = overQuota(ctx.workspace.name, settings, await getUsage(ctx), { models, versions, bytes });
