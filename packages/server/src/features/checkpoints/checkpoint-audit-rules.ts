@@ -116,12 +116,12 @@ export class CheckpointAudit {
     return checkpoint.serverId === this.#serverId && this.#keys.some((key) => isSignedBy(text, checkpoint.signature, key.publicKey));
   }
 
-  /** At the end: what speaks against the key that is trusted. */
+  /** At the end: what speaks against its signature, where a key is trusted. */
   refuseTrust(): string | undefined {
     if (this.#trustedKey === undefined) return undefined;
-    if (this.#trustedNumber === 0) return 'the key that you trust is none of them';
+    if (this.#trustedNumber === 0) return 'is signed by other keys than the one that you trust';
     if (this.#newest !== undefined && this.#newestKey < this.#trustedNumber)
-      return `the newest checkpoint is signed by key ${this.#newestKey}, before the one that you trust was there`;
+      return `is signed by key ${this.#newestKey}, which was there before the one that you trust`;
     return undefined;
   }
 

@@ -326,7 +326,9 @@ export async function verifyRecord(ctx: Ctx): Promise<RecordVerdict> {
   const take = async (stretch: readonly events.VerifiedEvent[]): Promise<void> => {
     const [first, last] = [stretch[0], stretch.at(-1)];
     if (bad !== undefined || first === undefined || last === undefined) return;
-    const due = await store.list(db, { afterSize: first.seq - 1, untilSize: last.seq, newestFirst: false, limit: stretch.length });
+    // Later ones may be signed by a key that wasn't there when the keys were read.
+    const untilSize = Math.min(last.seq, newest?.size ?? 0);
+    const due = await store.list(db, { afterSize: first.seq - 1, untilSize, newestFirst: false, limit: stretch.length });
     let next = 0;
     for (const { seq, hash } of stretch) {
       audit.takeEvent(hash);
