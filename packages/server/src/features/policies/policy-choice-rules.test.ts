@@ -185,6 +185,13 @@ describe('policies that come into force together', () => {
     expect(publishingObjections([policy('a', { target: { stage: 'Canary' } })], STAGES)).toEqual([
       expect.stringMatching(/'Canary', which isn't/),
     ]);
+    const soak = checkPolicy({
+      name: 'b',
+      mode: 'warn',
+      match: { target: { entry: true } },
+      requirements: { soak: { stage: 'Beta', at_least: '1d' } },
+    });
+    expect(publishingObjections([namePolicy(soak)], STAGES)).toEqual([expect.stringMatching(/'Beta', which isn't/)]);
     expect(publishingObjections([], ['Latest', '12', 'v1'])).toHaveLength(2);
   });
 });

@@ -3,7 +3,7 @@ import type { GovernedTarget } from '@countersign/contract/permit.ts';
 import { POLICY_MODES, type Policy } from '@countersign/contract/policies.ts';
 import { coversPattern, isExact, literalLength, matchesPattern } from './pattern-rules.ts';
 import type { NamedPolicy } from './policy-hash-rules.ts';
-import { coversTarget, matchTarget, type TargetMatch } from './target-rules.ts';
+import { coversTarget, matchTarget, stageNamed, type TargetMatch } from './target-rules.ts';
 
 export interface PolicyQuestion {
   readonly target: GovernedTarget;
@@ -123,15 +123,16 @@ export function publishingObjections(policies: readonly NamedPolicy[], stages: r
     ...stages
       .filter((stage) => /^(latest|\d+)$/i.test(stage))
       .map((stage) => `Clients read 'models:/<name>/${stage}' as something else than the stage '${stage}'. Rename the stage.`),
-    ...documents.flatMap((document) => unknownStage(document, stages) ?? []),
+    ...documents.flatMap((document) => unknownStages(document, stages)),
     ...documents.flatMap((document) => uncovered(document, documents, stages) ?? []),
   ];
 }
 
-function unknownStage({ name, match: { target } }: Policy, stages: readonly string[]): string | undefined {
-  const { stage } = target.prompt ?? target;
-  if (stage === undefined || !isExact(stage) || stages.some((each) => each.toLowerCase() === stage.toLowerCase())) return undefined;
-  return `Policy '${name}' is about the stage '${stage}', which isn't there. The stages are ${stages.join(', ')}.`;
+function unknownStages({ name, match: { target }, requirements }: Policy, stages: readonly string[]): readonly string[] {
+  const named = [(target.prompt ?? target).stage, requirements.soak?.stage].filter((each) => each !== undefined);
+  return named
+    .filter((stage) => isExact(stage) && stageNamed(stages, stage) === undefined)
+    .map((stage) => `Policy '${name}' names the stage '${stage}', which isn't there. The stages are ${stages.join(', ')}.`);
 }
 
 /** Without one for what lacks the tag, taking the tag away would be a way around. */
