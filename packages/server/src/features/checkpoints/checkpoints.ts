@@ -2,12 +2,12 @@
  * Signed checkpoints over the record: made in the background and on demand, kept, and proved by. Whoever keeps one elsewhere can show later that
  * the record was cut or rewritten behind it. What a checkpoint is to the byte: checkpoint-rules.ts.
  */
-import { invalid, notFound } from '@countersign/contract/problem.ts';
+import { invalid } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, transaction } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
 import { type BackgroundJob, startJob } from '../../platform/jobs/background-job.ts';
 import * as events from '../events/events.ts';
-import { CheckpointAudit } from './checkpoint-audit-rules.ts';
+import { STORED_LEVEL } from './checkpoint-proofs.ts';
 import {
   type CheckpointKey,
   checkpointLine,
@@ -19,19 +19,11 @@ import {
 } from './checkpoint-rules.ts';
 import { chooseNextKey, chooseSigner, type KeyFacts, type Signer, type SignerMeans } from './checkpoint-signer.ts';
 import * as store from './checkpoint-store.ts';
-import {
-  consistencyRanges,
-  frontierBytes,
-  GrowingTree,
-  inclusionRanges,
-  joinPeaks,
-  type LeafRange,
-  peaksOf,
-  readFrontier,
-  type TreeNode,
-} from './merkle-rules.ts';
+import { serverIdOf, shown } from './kept-checkpoints.ts';
+import { frontierBytes, GrowingTree, readFrontier, type TreeNode } from './merkle-rules.ts';
 
 export { CheckpointAudit } from './checkpoint-audit-rules.ts';
+export { proveConsistency, proveInclusion } from './checkpoint-proofs.ts';
 export {
   type Checkpoint,
   type CheckpointKey,
@@ -45,6 +37,7 @@ export {
 export type { SignerMeans } from './checkpoint-signer.ts';
 export { SECRETS } from './checkpoint-store.ts';
 export { provesConsistency, provesInclusion, readFrontier } from './merkle-rules.ts';
+export { type RecordVerdict, verifyRecord } from './record-verification.ts';
 
 /** A checkpoint is due after so many events, or so long after the one before where something happened. */
 export const EVERY_EVENTS = 1000;
@@ -53,8 +46,6 @@ const LOOK_EVERY_MS = 2000;
 /** After a failure that only an operator can end. */
 const REST_MS = 60_000;
 const ATTEMPTS_MAX = 5;
-/** Below it, roots of subtrees are computed from the events' hashes: 256 of them at most. */
-const STORED_LEVEL = 8;
 
 export interface Checkpoints {
   /** The newest that this process knows of, as one line: from memory. */
@@ -211,14 +202,6 @@ async function growTo(
   return { tree, nodes };
 }
 
-function shown({ frontier: _ofTheStore, ...row }: store.CheckpointRow, serverId: string): SignedCheckpoint {
-  return { ...row, serverId };
-}
-
-async function serverIdOf(ctx: Ctx): Promise<string> {
-  return (await events.findEnd(reading(ctx))).serverId;
-}
-
 /** Undefined before the first. */
 export async function findNewest(ctx: Ctx): Promise<SignedCheckpoint | undefined> {
   const row = await store.findNewest(reading(ctx));
@@ -245,108 +228,4 @@ export async function list(ctx: Ctx, query: CheckpointQuery): Promise<KeptCheckp
 export async function listKeys(ctx: Ctx): Promise<{ readonly serverId: string; readonly keys: readonly CheckpointKey[] }> {
   const keys = await store.listKeys(reading(ctx));
   return { serverId: await serverIdOf(ctx), keys: keys.map(({ sealed: _private, ...key }) => key) };
-}
-
-async function get(ctx: Ctx, size: number | undefined): Promise<SignedCheckpoint> {
-  const row = size === undefined ? await store.findNewest(reading(ctx)) : await store.find(reading(ctx), size);
-  if (row) return shown(row, await serverIdOf(ctx));
-  throw notFound(
-    size === undefined
-      ? 'There is no checkpoint yet. POST /api/v1/checkpoints makes one.'
-      : `There is no checkpoint over ${size} events. GET /api/v1/checkpoints lists them.`,
-  );
-}
-
-export interface Proof {
-  readonly hashes: readonly Buffer[];
-}
-
-/** That an event is in the tree of a checkpoint, the newest where no size is given. RESOURCE_DOES_NOT_EXIST. */
-export async function proveInclusion(
-  ctx: Ctx,
-  seq: number,
-  size?: number,
-): Promise<Proof & { readonly event: events.RecordedEvent; readonly checkpoint: SignedCheckpoint }> {
-  const checkpoint = await get(ctx, size);
-  const event = await events.find(reading(ctx), seq);
-  if (event === undefined) throw notFound(`There is no event ${seq}.`);
-  if (seq > checkpoint.size) throw invalid(`Event ${seq} came after the checkpoint over ${checkpoint.size} events. Name a later one.`);
-  return { event, checkpoint, hashes: await rootsOf(ctx, inclusionRanges(seq - 1, checkpoint.size)) };
-}
-
-/** That the record at the newer checkpoint goes on from what it was at the older. RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE. */
-export async function proveConsistency(
-  ctx: Ctx,
-  olderSize: number,
-  newerSize?: number,
-): Promise<Proof & { readonly older: SignedCheckpoint; readonly newer: SignedCheckpoint }> {
-  const [older, newer] = [await get(ctx, olderSize), await get(ctx, newerSize)];
-  if (older.size > newer.size) throw invalid(`The checkpoint over ${older.size} events is the newer one of the two.`);
-  return { older, newer, hashes: await rootsOf(ctx, consistencyRanges(older.size, newer.size)) };
-}
-
-async function rootsOf(ctx: Ctx, ranges: readonly LeafRange[]): Promise<Buffer[]> {
-  const roots: Buffer[] = [];
-  for (const range of ranges) {
-    const peaks: Uint8Array[] = [];
-    for (const node of peaksOf(range)) peaks.push(await rootOf(reading(ctx), node));
-    roots.push(joinPeaks(peaks));
-  }
-  return roots;
-}
-
-async function rootOf(db: Queries, node: TreeNode): Promise<Uint8Array> {
-  const found = node.level < STORED_LEVEL ? undefined : await store.findNode(db, node);
-  if (found !== undefined) return found;
-  const width = 2 ** node.level;
-  const tree = new GrowingTree();
-  for await (const hash of events.listHashes(db, node.position * width, (node.position + 1) * width)) tree.append(hash);
-  return tree.root();
-}
-
-export interface RecordVerdict extends events.ChainVerdict {
-  /** How many were held against the events. */
-  readonly checkpoints: number;
-  /** The first that is wrong: over how many events, and why. */
-  readonly firstBadCheckpoint?: { readonly size: number; readonly reason: string };
-}
-
-/** Recomputes every hash, and holds every checkpoint and every key against them. */
-export async function verifyRecord(ctx: Ctx): Promise<RecordVerdict> {
-  const db = reading(ctx);
-  const { serverId } = await events.findEnd(db);
-  const newest = await store.findNewest(db);
-  const audit = new CheckpointAudit({ serverId });
-  let bad: { size: number; reason: string } | undefined;
-  let count = 0;
-  for (const key of await store.listKeys(db)) {
-    const reason = audit.takeKey(key);
-    if (reason !== undefined) bad ??= { size: newest?.size ?? 0, reason: `checkpoint key ${key.number} ${reason}` };
-  }
-  const take = async (stretch: readonly events.VerifiedEvent[]): Promise<void> => {
-    const [first, last] = [stretch[0], stretch.at(-1)];
-    if (bad !== undefined || first === undefined || last === undefined) return;
-    // Later ones may be signed by a key that wasn't there when the keys were read.
-    const untilSize = Math.min(last.seq, newest?.size ?? 0);
-    const due = await store.list(db, { afterSize: first.seq - 1, untilSize, newestFirst: false, limit: stretch.length });
-    let next = 0;
-    for (const { seq, hash } of stretch) {
-      audit.takeEvent(hash);
-      const row = due[next];
-      if (row?.size !== seq) continue;
-      next += 1;
-      const reason =
-        audit.takeCheckpoint({ ...row, serverId }) ??
-        (frontierBytes(audit.frontier).equals(row.frontier) ? undefined : 'is kept with the frontier of another tree');
-      if (reason !== undefined) {
-        bad = { size: row.size, reason };
-        return;
-      }
-      count += 1;
-    }
-  };
-  const chain = await events.verifyChain(db, take);
-  if (chain.ok && bad === undefined && newest !== undefined && newest.size > chain.events)
-    bad = { size: newest.size, reason: `is over ${newest.size} events, and there are ${chain.events}: the record was cut off` };
-  return { ...chain, ok: chain.ok && bad === undefined, checkpoints: count, ...(bad === undefined ? {} : { firstBadCheckpoint: bad }) };
 }
