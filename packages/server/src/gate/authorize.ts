@@ -3,6 +3,7 @@ import { type Level, RANK, type Rank } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { PERMISSIONS, type Permission } from '@countersign/contract/permissions.ts';
 import { Problem } from '@countersign/contract/problem.ts';
+import { DEFAULT_EXPERIMENT_ID } from '../features/experiments/experiments.ts';
 import type { Ctx } from '../platform/context.ts';
 import type { ObjectRef, Objects } from './objects.ts';
 
@@ -47,7 +48,8 @@ export function authorize(ctx: Ctx, objects: Objects, permission: Permission, in
 
 async function onExperiment(ctx: Ctx, objects: Objects, input: NamedObjects, level: Level): Promise<void> {
   const name = text(input.experiment_name);
-  const id = text(input.experiment_id);
+  // Whoever names none means the first, as upstream's calls do.
+  const id = text(input.experiment_id) || (name === '' ? String(DEFAULT_EXPERIMENT_ID) : '');
   if (name !== '' && id === '') {
     const found = await objects.experimentByName(ctx, name);
     // Whoever may create learns by creating that a name is free, and clients look before they create.
