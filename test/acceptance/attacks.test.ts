@@ -204,6 +204,19 @@ test("whoever may only see a model doesn't learn from its events who may do what
   expect(await typesFor(user.secret)).toContain('grant.set');
 });
 
+test('whoever manages a model is told nothing of who managed another one that had its name', async () => {
+  const heir = await addUser(app.ctx, 'heir');
+  await grant(app.ctx, { accountId: heir.account.id }, { kind: 'registered-model', prefix: 'inherited' }, 'VIEW');
+  await makeModel('inherited');
+  const then = new Date().toISOString();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(await status('DELETE', `${API}/registered-models/delete`, { as: admin.secret, body: { name: 'inherited' } })).toBe(200);
+  expect(await status('POST', `${API}/registered-models/create`, { as: heir.secret, body: { name: 'inherited' } })).toBe(200);
+  const access = (query: string) => status('GET', `/api/v1/models/inherited/access${query}`, { as: heir.secret });
+  expect(await access('')).toBe(200);
+  expect(await access(`?as_of=${then}`)).toBe(403);
+});
+
 test('a token that ends makes nothing that goes on after it', async () => {
   const { account } = await addUser(app.ctx, 'holder');
   const endsAt = Date.now() + 600_000;

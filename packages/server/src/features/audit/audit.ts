@@ -3,6 +3,7 @@ import { type Level, levelOf, RANK } from '@countersign/contract/levels.ts';
 import { notFound } from '@countersign/contract/problem.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
+import { demand } from '../access/access.ts';
 import * as checkpoints from '../checkpoints/checkpoints.ts';
 import * as events from '../events/events.ts';
 import * as models from '../models/models.ts';
@@ -181,6 +182,8 @@ export async function listAccess(
   asOf: number | undefined,
 ): Promise<Moment<readonly AccessAt[]>> {
   return at(ctx, question, asOf, async (subject, untilSeq) => {
+    // Another model may have had the name then.
+    demand(ctx, 'registered-model', { id: subject.id, ...(subject.name === null ? {} : { name: subject.name }) }, 'MANAGE');
     const then = await foldAccess(accessEvents(ctx, untilSeq));
     const { name, workspaceId } = await placeThen(ctx, subject, untilSeq);
     const isDefaultWorkspace = workspaceId === DEFAULT_WORKSPACE_ID;
