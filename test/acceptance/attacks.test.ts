@@ -1,5 +1,7 @@
 /** Ways to more than was given, each tried as an attacker would, and closed. */
-
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import * as administration from '@countersign/server/features/administration/administration.ts';
 import * as events from '@countersign/server/features/events/events.ts';
 import * as experiments from '@countersign/server/features/experiments/experiments.ts';
@@ -9,6 +11,7 @@ import * as models from '@countersign/server/features/models/models.ts';
 import * as runs from '@countersign/server/features/runs/runs.ts';
 import { removeWorkspace } from '@countersign/server/features/workspace-removal/workspace-removal.ts';
 import * as workspaces from '@countersign/server/features/workspaces/workspaces.ts';
+import { upgradeDatabase } from '@countersign/server/ground.ts';
 import { transaction } from '@countersign/server/platform/context.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type AskOptions, addToken, addUser, ask, grant, openApp, type Person, type RunningApp } from '../support/app.ts';
@@ -215,6 +218,14 @@ test('whoever manages a model is told nothing of who managed another one that ha
   const access = (query: string) => status('GET', `/api/v1/models/inherited/access${query}`, { as: heir.secret });
   expect(await access('')).toBe(200);
   expect(await access(`?as_of=${then}`)).toBe(403);
+});
+
+test('other users of the machine may not look into a data folder that is made', async () => {
+  const above = mkdtempSync(join(tmpdir(), 'countersign-folder-'));
+  const dataDir = join(above, 'made', 'data');
+  await upgradeDatabase({ dataDir, database: { kind: 'sqlite', file: join(dataDir, 'countersign.db') } }, () => {});
+  expect(statSync(dataDir).mode & 0o077).toBe(0);
+  rmSync(above, { recursive: true });
 });
 
 test('a token that ends makes nothing that goes on after it', async () => {

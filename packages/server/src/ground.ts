@@ -91,9 +91,10 @@ function lock({ dataDir, database }: Place): FolderLock[] {
   return locks;
 }
 
+/** For its owner alone: other users of the machine would read in it whatever is granted to them. One that is there stays as it is. */
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw new Problem('INVALID_STATE', `The folder ${folder} can't be made: ${(error as Error).message}.`, { cause: error });
   }

@@ -13,7 +13,7 @@ export function claimFolder(folder: string, owner: string): void {
   const path = join(folder, MARK);
   let found: string;
   try {
-    mkdirSync(folder, { recursive: true });
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     writeFileSync(path, `${owner}\n`, { flag: 'wx', flush: true });
     return;
   } catch (error) {
