@@ -114,7 +114,7 @@ function verifyInPlace(verify: Command, flags: OutputFlags & { key?: string; sin
     const verdict = await ask('verifyEvents');
     const { ok, events, checkpoints, first_bad, reason, bad_checkpoint } = verdict;
     const lines = [
-      ...(ok ? [`${events} events, each follows from the one before, and ${checkpoints} checkpoints are over them.`] : []),
+      ...(ok ? [`${events} events, and each follows from the one before; ${checkpoints} signed checkpoints are over them.`] : []),
       ...(first_bad === null ? [] : [`The record is broken: event ${first_bad} ${reason}.`]),
       ...(bad_checkpoint === null ? [] : [`The checkpoint over ${bad_checkpoint.size} events ${bad_checkpoint.reason}.`]),
     ];
