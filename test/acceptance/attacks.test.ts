@@ -93,6 +93,23 @@ test("a manager of every workspace edits neither the server's groups nor what ho
     expect([path, await status(method, path, { as: chief.secret, ...(body === undefined ? {} : { body }) })]).toEqual([path, 403]);
 });
 
+test('who manages a workspace and is kept out of the default one makes no account that is not', async () => {
+  const { ctx } = app;
+  await workspaces.changeSettings(ctx, { member_level: 'READ' });
+  const bureau = await workspaces.createWorkspace(ctx, { name: 'bureau' });
+  const headers = { 'x-mlflow-workspace': 'bureau' };
+  const contractors = [await addUser(ctx, 'barred'), await addUser(ctx, 'denied one'), await addUser(ctx, 'trusted')];
+  const [barred, deniedOne] = contractors.map((each) => ({ accountId: each.account.id }));
+  for (const { account } of contractors)
+    await grant({ ...ctx, workspace: bureau }, { accountId: account.id }, { kind: 'workspace' }, 'MANAGE');
+  await grant(ctx, barred ?? {}, { kind: 'workspace' }, 'DENY');
+  await grant(ctx, deniedOne ?? {}, { kind: 'experiment', prefix: 'secret' }, 'DENY');
+  const make = (by: Person) =>
+    status('POST', `${API}/users/create`, { as: by.secret, headers, body: { username: `by ${by.account.name}`, password: PASSWORD } });
+  expect(await Promise.all(contractors.map(make))).toEqual([403, 403, 200]);
+  await workspaces.changeSettings(ctx, { member_level: 'NONE' });
+});
+
 test('a grant on an experiment of another workspace is not planted for the day that the workspaces are put together', async () => {
   const lab = await workspaces.createWorkspace(app.ctx, { name: 'lab' });
   const boss = await addUser(app.ctx, 'boss');

@@ -1,9 +1,11 @@
 /** Accounts as upstream's auth API asks for them (mlflow/server/auth, 3.17.2 and 2.22). */
+import { RANK } from '@countersign/contract/levels.ts';
 import * as messages from '@countersign/contract/mlflow/auth-messages.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
 import * as access from '../features/access/access.ts';
 import * as accounts from '../features/accounts/accounts.ts';
 import * as administration from '../features/administration/administration.ts';
+import * as workspaces from '../features/workspaces/workspaces.ts';
 import { type Ctx, reading } from '../platform/context.ts';
 import type { Exchange, Reply } from '../platform/http/exchange.ts';
 import { demandAdmin, demandSelfOrAdmin, denied, isManagerSomewhere, isSelf, managedBy } from './auth-callers.ts';
@@ -48,8 +50,20 @@ async function userWithGrants(ctx: Ctx, account: accounts.Account): Promise<obje
 /** The first account administers the server: from then on everybody signs in. */
 async function createUser(ctx: Ctx, input: { username: string; password: string }): Promise<object> {
   if (!(await isManagerSomewhere(ctx))) throw denied(ctx, 'an administrator of the server or of a workspace');
+  if (!(await hasWhatNewcomersHave(ctx))) throw denied(ctx, 'an administrator of the server, or who has what every newcomer gets,');
   const isAdmin = !(await accounts.hasAccounts(reading(ctx)));
   return userWithGrants(ctx, await accounts.createUser(ctx, { name: input.username, password: input.password, isAdmin }));
+}
+
+/** Upstream, a new account may do nothing; here it belongs to the default workspace, from which its maker may be kept out. */
+async function hasWhatNewcomersHave(ctx: Ctx): Promise<boolean> {
+  if (ctx.access.isAdmin) return true;
+  const account = await accounts.findAccount(reading(ctx), ctx.principal.id);
+  if (account === undefined) return false;
+  const own = await access.accessIn(ctx, account, workspaces.DEFAULT_WORKSPACE_ID);
+  const { member_level: level } = await workspaces.settingsOf(reading(ctx), workspaces.DEFAULT_WORKSPACE_ID);
+  const rank = level === 'NONE' ? 0 : RANK[level];
+  return own.mayCreate && own.floorOf('experiment') >= rank && own.floorOf('registered-model') >= rank;
 }
 
 async function listUsers(ctx: Ctx): Promise<object> {
