@@ -41,7 +41,7 @@ export const tokenEndpoints = [
     permission: 'account.edit',
     summary: 'Make a token of the caller, or of a service account that he owns.',
     description:
-      'Its text is in this answer and nowhere else. Nobody makes a token for another person. A token that makes one gives it no more than it may itself.',
+      'Its text is in this answer and nowhere else. Nobody makes a token for another person. A token that makes one gives it no more than it may itself, and no longer life.',
     params: NO_PARAMS,
     body: closed({
       name: Type.String({ minLength: 1, maxLength: 200, description: 'For people: where it is used.' }),
