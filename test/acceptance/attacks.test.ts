@@ -9,6 +9,7 @@ import * as groups from '@countersign/server/features/groups/groups.ts';
 import type { RegisteredModel } from '@countersign/server/features/models/models.ts';
 import * as models from '@countersign/server/features/models/models.ts';
 import * as runs from '@countersign/server/features/runs/runs.ts';
+import * as signIn from '@countersign/server/features/sign-in/sign-in.ts';
 import { removeWorkspace } from '@countersign/server/features/workspace-removal/workspace-removal.ts';
 import * as workspaces from '@countersign/server/features/workspaces/workspaces.ts';
 import { upgradeDatabase } from '@countersign/server/ground.ts';
@@ -174,6 +175,16 @@ test('nobody gets more on an object by giving it a name that a prefix of theirs 
     ]);
   expect(await rename('team-x')).toEqual([403, 403, 403]);
   expect((await rename('others')).slice(0, 1)).toEqual([200]);
+});
+
+test("a page of another port of this machine doesn't look through a signed-in browser", async () => {
+  const session = await signIn.startSession(app.ctx, user.account, 'test');
+  const look = (headers: Record<string, string>) =>
+    status('GET', '/api/v1/me', { headers: { cookie: `countersign_session=${session.secret}`, ...headers } });
+  expect(await look({})).toBe(200);
+  expect(await look({ origin: app.url })).toBe(200);
+  expect(await look({ origin: 'http://localhost:8888', 'sec-fetch-site': 'same-site' })).toBe(403);
+  expect(await look({ origin: 'null' })).toBe(403);
 });
 
 test('of many passwords tried at once no more are looked at than one after the other', async () => {

@@ -196,11 +196,14 @@ function refuseProxied({ req }: Exchange): void {
   }
 }
 
-/** A browser sends its cookie along whatever page asks; changes count only from the server's own pages. */
+/**
+ * A browser sends its cookie along whatever page asks: it counts for the server's own pages alone. Whoever looks from another page names it as
+ * the origin, a link doesn't; a change says where it comes from.
+ */
 export function refuseForeignSite({ req }: Exchange): void {
-  if (req.method === 'GET' || req.method === 'HEAD') return;
   const { origin, host } = req.headers;
   if (req.headers['sec-fetch-site'] === 'same-origin') return;
   if (origin !== undefined && host !== undefined && URL.canParse(origin) && new URL(origin).host === host) return;
-  throw new Problem('PERMISSION_DENIED', 'A signed-in browser may change something only from the pages of this server.');
+  if (origin === undefined && (req.method === 'GET' || req.method === 'HEAD')) return;
+  throw new Problem('PERMISSION_DENIED', 'A signed-in browser is answered, and may change something, only on the pages of this server.');
 }
