@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openTestContext, type TestContext } from '../../../../../test/support/context.ts';
 import { FileRoots } from '../../platform/blobs/file-roots.ts';
+import { compileAccess } from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import * as experiments from '../experiments/experiments.ts';
 import * as models from '../models/models.ts';
@@ -54,6 +55,15 @@ describe('sealing a version whose files lie in a folder of the operator', () => 
       'model.pkl',
     ]);
     expect(await artifacts.list(test.ctx, 'model-versions')).toEqual([]);
+  });
+
+  it('is refused to who may not read the run any more that the files are of', async () => {
+    await register({ MLmodel: 'flavors: {}' });
+    const models = { id: 1, name: 'M' };
+    const access = compileAccess({ isAdmin: false, isBornMember: true, memberRank: 0 }, [
+      { kind: 'registered-model', objectId: models.id, objectName: models.name, prefix: '', level: 'MANAGE' },
+    ]);
+    await expect(transitions.sealVersion({ ...test.ctx, access }, 'M', 1, roots)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
   });
 
   it('is refused without an MLmodel, outside of the roots, and through a link that leads out; the version keeps its reason', async () => {

@@ -188,7 +188,10 @@ export function deleteVersionTag(ctx: Ctx, name: string, number: number, key: st
 export async function sealVersion(ctx: Ctx, name: string, number: number, roots: FileRoots = new FileRoots([])): Promise<ModelVersion> {
   const version = await versions.get(ctx, name, number);
   const folder = versions.outsideFolder(version);
-  if (folder !== undefined) return sealOutside(ctx, version, folder, roots);
+  if (folder !== undefined) {
+    await transaction(ctx, (inner) => versions.demandSource(inner, version));
+    return sealOutside(ctx, version, folder, roots);
+  }
   return changing(ctx, name, async (inner) => {
     const found = await versions.get(inner, name, number);
     if (found.sealState !== 'sealed' && !found.isPrompt) await versions.demandSource(inner, found);
