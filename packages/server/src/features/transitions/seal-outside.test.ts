@@ -59,10 +59,8 @@ describe('sealing a version whose files lie in a folder of the operator', () => 
 
   it('is refused to who may not read the run any more that the files are of', async () => {
     await register({ MLmodel: 'flavors: {}' });
-    const models = { id: 1, name: 'M' };
-    const access = compileAccess({ isAdmin: false, isBornMember: true, memberRank: 0 }, [
-      { kind: 'registered-model', objectId: models.id, objectName: models.name, prefix: '', level: 'MANAGE' },
-    ]);
+    const onTheModel = { kind: 'registered-model', objectId: 1, objectName: 'M', prefix: '', level: 'MANAGE' } as const;
+    const access = compileAccess({ isAdmin: false, isBornMember: true, memberRank: 0 }, [onTheModel]);
     await expect(transitions.sealVersion({ ...test.ctx, access }, 'M', 1, roots)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
   });
 
