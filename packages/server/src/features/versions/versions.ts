@@ -6,7 +6,6 @@ import type { Filter } from '@countersign/contract/search.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { parseModelVersionFilter, parseModelVersionOrderBy } from '../../platform/search/model-version-search-grammar.ts';
-import { demandByName } from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import { digestOf, record } from '../events/events.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
@@ -14,12 +13,14 @@ import type { ModelIdentity, RegisteredModel, Tag } from '../models/models.ts';
 import * as models from '../models/models.ts';
 import { checkNaming, countUsage, getSettings } from '../workspaces/workspaces.ts';
 import * as aliasStore from './alias-store.ts';
-import { demandReadable, isSealedPromptTag, type Resolved, resolveSource, type Seal, sealHeld, sealNow, sealPrompt } from './sealing.ts';
+import { demandReadable, isSealedPromptTag, type Resolved, resolveSource, sealPrompt } from './sealing.ts';
 import { parseSource, sealedUri } from './version-rules.ts';
 import { searchPage } from './version-search.ts';
 import type { ModelVersion, VersionIdentity } from './version-store.ts';
 import * as store from './version-store.ts';
 
+export { deleteAlias, eraseAll, remove, removeAll, restore, restoreAll } from './version-removal.ts';
+export { demandSource, outsideFolder, seal, sealWaiting } from './version-seals.ts';
 export type { ModelVersion, VersionIdentity } from './version-store.ts';
 
 export interface NewVersion {
@@ -304,105 +305,8 @@ export async function setAlias(ctx: TxCtx, permit: Permit, model: ModelIdentity,
   });
 }
 
-export async function deleteAlias(ctx: TxCtx, permit: Permit, model: ModelIdentity, alias: string): Promise<void> {
-  const before = await aliasStore.find(ctx.tx, model.id, alias);
-  if (!before) return;
-  await aliasStore.remove(ctx.tx, model.id, alias);
-  record(ctx, {
-    type: 'alias.deleted',
-    modelId: model.id,
-    versionId: before.versionId,
-    target: `alias:${alias}`,
-    data: { alias, from: before.version, policy: permit.policy ?? null },
-  });
-}
-
-/** Soft. Its stage is left and its aliases are taken away. */
-export async function remove(ctx: TxCtx, permit: Permit, model: RegisteredModel, version: ModelVersion): Promise<void> {
-  await refuseProtected(ctx, [version]);
-  const at = ctx.clock.now();
-  await leavePlaces(ctx, permit, model, version);
-  await store.markDeleted(ctx.tx, version.id, at, ctx.principal.id);
-  await countUsage(ctx, { versions: -1 });
-  await models.touch(ctx, model.id, at);
-  record(ctx, { type: 'model-version.deleted', modelId: model.id, versionId: version.id, data: { number: version.version } });
-}
-
-/** All versions of a model that is being deleted, at the time that the model is marked with. */
-export async function removeAll(ctx: TxCtx, permit: Permit, model: RegisteredModel, at: number): Promise<void> {
-  const placed = await listPlaced(ctx, model);
-  await refuseProtected(ctx, placed);
-  for (const version of placed) await leavePlaces(ctx, permit, model, version);
-  await countUsage(ctx, { versions: -(await store.markAllDeleted(ctx.tx, model.id, at, ctx.principal.id)) });
-}
-
-async function listPlaced(ctx: TxCtx, model: RegisteredModel): Promise<ModelVersion[]> {
-  const placed = new Map<number, ModelVersion>();
-  for (const stage of ['Staging', 'Production', 'Archived'] as const) {
-    for (const version of await store.listInStage(ctx.tx, model.id, stage)) placed.set(version.id, version);
-  }
-  const aliased = await aliasStore.listOfModels(ctx.tx, [model.id]);
-  for (const version of await store.listByIds(ctx.tx, [...new Set(aliased.map((each) => each.versionId))])) placed.set(version.id, version);
-  return [...placed.values()];
-}
-
-async function leavePlaces(ctx: TxCtx, permit: Permit, model: RegisteredModel, version: ModelVersion): Promise<void> {
-  for (const { alias } of await aliasStore.listOfVersion(ctx.tx, version.id)) await deleteAlias(ctx, permit, model, alias);
-  if (version.stage === 'None') return;
-  record(ctx, {
-    type: 'model-version.stage-left',
-    modelId: model.id,
-    versionId: version.id,
-    target: `stage:${version.stage}`,
-    data: { number: version.version, from: version.stage, to: 'None', policy: permit.policy ?? null },
-  });
-}
-
-async function refuseProtected(ctx: TxCtx, versions: readonly ModelVersion[]): Promise<void> {
-  const settings = await getSettings(ctx);
-  for (const version of versions) {
-    if (settings.protected_stages.includes(version.stage)) {
-      throw new Problem(
-        'INVALID_STATE',
-        `Version ${version.version} of '${version.name}' is in ${version.stage}, which this workspace protects from deletion. Move it to another stage first.`,
-      );
-    }
-    const alias = version.aliases[0];
-    if (settings.protect_aliased && alias !== undefined) {
-      throw new Problem(
-        'INVALID_STATE',
-        `Version ${version.version} of '${version.name}' has the alias '${alias}', which protects it from deletion in this workspace. Delete or move the alias first.`,
-      );
-    }
-  }
-}
-
 export async function listDeleted(ctx: Ctx, model: RegisteredModel): Promise<ModelVersion[]> {
   return store.listDeleted(reading(ctx), model.id);
-}
-
-/** Comes back in stage None and without alias. */
-export async function restore(ctx: TxCtx, _permit: Permit, model: RegisteredModel, number: number): Promise<ModelVersion> {
-  const version = await store.findDeleted(ctx.tx, model.id, number);
-  if (!version) throw notFound(`Registered Model '${model.name}' has no deleted version ${number}.`);
-  const at = ctx.clock.now();
-  await store.markRestored(ctx.tx, version.id, at, ctx.principal.id);
-  await countUsage(ctx, { versions: 1 });
-  record(ctx, { type: 'model-version.restored', modelId: model.id, versionId: version.id, data: { number } });
-  return { ...version, deletedAt: null, updatedAt: at };
-}
-
-/** The versions that were deleted together with their model. */
-export async function restoreAll(ctx: TxCtx, _permit: Permit, modelId: number, deletedAt: number): Promise<void> {
-  await countUsage(ctx, { versions: await store.markRestoredWith(ctx.tx, modelId, deletedAt) });
-}
-
-export async function eraseAll(ctx: TxCtx, modelId: number): Promise<void> {
-  const trees = await store.listTrees(ctx.tx, modelId);
-  await store.eraseAll(ctx.tx, modelId);
-  let bytes = 0;
-  for (const treeId of trees) bytes += (await artifacts.findTree(ctx, treeId))?.sizeBytes ?? 0;
-  await countUsage(ctx, { bytes: -bytes });
 }
 
 /** All of the workspace, with their models. */
@@ -447,54 +351,6 @@ function refuseOtherKind(version: VersionIdentity, isPrompt: boolean): void {
     `Version ${version.version} of '${version.name}' ${isPrompt ? 'was not registered as a prompt' : 'was registered as a prompt'}, which its tag ` +
       `'${models.PROMPT_TAG}' can't change. Register a new version instead.`,
   );
-}
-
-/** Seals a version whose files were not there, or not complete, when it was registered. Answers it as it is then. */
-export async function seal(ctx: TxCtx, version: ModelVersion, copied?: string): Promise<ModelVersion> {
-  if (copied === undefined) return version.sealState === 'sealed' ? version : keepSeal(ctx, version, await sealNow(ctx, version));
-  const result = version.sealState === 'sealed' ? undefined : await sealHeld(ctx, copied);
-  await artifacts.dropCopied(ctx, copied);
-  return result?.state === 'sealed' ? keepSeal(ctx, version, result) : version;
-}
-
-async function keepSeal(ctx: TxCtx, version: ModelVersion, result: Seal): Promise<ModelVersion> {
-  if (result.state !== 'sealed' && result.reason === version.sealReason) return version;
-  await store.setSeal(ctx.tx, version.id, result.state, result.reason, result.treeId);
-  if (result.state === 'sealed') {
-    await countUsage(ctx, { bytes: result.sizeBytes });
-    record(ctx, {
-      type: 'model-version.sealed',
-      modelId: version.modelId,
-      versionId: version.id,
-      data: { number: version.version, digest: result.digest },
-    });
-  }
-  return { ...version, sealState: result.state, sealReason: result.reason, treeId: result.treeId };
-}
-
-/** The folder on a disk that an unsealed version's files must be copied from; undefined where the server holds them. */
-export function outsideFolder(version: ModelVersion): string | undefined {
-  if (version.sealState === 'sealed' || version.sealReason !== 'external') return undefined;
-  const source = parseSource(version.storageLocation);
-  if (source.kind === 'foreign') {
-    throw new Problem(
-      'INVALID_STATE',
-      `The source of version ${version.version} is in a storage that this server holds no access to. Upload the files through the server and register them.`,
-    );
-  }
-  return source.kind === 'local' ? source.path : undefined;
-}
-
-/** Before it is sealed on request: what its source names may have come, or become another's to read, since it was registered. */
-export async function demandSource(ctx: TxCtx, version: ModelVersion): Promise<void> {
-  const source = parseSource(version.source);
-  if (source.kind === 'version') demandByName(ctx, 'registered-model', source.name, 'READ');
-  await demandReadable(ctx, { source: version.source, runId: version.runId, loggedModelId: version.loggedModelId });
-}
-
-/** Called when a logged model becomes READY: versions that were registered before it was complete are sealed now. */
-export async function sealWaiting(ctx: TxCtx, loggedModelId: string): Promise<void> {
-  for (const version of await store.listWaitingForLoggedModel(ctx.tx, loggedModelId)) await seal(ctx, version);
 }
 
 export async function findSealedTree(ctx: Ctx, versionId: number): Promise<{ readonly treeId: number } | undefined> {
