@@ -42,7 +42,7 @@ export async function withDataCaller(config: ServerConfig, use: DataUse, work: (
     if (isOpen || !(error instanceof Problem) || error.code !== 'RESOURCE_CONFLICT') throw error;
     throw new Problem(
       error.code,
-      `The data folder ${config.dataDir} is in use by a running server. Ask that one: --server http://127.0.0.1:5000, ` +
+      `The data folder ${config.dataDir} is in use by a running server. Ask that one: --server http://HOST:PORT, as its log names it, ` +
         "with an administrator's token in COUNTERSIGN_TOKEN where it has accounts.",
     );
   }

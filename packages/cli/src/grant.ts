@@ -124,7 +124,7 @@ function addSet(noun: Command): void {
     if (subject === undefined) throw invalid('Say to whom: --user, --group, --service-account or --ci.');
     if (target === undefined)
       throw invalid(
-        'Say on what: --model, --model-prefix, --all-models, --experiment, --experiment-prefix, --all-experiments or --on-workspace.',
+        'Say on what: --model, --model-prefix, --all-models, --experiment, --experiment-prefix, --all-experiments, --on-workspace or --everywhere.',
       );
     return withCaller(verb, async ({ ask }) => {
       const body = { ...subject, ...target, ...(flags.everywhere ? { everywhere: true } : {}), level: level as GrantLevel }; // just asked

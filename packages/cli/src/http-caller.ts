@@ -113,6 +113,8 @@ function authorityOf({ authorityFile }: ServerPlace): { ca?: Buffer } {
 }
 
 function reasonOf(error: Error & { code?: string }): string {
+  // OpenSSL's name for an answer that isn't TLS.
+  if (error.code === 'EPROTO') return 'what answers there does not speak https';
   return error.code ?? error.message;
 }
 

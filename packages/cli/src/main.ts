@@ -49,11 +49,14 @@ function createProgram(first: string): Command {
     .version(`countersign ${packageJson.version} (wire of MLflow ${MLFLOW_VERSION})`, '--version', 'print the version')
     .exitOverride()
     .configureHelp({ sortSubcommands: false })
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'countersign: ')) })
     .addHelpText(
       'after',
       `
 Examples:
+  countersign user create ada --admin --data-dir ./registry
   countersign server --port 5001 --data-dir ./registry
+  countersign grant set READ --group risk --all-models --server https://registry.example
   countersign model purge SampleModel --confirm SampleModel
 
 Exit codes: 0 ok, 1 unexpected, 2 usage, 3 forbidden, 4 not found, 5 conflict or state, 6 check failed, 7 unreachable, 130 interrupted.`,

@@ -1,84 +1,51 @@
-/** `countersign model purge NAME` */
-import { createInterface } from 'node:readline/promises';
-import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
+/** `countersign model …` */
+import type { AnswerOf } from '@countersign/contract/endpoint.ts';
+import type { EndpointOf } from '@countersign/contract/native-api.ts';
+import { invalid, notFound } from '@countersign/contract/problem.ts';
 import type { Command } from 'commander';
-import { type DeletedModels, dataModels, serverModels } from './deleted-models.ts';
-import { print, say } from './output.ts';
-import { addSettings, DATA_OPTIONS, settingsInput } from './setting-options.ts';
+import { confirmName } from './confirmation.ts';
+import { withCaller } from './reach.ts';
+import { addCommonFlags, addNoun, addVerb, type OutputFlags, show } from './verbs.ts';
 
-interface PurgeFlags {
+type DeletedModel = AnswerOf<EndpointOf<'listDeletedModels'>>['models'][number];
+
+interface PurgeFlags extends OutputFlags {
   readonly confirm?: string;
   readonly id?: string;
-  readonly server?: string;
-  readonly json?: boolean;
 }
 
 export function addModel(program: Command): void {
-  const model = program.command('model').summary('look after registered models').description('Commands for registered models.');
-  const purge = model
-    .command('purge')
-    .summary('purge a deleted model for ever')
-    .description(
+  const model = addNoun(program, 'model', 'look after registered models', 'Commands for registered models.');
+  const purge = addVerb(model, 'purge', {
+    summary: 'purge a deleted model for ever',
+    description:
       'Removes a deleted model, its versions and tags for ever. Its bytes are freed by gc, unless something else refers to them; its events stay.',
-    )
-    .argument('<NAME>', 'name of the deleted model');
-  addSettings(purge, DATA_OPTIONS)
-    .option('--server <URL>', 'ask a running server instead of opening the data folder')
+    examples: [
+      'countersign model purge SampleModel --data-dir ./registry',
+      'countersign model purge SampleModel --server http://127.0.0.1:5000 --confirm SampleModel',
+    ],
+  })
+    .argument('<NAME>', 'name of the deleted model')
     .option('--id <ID>', 'which one, where several deleted models had the name')
-    .option('--confirm <NAME>', 'the name again, instead of being asked for it')
-    .option('--json', 'one JSON document')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  countersign model purge SampleModel --data-dir ./registry
-  countersign model purge SampleModel --server http://127.0.0.1:5000 --confirm SampleModel`,
-    )
-    .action(async (name: string, flags: PurgeFlags) => {
-      const work = async (deleted: DeletedModels): Promise<void> => purgeOne(deleted, name, flags);
-      if (flags.server !== undefined) return work(serverModels(flags.server));
-      const { readServerConfig } = await import('@countersign/server/platform/config/server-config.ts');
-      const config = await readServerConfig(settingsInput(purge));
-      try {
-        await dataModels(config, work);
-      } catch (error) {
-        if (!(error instanceof Problem) || error.code !== 'RESOURCE_CONFLICT') throw error;
-        throw new Problem(
-          error.code,
-          `The data folder ${config.dataDir} is in use by a running server. Ask that: --server http://127.0.0.1:5000.`,
-        );
-      }
-    });
+    .option('--confirm <NAME>', 'the name again, instead of being asked for it');
+  addCommonFlags(purge).action((name: string, flags: PurgeFlags) =>
+    withCaller(purge, async ({ ask }) => {
+      const { models } = await ask('listDeletedModels', { query: { name } });
+      const { id } = choose(models, name, flags.id);
+      await confirmName(name, flags.confirm, `This purges the deleted model '${name}' for ever.`);
+      await ask('purgeModel', { params: { id }, query: { confirm: name } });
+      show(flags, { document: { purged: { id, name } }, quiet: [name], lines: [`Purged '${name}'.`] });
+    }),
+  );
 }
 
-async function purgeOne(deleted: DeletedModels, name: string, flags: PurgeFlags): Promise<void> {
-  const found = await deleted.list(name);
-  const chosen = flags.id === undefined ? found : found.filter((each) => String(each.id) === flags.id);
-  const [model, another] = chosen;
-  if (model === undefined) {
-    throw notFound(
-      `There is no deleted model '${name}'${flags.id === undefined ? '' : ` with id ${flags.id}`}. Only deleted models can be purged.`,
-    );
-  }
+function choose(deleted: readonly DeletedModel[], name: string, id: string | undefined): DeletedModel {
+  const [model, another] = id === undefined ? deleted : deleted.filter((each) => String(each.id) === id);
+  if (model === undefined)
+    throw notFound(`There is no deleted model '${name}'${id === undefined ? '' : ` with id ${id}`}. Only deleted models can be purged.`);
   if (another) {
-    const list = found.map((each) => `${each.id} (deleted ${new Date(each.deletedAt).toISOString()})`).join(', ');
+    const list = deleted.map((each) => `${each.id} (deleted ${new Date(each.deleted_at).toISOString()})`).join(', ');
     throw invalid(`Several deleted models had the name '${name}'. Choose one with --id: ${list}.`);
   }
-  if ((flags.confirm ?? (await askForName(name))) !== name)
-    throw invalid(`The confirmation must be the model's name, '${name}'. Nothing was purged.`);
-  await deleted.purge(model);
-  print(flags.json === true, { purged: { id: model.id, name } }, [`Purged '${name}'.`]);
-}
-
-async function askForName(name: string): Promise<string> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY || process.env.CI) {
-    throw invalid(`Purging can't be undone. Say it again with --confirm '${name}'.`);
-  }
-  say(`This purges the deleted model '${name}' for ever.`);
-  const question = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return await question.question('Type its name to go on: ');
-  } finally {
-    question.close();
-  }
+  return model;
 }

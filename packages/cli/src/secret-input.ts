@@ -21,9 +21,10 @@ export async function readStdinLine(): Promise<string> {
 
 /** Nothing of what is typed is shown. Ctrl-C ends the process. */
 export function askSecret(question: string): Promise<string> {
-  process.stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
+  // Only now: what is typed at once, before the terminal stops showing it, would be shown.
+  process.stderr.write(question);
   return new Promise((resolve) => {
     reader.on('SIGINT', () => {
       reader.close();

@@ -2,7 +2,7 @@
 import type { AnswerOf } from '@countersign/contract/endpoint.ts';
 import type { EndpointOf } from '@countersign/contract/native-api.ts';
 import { invalid } from '@countersign/contract/problem.ts';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { say } from './output.ts';
 import { withCaller } from './reach.ts';
 import { addCommonFlags, addNoun, addVerb, type OutputFlags, relativeTime, show, table } from './verbs.ts';
@@ -85,7 +85,7 @@ function addCreate(noun: Command): void {
   verb
     .requiredOption('--scope <SCOPE...>', 'what it may be used for; several by spaces')
     .option('--expires-in <TIME>', 'days, hours or minutes, as in 90d, 12h, 30m', EXPIRES_IN)
-    .option('--no-expiry', 'until it is revoked')
+    .addOption(new Option('--no-expiry', 'until it is revoked').conflicts('expiresIn'))
     .option('--account <NAME>', 'for this service account; for you without it');
   addCommonFlags(verb).action((name: string, flags: CreateFlags) => {
     const lasts = readDuration(flags.expiresIn);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { addAudit } from './audit.ts';
 import { addGrant } from './grant.ts';
 import { addGroup } from './group.ts';
+import { addModel } from './model.ts';
 import { addServiceAccount } from './service-account.ts';
 import { addToken } from './token.ts';
 import { addUser } from './user.ts';
@@ -26,7 +27,7 @@ function helpOf(command: Command): string {
 
 describe('the verbs that ask the native API', () => {
   const program = new Command('countersign');
-  for (const add of [addUser, addServiceAccount, addGroup, addToken, addGrant, addAudit, addWhoami]) add(program);
+  for (const add of [addUser, addServiceAccount, addGroup, addToken, addGrant, addAudit, addModel, addWhoami]) add(program);
   const verbs = leaves(program);
 
   it.each(verbs.map((verb) => [verb.parent === program ? verb.name() : `${verb.parent?.name()} ${verb.name()}`, verb] as const))(

@@ -125,7 +125,7 @@ export function createRoutes(parts: AppParts, telemetry = createTelemetry(parts.
       gate,
     ),
     ...artifactRoutes(gate, { ...artifactSources, fileRoots: parts.fileRoots }),
-    ...serverRoutes({ hasWorkspaces }),
+    ...serverRoutes({ hasWorkspaces, ...place }),
     ...apiRoutes(gate, { fileRoots: parts.fileRoots, identity, checkpoints: parts.checkpoints }),
     ...signInRoutes(gate, identity, place),
     ...accountRoutes(gate, place),

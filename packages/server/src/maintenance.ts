@@ -4,8 +4,6 @@ import { existsSync } from 'node:fs';
 import { notFound } from '@countersign/contract/problem.ts';
 import { AS_LOCAL } from './features/access/access.ts';
 import * as artifacts from './features/artifacts/artifacts.ts';
-import * as models from './features/models/models.ts';
-import * as transitions from './features/transitions/transitions.ts';
 import * as versions from './features/versions/versions.ts';
 import { openGround } from './ground.ts';
 import type { ServerConfig } from './platform/config/server-config.ts';
@@ -57,21 +55,4 @@ export async function withData<T>(
   } finally {
     await ground.close();
   }
-}
-
-export interface DeletedModel {
-  readonly id: number;
-  readonly name: string;
-  /** Epoch ms. */
-  readonly deletedAt: number;
-}
-
-/** Several deleted models may have had one name. */
-export async function listDeletedModels(ctx: Ctx, name: string): Promise<DeletedModel[]> {
-  return (await models.listDeleted(ctx, name)).map((model) => ({ id: model.id, name: model.name, deletedAt: model.deletedAt ?? 0 }));
-}
-
-/** For ever. */
-export function purgeModel(ctx: Ctx, id: number): Promise<void> {
-  return transitions.purgeModel(ctx, id);
 }

@@ -29,7 +29,7 @@ export function documentationPage(document: OpenApiDocument): string {
     `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">` +
     `<title>${escapeHtml(document.info.title)} API</title><style>${DOCUMENTATION_STYLE}</style></head><body>` +
     `<a class="skip" href="#content">Skip to the content</a><nav aria-label="Contents"><ul>${contents}<li><a href="#schemas">Schemas</a></li></ul></nav>` +
-    `<main id="content"><h1>${escapeHtml(document.info.title)} API</h1><p>${escapeHtml(document.info.description)}</p>` +
+    `<main id="content"><h1>${escapeHtml(document.info.title)} API</h1>${paragraph(document.info.description)}` +
     `<p>The same for machines: <a href="openapi.json">openapi.json</a> (OpenAPI ${document.openapi}).</p>` +
     `${sections}<section><h2 id="schemas">Schemas</h2>${schemas}</section></main></body></html>`
   );

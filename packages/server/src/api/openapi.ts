@@ -37,7 +37,9 @@ export interface OpenApiDocument {
 
 const DESCRIPTION =
   'The registry with its history: models, versions and their seals, stages and aliases now and at any time, comparisons, events. Times are epoch ' +
-  'milliseconds. Members and query parameters that an endpoint does not know are refused. Answers may gain members.';
+  'milliseconds. Members and query parameters that an endpoint does not know are refused. Answers may gain members. Where the server has accounts, ' +
+  'requests carry a token (`Authorization: Bearer csk_…`) or name and password (Basic); tokens are made at /account. The workspace stands in the header ' +
+  '`X-MLFLOW-WORKSPACE`, `default` without it.';
 
 const PROBLEM: JsonSchema = {
   type: 'object',

@@ -1,5 +1,6 @@
 /** What is asked of the server itself: is it there, which version's wire it speaks, what it can do. */
-import type { Route } from '../platform/http/exchange.ts';
+import { TLSSocket } from 'node:tls';
+import type { Exchange, Route } from '../platform/http/exchange.ts';
 
 /** The upstream version whose wire this server speaks. */
 export const MLFLOW_VERSION = '3.17.2';
@@ -20,7 +21,15 @@ function serverInfo(hasWorkspaces: boolean): string {
 
 const TEXT = 'text/plain; charset=utf-8';
 
-export function serverRoutes({ hasWorkspaces = true }: { readonly hasWorkspaces?: boolean } = {}): Route[] {
+export interface ServerPlace {
+  readonly hasWorkspaces?: boolean;
+  /** Where people reach the server, if that was said. */
+  readonly publicUrl?: string | undefined;
+  readonly staticPrefix?: string;
+}
+
+export function serverRoutes(place: ServerPlace = {}): Route[] {
+  const { hasWorkspaces = true } = place;
   const body = serverInfo(hasWorkspaces);
   const info = (path: string): Route => ({ method: 'GET', path, permission: 'public', handle: () => ({ body }) });
   return [
@@ -37,16 +46,23 @@ export function serverRoutes({ hasWorkspaces = true }: { readonly hasWorkspaces?
       handle: (exchange) => ({
         type: 'text/html; charset=utf-8',
         headers: { 'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'" },
-        body: frontPage(exchange.header('host') ?? ''),
+        body: frontPage(addressOf(exchange, place)),
       }),
     },
   ];
 }
 
-/** Links are relative, so that they hold under a prefix. */
-function frontPage(host: string): string {
+/** Fit for a page as it is: a URL that was taken apart has none of HTML's characters. */
+function addressOf(exchange: Exchange, { publicUrl, staticPrefix = '' }: ServerPlace): string {
+  if (publicUrl !== undefined) return `${new URL(publicUrl).origin}${new URL(publicUrl).pathname.replace(/\/+$/, '') || staticPrefix}`;
+  const host = exchange.header('host') ?? '';
   // The header comes from outside: only what an address is made of gets into the page.
   const address = /^[\w.:[\]-]+$/.test(host) ? host : '127.0.0.1:5000';
+  return `${exchange.req.socket instanceof TLSSocket ? 'https' : 'http'}://${address}${staticPrefix}`;
+}
+
+/** Links are relative, so that they hold under a prefix. */
+function frontPage(address: string): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -56,16 +72,17 @@ function frontPage(host: string): string {
 <style>
   :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
   main { max-width: 40rem; margin: 4rem auto; padding: 0 1rem }
-  pre { overflow-x: auto; padding: .75rem; border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .4rem }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: .75rem; border: 1px solid color-mix(in srgb, currentColor 25%, transparent); border-radius: .4rem }
 </style>
 </head>
 <body>
 <main>
 <h1>Countersign</h1>
 <p>A tracking server and model registry that speaks the wire of MLflow ${MLFLOW_VERSION}. Point the client at it:</p>
-<pre>mlflow.set_tracking_uri("http://${address}")</pre>
+<pre>mlflow.set_tracking_uri("${address}")</pre>
 <ul>
-<li><a href="api/v1/docs">The native API</a>: seals, events, time travel, comparison (<a href="api/v1/openapi.json">OpenAPI</a>)</li>
+<li><a href="account">Your account</a>: sign in, make a token for the client</li>
+<li><a href="api/v1/docs">The native API</a>: models with their seals and history, people and what they may do, checkpoints (<a href="api/v1/openapi.json">OpenAPI</a>)</li>
 <li><a href="metrics">Metrics</a> for Prometheus</li>
 <li><a href="health">Health</a> and <a href="version">version</a></li>
 </ul>
