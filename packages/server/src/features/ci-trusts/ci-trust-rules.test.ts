@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkTrustClaims, checkTrustScopes, jobNameOf, mismatchOf, type TrustClaims } from './ci-trust-rules.ts';
+import { checkKindOfIssuer, checkTrustClaims, checkTrustScopes, jobNameOf, mismatchOf, type TrustClaims } from './ci-trust-rules.ts';
 
 const GITHUB: TrustClaims = {
   repository_id: '456789',
@@ -48,6 +48,18 @@ describe('a trust', () => {
     const claims = { project_id: '20', namespace_id: '72', ci_config_ref_uri: '.gitlab-ci.yml', ref: 'main' };
     expect(checkTrustClaims('gitlab', claims)).toEqual({ ...claims, ref_type: 'branch' });
     expect(checkTrustClaims('gitlab', { ...claims, ref_type: 'tag' }).ref_type).toBe('tag');
+  });
+
+  it('of a service that is everybody’s goes by the numbers that its kind asks for', () => {
+    for (const [kind, issuer] of [
+      ['custom', 'https://token.actions.githubusercontent.com'],
+      ['custom', 'https://gitlab.com'],
+      ['gitlab', 'https://token.actions.githubusercontent.com'],
+    ] as const)
+      expect(() => checkKindOfIssuer(kind, issuer)).toThrow(/Jobs of everybody come from/);
+    expect(() => checkKindOfIssuer('custom', 'https://jenkins.example')).not.toThrow();
+    expect(() => checkKindOfIssuer('gitlab', 'https://gitlab.example')).not.toThrow();
+    expect(() => checkKindOfIssuer('github', 'https://token.actions.githubusercontent.com')).not.toThrow();
   });
 
   it('gives no job the right to administer', () => {

@@ -8,6 +8,16 @@ import { invalid, type Problem } from '@countersign/contract/problem.ts';
 export type TrustKind = 'github' | 'gitlab' | 'custom';
 export type TrustClaims = Readonly<Record<string, string>>;
 
+export const GITHUB_ISSUER = 'https://token.actions.githubusercontent.com';
+export const GITLAB_ISSUER = 'https://gitlab.com';
+
+/** Everybody's jobs come from the public services: there a trust without their numbers would let strangers in. INVALID_PARAMETER_VALUE. */
+export function checkKindOfIssuer(kind: TrustKind, issuer: string): void {
+  const wanted = issuer === GITHUB_ISSUER ? 'github' : issuer === GITLAB_ISSUER ? 'gitlab' : kind;
+  if (kind === wanted) return;
+  throw invalid(`Jobs of everybody come from ${issuer}. A trust of it is of kind '${wanted}', which asks for the numbers of the project.`);
+}
+
 /** Claims that say nothing about who runs, or that somebody else can come to have. */
 const NAMES: ReadonlySet<string> = new Set(
   (

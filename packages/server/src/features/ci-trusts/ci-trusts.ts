@@ -17,9 +17,6 @@ import { JobTokenRefused, readIssuer, verifyJobToken, whyUnreachable } from './j
 export type { TrustKind } from './ci-trust-rules.ts';
 export type { Trust } from './ci-trust-store.ts';
 
-const GITHUB_ISSUER = 'https://token.actions.githubusercontent.com';
-const GITLAB_ISSUER = 'https://gitlab.com';
-
 /** A token for a job lives so long at most, and ends soon after the one it was exchanged for. */
 const TOKEN_MS = 15 * 60_000;
 const AFTER_JOB_TOKEN_MS = 10 * 60_000;
@@ -43,9 +40,10 @@ export interface NewTrust {
 /** Also makes its account, named `ci:<name>`, which has no grants yet. */
 export async function add(ctx: Ctx, input: NewTrust, publicUrl: string | undefined): Promise<Trust> {
   checkName(input.name);
-  const issuer = input.issuer ?? { github: GITHUB_ISSUER, gitlab: GITLAB_ISSUER, custom: '' }[input.kind];
+  const issuer = input.issuer ?? { github: rules.GITHUB_ISSUER, gitlab: rules.GITLAB_ISSUER, custom: '' }[input.kind];
   if (issuer === '') throw invalid("A trust of kind 'custom' needs its issuer: the URL that its tokens name as iss.");
   checkIssuer(issuer);
+  rules.checkKindOfIssuer(input.kind, issuer);
   const audience = checkAudience(input.audience ?? publicUrl);
   const claims = rules.checkTrustClaims(input.kind, input.claims);
   rules.checkTrustScopes(input.scopes);
