@@ -69,7 +69,11 @@ function isReached(limit: Limit, count: Count | undefined): boolean {
   return count !== undefined && (count.failures >= limit.failures || count.failures + count.underWay >= limit.together);
 }
 
-function limitsOf(name: string, address: string): Limit[] {
+/** No account has a longer name, and what is remembered stays small. */
+const NAME_CHARACTERS_KEPT = 300;
+
+function limitsOf(given: string, address: string): Limit[] {
+  const name = given.slice(0, NAME_CHARACTERS_KEPT);
   return [
     { key: `pair ${address} ${name}`, failures: LIMITS.pair, together: LIMITS.pair },
     { key: `address ${address}`, failures: LIMITS.address, together: ADDRESS_AT_ONCE },
