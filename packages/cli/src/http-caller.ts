@@ -112,9 +112,18 @@ function authorityOf({ authorityFile }: ServerPlace): { ca?: Buffer } {
   }
 }
 
+const UNTRUSTED: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+]);
+
 function reasonOf(error: Error & { code?: string }): string {
   // OpenSSL's name for an answer that isn't TLS.
   if (error.code === 'EPROTO') return 'what answers there does not speak https';
+  if (error.code !== undefined && UNTRUSTED.has(error.code))
+    return `its certificate is not trusted here, ${error.code}; name its authority by MLFLOW_TRACKING_SERVER_CERT_PATH`;
   return error.code ?? error.message;
 }
 
