@@ -1,7 +1,10 @@
 /** Ways to more than was given, each tried as an attacker would, and closed. */
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import * as administration from '@countersign/server/features/administration/administration.ts';
 import * as events from '@countersign/server/features/events/events.ts';
 import * as experiments from '@countersign/server/features/experiments/experiments.ts';
@@ -10,6 +13,7 @@ import type { RegisteredModel } from '@countersign/server/features/models/models
 import * as models from '@countersign/server/features/models/models.ts';
 import * as runs from '@countersign/server/features/runs/runs.ts';
 import * as signIn from '@countersign/server/features/sign-in/sign-in.ts';
+import * as tokens from '@countersign/server/features/tokens/tokens.ts';
 import { removeWorkspace } from '@countersign/server/features/workspace-removal/workspace-removal.ts';
 import * as workspaces from '@countersign/server/features/workspaces/workspaces.ts';
 import { upgradeDatabase } from '@countersign/server/ground.ts';
@@ -187,6 +191,39 @@ test("a page of another port of this machine doesn't look through a signed-in br
   expect(await look({ origin: 'null' })).toBe(403);
 });
 
+test('a request that was begun before a token was revoked does nothing once it is sent to its end', async () => {
+  const { ctx } = app;
+  const leaver = await addUser(ctx, 'leaver');
+  const session = await signIn.startSession(ctx, leaver.account, 'test');
+  const slow = (path: string, body: string, headers: Record<string, string>) => {
+    const sent = request(`${app.url}${path}`, { method: 'POST', headers: { 'content-length': String(body.length), ...headers } });
+    const answered = once(sent, 'response');
+    sent.write(body.slice(0, 5));
+    return async () => {
+      sent.end(body.slice(5));
+      const [answer] = (await answered) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode;
+    };
+  };
+  const json = { authorization: `Bearer ${leaver.secret}`, 'content-type': 'application/json' };
+  const form = {
+    ...{ cookie: `countersign_session=${session.secret}`, 'sec-fetch-site': 'same-origin' },
+    'content-type': 'application/x-www-form-urlencoded',
+  };
+  const ends = [
+    slow('/api/v1/tokens', '{"name":"later","scopes":["admin"],"expires_at":null}', json),
+    slow(`${API}/registered-models/create`, '{"name":"later"}', json),
+    slow('/account/tokens', 'name=later&scope=admin&days=365', form),
+  ];
+  await setTimeout(1100);
+  for (const secret of [leaver.secret, session.secret]) {
+    const token = await tokens.findBySecret(ctx.db, secret);
+    if (token) await tokens.revoke(ctx, token);
+  }
+  expect(await Promise.all(ends.map((end) => end()))).toEqual([401, 401, 401]);
+});
+
 test('of many passwords tried at once no more are looked at than one after the other', async () => {
   await addUser(app.ctx, 'victim', { password: PASSWORD });
   const tries = [...Array.from({ length: 30 }, (_, i) => `wrong password ${i}`), PASSWORD];
@@ -240,7 +277,7 @@ test('whoever manages a model is told nothing of who managed another one that ha
   await grant(app.ctx, { accountId: heir.account.id }, { kind: 'registered-model', prefix: 'inherited' }, 'VIEW');
   await makeModel('inherited');
   const then = new Date().toISOString();
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await setTimeout(10);
   expect(await status('DELETE', `${API}/registered-models/delete`, { as: admin.secret, body: { name: 'inherited' } })).toBe(200);
   expect(await status('POST', `${API}/registered-models/create`, { as: heir.secret, body: { name: 'inherited' } })).toBe(200);
   const access = (query: string) => status('GET', `/api/v1/models/inherited/access${query}`, { as: heir.secret });

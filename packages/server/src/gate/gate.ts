@@ -44,6 +44,17 @@ interface Caller {
 
 const LOCAL: Caller = { known: undefined, token: undefined };
 
+/** A request that takes longer to arrive is admitted anew before it is judged: else one begun in time would go on after a revocation. */
+const SENT_SLOWLY_MS = 1000;
+
+const ADMITTED = Symbol('admitted');
+interface Admitted {
+  readonly exchange: Exchange;
+  readonly permission: Permission;
+  readonly at: number;
+}
+type AdmittedCtx = Ctx & { readonly [ADMITTED]?: Admitted };
+
 export function createGate({ base, onError, hasWorkspaces = true }: GateOptions): Gate {
   const directory = new Directory(base.db);
   const now = (): number => base.clock.now();
@@ -92,10 +103,11 @@ export function createGate({ base, onError, hasWorkspaces = true }: GateOptions)
     }
   };
 
-  const contextOf = async (caller: Caller, workspace: WorkspaceRef): Promise<Ctx> => {
-    if (caller.known === undefined) return { ...base, workspace, access: LOCAL_ACCESS, tokenScope: undefined };
-    const access = await directory.accessOf(caller.known, workspace.id);
-    return { ...base, principal: caller.known.principal, workspace, access, tokenScope: caller.token?.scope };
+  const contextOf = async (caller: Caller, workspace: WorkspaceRef, admitted: Admitted): Promise<AdmittedCtx> => {
+    const { known, token } = caller;
+    if (known === undefined) return { ...base, workspace, access: LOCAL_ACCESS, tokenScope: undefined, [ADMITTED]: admitted };
+    const access = await directory.accessOf(known, workspace.id);
+    return { ...base, principal: known.principal, workspace, access, tokenScope: token?.scope, [ADMITTED]: admitted };
   };
 
   const findWorkspace = async (name: string): Promise<WorkspaceRef> => {
@@ -106,23 +118,31 @@ export function createGate({ base, onError, hasWorkspaces = true }: GateOptions)
     return workspace;
   };
 
+  const admit = async (exchange: Exchange, permission: Permission): Promise<AdmittedCtx> => {
+    const at = now();
+    await directory.refresh();
+    const isOpen = await directory.isOpen();
+    if (isOpen) refuseProxied(exchange);
+    const caller = isOpen ? LOCAL : await identify(exchange);
+    const workspace = await findWorkspace(exchange.header(WORKSPACE_HEADER) ?? '');
+    const ctx = await contextOf(caller, workspace, { exchange, permission, at });
+    checkPlace(ctx, permission);
+    return ctx;
+  };
+
+  const judge = (ctx: Ctx, permission: Permission, input: NamedObjects): Promise<void> | undefined => {
+    if (ctx.tokenScope === undefined) return authorize(ctx, objects, permission, input);
+    const limited = checkTokenScope(ctx, objects, permission, input);
+    if (limited === undefined) return authorize(ctx, objects, permission, input);
+    return limited.then(() => authorize(ctx, objects, permission, input));
+  };
+
   return {
-    admit: async (exchange, permission) => {
-      if (PERMISSIONS[permission].on === 'nobody') return base;
-      await directory.refresh();
-      const isOpen = await directory.isOpen();
-      if (isOpen) refuseProxied(exchange);
-      const caller = isOpen ? LOCAL : await identify(exchange);
-      const workspace = await findWorkspace(exchange.header(WORKSPACE_HEADER) ?? '');
-      const ctx = await contextOf(caller, workspace);
-      checkPlace(ctx, permission);
-      return ctx;
-    },
+    admit: async (exchange, permission) => (PERMISSIONS[permission].on === 'nobody' ? base : admit(exchange, permission)),
     authorize: (ctx, permission, input) => {
-      if (ctx.tokenScope === undefined) return authorize(ctx, objects, permission, input);
-      const limited = checkTokenScope(ctx, objects, permission, input);
-      if (limited === undefined) return authorize(ctx, objects, permission, input);
-      return limited.then(() => authorize(ctx, objects, permission, input));
+      const admitted = (ctx as AdmittedCtx)[ADMITTED]; // on each context that `admit` answers, but for nobody's
+      if (admitted === undefined || now() - admitted.at < SENT_SLOWLY_MS) return judge(ctx, permission, input);
+      return admit(admitted.exchange, admitted.permission).then((anew) => judge(Object.assign(ctx, anew), permission, input));
     },
     isPassword: async ({ req }, name, password) => {
       await directory.refresh();

@@ -15,6 +15,10 @@ import { refusedPage } from './sign-in-pages.ts';
 
 const DAY_MS = 86_400_000;
 
+/** A field's text; empty where there is none. */
+type Form = (name: string) => string;
+const NO_FORM: Form = () => '';
+
 export function accountRoutes(gate: Gate, place: Place): Route[] {
   const root = rootOf(place);
 
@@ -36,8 +40,7 @@ export function accountRoutes(gate: Gate, place: Place): Route[] {
     });
   };
 
-  const make = async (ctx: Ctx, exchange: Exchange): Promise<Reply> => {
-    const form = await readForm(exchange);
+  const make = async (ctx: Ctx, exchange: Exchange, form: Form): Promise<Reply> => {
     const days = TOKEN_DAYS.find((each) => String(each) === form('days'));
     const scope = TOKEN_SCOPES.find((each) => each === form('scope'));
     const name = form('name').trim();
@@ -51,8 +54,8 @@ export function accountRoutes(gate: Gate, place: Place): Route[] {
     return newTokenPage({ root, baseUrl: findBaseUrl(exchange, place), token, secret });
   };
 
-  const revoke = async (ctx: Ctx, exchange: Exchange): Promise<Reply> => {
-    const id = Number((await readForm(exchange))('id'));
+  const revoke = async (ctx: Ctx, _exchange: Exchange, form: Form): Promise<Reply> => {
+    const id = Number(form('id'));
     const own = (await tokens.list(ctx, ctx.principal.id)).find((each) => each.id === id);
     if (own === undefined) throw notFound('You have no such token.');
     await tokens.revoke(ctx, own);
@@ -63,7 +66,7 @@ export function accountRoutes(gate: Gate, place: Place): Route[] {
     method: 'GET' | 'POST',
     path: string,
     permission: Permission,
-    work: (ctx: Ctx, exchange: Exchange) => Promise<Reply>,
+    work: (ctx: Ctx, exchange: Exchange, form: Form) => Promise<Reply>,
   ): Route => ({
     method,
     path,
@@ -71,10 +74,11 @@ export function accountRoutes(gate: Gate, place: Place): Route[] {
     handle: async (exchange) => {
       try {
         const ctx = await gate.admit(exchange, permission);
-        await gate.authorize(ctx, permission, {});
         // Browsers also send a name and password along that they remember, whatever page asks.
         if (method === 'POST') refuseForeignSite(exchange);
-        return await work(ctx, exchange);
+        const form = method === 'POST' ? await readForm(exchange) : NO_FORM;
+        await gate.authorize(ctx, permission, {});
+        return await work(ctx, exchange, form);
       } catch (error) {
         if (!(error instanceof Problem) || !wantsPage(exchange)) throw error;
         if (error.code === 'UNAUTHENTICATED') return redirect(`${root}/login?next=/account`);
