@@ -1,10 +1,14 @@
 /** `countersign audit …`: the record of what happened, its checkpoints, and whether it is whole. */
+import type { AnswerOf } from '@countersign/contract/endpoint.ts';
+import type { EndpointOf } from '@countersign/contract/native-api.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 import type { Command } from 'commander';
 import { EXIT } from './exit-codes.ts';
 import { say } from './output.ts';
 import { withCaller } from './reach.ts';
 import { addCommonFlags, addNoun, addVerb, type OutputFlags, printable, relativeTime, show, table } from './verbs.ts';
+
+type Event = AnswerOf<EndpointOf<'listEvents'>>['events'][number];
 
 export function addAudit(program: Command): void {
   const noun = addNoun(
@@ -28,7 +32,7 @@ function addList(noun: Command): void {
     'list',
     {
       summary: 'list events of the workspace, the newest first',
-      description: 'Lists what happened in the workspace: number, time, type, on what, by whom.',
+      description: 'Lists what happened in the workspace: number, time, type, by whom, and its facts in short; --json has them whole.',
       examples: ['countersign audit list --limit 20', 'countersign audit list --model fraud --oldest'],
     },
     'ls',
@@ -48,16 +52,34 @@ function addList(noun: Command): void {
         String(event.seq),
         relativeTime(event.recorded_at),
         event.type,
-        printable(event.target ?? ''),
         event.principal.name,
+        detailsOf(event),
       ]);
       show(flags, {
         document: page,
         quiet: page.events.map((event) => String(event.seq)),
-        lines: table(['EVENT', 'WHEN', 'TYPE', 'TARGET', 'BY'], rows),
+        lines: table(['EVENT', 'WHEN', 'TYPE', 'BY', 'DETAILS'], rows),
       });
     }),
   );
+}
+
+const DETAILS_MAX = 100;
+
+/** What a line has room for: the model, the place, what is short among the facts, then the texts that were not erased. */
+function detailsOf({ model_id, version_id, target, data, texts }: Event): string {
+  const facts = Object.entries({
+    model_id,
+    version_id,
+    target: target === 'access' ? null : target,
+    ...(typeof data === 'object' ? data : {}),
+    ...texts,
+  });
+  const parts = facts.flatMap(([name, value]) =>
+    value === null || value === '' || typeof value === 'object' ? [] : [`${name}=${printable(String(value))}`],
+  );
+  const text = parts.join(' ');
+  return text.length > DETAILS_MAX ? `${text.slice(0, DETAILS_MAX)}…` : text;
 }
 
 function addExport(noun: Command): void {
@@ -168,6 +190,7 @@ function addKeys(noun: Command): void {
         key.signed_by === key.number ? 'itself' : `key ${key.signed_by}`,
         key.verifier_key,
       ]);
+      if (keys.length === 0) say('There is no key yet. The first checkpoint makes it: countersign audit checkpoint.');
       show(flags, { document: answer, quiet: keys, lines: table(['KEY', 'SINCE', 'SIGNED BY', 'PUBLIC KEY'], rows) });
     }),
   );
