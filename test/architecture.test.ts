@@ -28,6 +28,8 @@ const ROOMS = [
   'models',
   'versions',
   'transitions',
+  'requests',
+  'comments',
   'webhooks',
   'workspace-removal',
   'audit',
@@ -72,6 +74,13 @@ describe('the laws of the house', () => {
       );
     });
     expect(upward.map(show)).toEqual([]);
+  });
+
+  it('requests close with what they asked for: a version moves, and goes, through that room', () => {
+    const around = serverFiles.filter(
+      (file) => roomOf(file) !== 'requests' && /\btransitions\.(?:moveStage|deleteVersion|deleteModel)\(/.test(readFileSync(file, 'utf8')),
+    );
+    expect(around.map((file) => relative(ROOT, file))).toEqual([]);
   });
 
   it('doors: between rooms, and from outside, only the door file is imported', () => {
@@ -139,7 +148,7 @@ describe('the laws of the house', () => {
     const movers = ['setStage', 'setAlias', 'deleteAlias', 'remove', 'removeAll', 'restore', 'create', 'setTag', 'deleteTag'];
     const versions = ['versions.ts', 'version-removal.ts'].map((file) => readFileSync(join(FEATURES, 'versions', file), 'utf8')).join('\n');
     for (const mover of movers)
-      expect(versions, mover).toMatch(new RegExp(`export (?:async )?function ${mover}\\(ctx: TxCtx, _?permit: Permit`));
+      expect(versions, mover).toMatch(new RegExp(`export (?:async )?function ${mover}\\(\\s*ctx: TxCtx,\\s*_?permit: Permit`));
   });
 
   it('clock and chance come in through the context', () => {

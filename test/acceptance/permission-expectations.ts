@@ -17,7 +17,7 @@ export interface Expectation {
   /** A token of one run may, where it is about that run. */
   readonly isOfRun?: boolean;
   /** The word of a CI job's token that allows it too. */
-  readonly word?: 'versions:create';
+  readonly word?: 'versions:create' | 'requests:create';
 }
 
 interface Group extends Expectation {
@@ -147,6 +147,8 @@ const GROUPS: readonly Group[] = [
         'GET /api/v1/models/:name/events',
         'GET /api/v1/models/by-id/:id/events',
       ],
+      ...['GET mlflow/transition-requests/list', 'GET /api/v1/models/:name/versions/:version/requests'],
+      ...['GET /api/v1/models/:name/versions/:version/requests/:request', 'GET /api/v1/models/:name/versions/:version/activities'],
     ],
   },
   { who: 'model', level: 'READ', asks: 'read', routes: ['GET mlflow/model-versions/get-download-uri', 'GET /model-versions/get-artifact'] },
@@ -173,11 +175,32 @@ const GROUPS: readonly Group[] = [
   },
   {
     who: 'model',
+    level: 'READ',
+    asks: 'write',
+    word: 'requests:create',
+    routes: [
+      ...['POST mlflow/transition-requests/create', 'DELETE mlflow/transition-requests/delete'],
+      ...['POST /api/v1/models/:name/versions/:version/requests', 'POST /api/v1/models/:name/versions/:version/requests/:request/cancel'],
+    ],
+  },
+  {
+    who: 'model',
+    level: 'READ',
+    asks: 'write',
+    routes: ['POST mlflow/comments/create', 'POST /api/v1/models/:name/versions/:version/comments'],
+  },
+  {
+    who: 'model',
     level: 'MANAGE_STAGING',
     asks: 'write',
     routes: [
       ...['POST mlflow/model-versions/transition-stage', 'POST mlflow/databricks/model-versions/transition-stage'],
       'PUT /api/v1/models/:name/versions/:version/stage',
+      ...['POST mlflow/transition-requests/approve', 'POST mlflow/transition-requests/reject'],
+      ...[
+        'POST /api/v1/models/:name/versions/:version/requests/:request/approve',
+        'POST /api/v1/models/:name/versions/:version/requests/:request/reject',
+      ],
     ],
   },
   {
@@ -238,6 +261,14 @@ const GROUPS: readonly Group[] = [
       ...['GET mlflow/experiments/permissions/get', 'GET mlflow/registered-models/permissions/get'],
       ...['GET permissions/registered-models/:id', 'GET permissions/registered-models/:id/permissionLevels'],
       ...['GET permissions/experiments/:id', 'GET permissions/experiments/:id/permissionLevels', 'GET /account'],
+    ],
+  },
+  {
+    who: 'own',
+    asks: 'write',
+    routes: [
+      ...['PATCH mlflow/comments/update', 'DELETE mlflow/comments/delete'],
+      ...['PATCH /api/v1/comments/:comment', 'DELETE /api/v1/comments/:comment'],
     ],
   },
   {

@@ -86,6 +86,7 @@ const ofModel: MakeRequest = (o) => ({ query: { name: o.model } });
 const ofVersion: MakeRequest = (o) => ({ query: { name: o.model, version: '1' } });
 const nativeModel: MakeRequest = (o) => ({ params: { name: o.model } });
 const nativeVersion: MakeRequest = (o) => ({ params: { name: o.model, version: '1' } });
+const ofNoRequest: MakeRequest = (o) => ({ params: { name: o.model, version: '1', request: '987654' }, status: 404 });
 const loggedModel: MakeRequest = (o) => ({ params: { model_id: o.loggedModelId } });
 const byId: MakeRequest = (o) => ({ params: { id: String(o.modelId), stage: 'Production', alias: 'champion' } });
 const ofRunFile: MakeRequest = (o) => ({ params: { '*': `${o.runPath}/model/MLmodel` } });
@@ -168,6 +169,15 @@ export const REQUESTS: Readonly<Record<string, MakeRequest>> = {
   'DELETE mlflow/model-versions/delete-tag': (o) => ({ query: { name: o.model, version: '1', key: 'k' } }),
   'GET mlflow/databricks/registered-models/get': ofModel,
   'POST mlflow/databricks/model-versions/transition-stage': toStaging,
+  'POST mlflow/transition-requests/create': (o) => ({ body: { name: o.model, version: '1', stage: 'Archived' }, status: 'any' }),
+  'GET mlflow/transition-requests/list': ofVersion,
+  'POST mlflow/transition-requests/approve': (o) => ({ ...toStaging(o, ''), status: 404 }),
+  'POST mlflow/transition-requests/reject': (o) => ({ ...toStaging(o, ''), status: 404 }),
+  'DELETE mlflow/transition-requests/delete': (o) => ({
+    query: { name: o.model, version: '1', stage: 'Staging', creator: 'x' },
+    status: 404,
+  }),
+  'POST mlflow/comments/create': (o) => ({ body: { name: o.model, version: '1', comment: 'words' } }),
 
   'GET mlflow/artifacts/list': (o) => ({ query: { run_id: o.runId } }),
   'GET mlflow/logged-models/:model_id/artifacts/directories': loggedModel,
@@ -224,6 +234,18 @@ export const REQUESTS: Readonly<Record<string, MakeRequest>> = {
   'PUT /api/v1/models/:name/aliases/:alias': (o) => ({ params: { name: o.model, alias: 'other' }, body: { version: 1 } }),
   'DELETE /api/v1/models/:name/aliases/:alias': (o) => ({ params: { name: o.model, alias: 'champion' } }),
   'GET /api/v1/models/:name/versions/:version/comparison': (o) => ({ ...nativeVersion(o, ''), query: { with: '1' } }),
+  'GET /api/v1/models/:name/versions/:version/requests': nativeVersion,
+  'POST /api/v1/models/:name/versions/:version/requests': (o) => ({
+    ...nativeVersion(o, ''),
+    body: { target: { kind: 'stage', stage: 'Archived' } },
+    status: 'any',
+  }),
+  'GET /api/v1/models/:name/versions/:version/requests/:request': ofNoRequest,
+  'POST /api/v1/models/:name/versions/:version/requests/:request/approve': (o) => ({ ...ofNoRequest(o, ''), body: {} }),
+  'POST /api/v1/models/:name/versions/:version/requests/:request/reject': (o) => ({ ...ofNoRequest(o, ''), body: {} }),
+  'POST /api/v1/models/:name/versions/:version/requests/:request/cancel': (o) => ({ ...ofNoRequest(o, ''), body: {} }),
+  'GET /api/v1/models/:name/versions/:version/activities': nativeVersion,
+  'POST /api/v1/models/:name/versions/:version/comments': (o) => ({ ...nativeVersion(o, ''), body: { comment: 'words' } }),
   'GET /api/v1/events': () => ({}),
   'GET /api/v1/models/:name/events': nativeModel,
   'GET /api/v1/models/by-id/:id/events': (o) => ({ params: { id: String(o.modelId) } }),

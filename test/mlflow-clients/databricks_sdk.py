@@ -116,7 +116,7 @@ def registered_models(run):
     got = registry.get_model_version(name, "1").model_version
     expect((got.description, [(t.key, t.value) for t in got.tags]), ("first", [("checked", "yes")]))
     assert registry.get_model_version_download_uri(name, "1").artifact_uri
-    # As the MLflow client moves it; the SDK's own transition comes with governance.
+    # As the MLflow client moves it; the SDK's own transition stands below.
     workspace.api_client.do(
         "POST",
         "/api/2.0/mlflow/model-versions/transition-stage",
@@ -154,15 +154,115 @@ def databricks_forms():
     expect_error(errors.InvalidParameterValue, lambda: registry.transition_stage(name, "1", "Nowhere", False))
 
 
+def activities(name, version):
+    """The SDK lists none: the native API does."""
+    answer = workspace.api_client.do("GET", f"/api/v1/models/{name}/versions/{version}/activities", query={"order": "oldest"})
+    return [(a["type"], a["comment"], a["from_stage"], a["to_stage"]) for a in answer["activities"]]
+
+
+def transition_requests():
+    name = f"{PREFIX}.asked"
+    registry.create_model(name)
+    for _ in range(2):
+        registry.create_model_version(name, "s3://elsewhere/x")
+    Action, Kind = ml.ActivityAction, ml.ActivityType
+    before = int(time.time() * 1000)
+    asked = registry.create_transition_request(name, "1", "staging", comment="please").request
+    expect((asked.to_stage, asked.comment, asked.user_id), ("Staging", "please", ME))
+    assert before <= asked.creation_timestamp <= before + 60_000
+    everything = {Action.APPROVE_TRANSITION_REQUEST, Action.REJECT_TRANSITION_REQUEST, Action.CANCEL_TRANSITION_REQUEST}
+    expect(set(asked.available_actions), everything)
+    expect(registry.get_model_version(name, "1").model_version.current_stage, "None")
+    expect_error(errors.ResourceAlreadyExists, lambda: registry.create_transition_request(name, "1", "Staging"))
+    expect_error(errors.InvalidParameterValue, lambda: registry.create_transition_request(name, "1", "None"))
+    expect_error(errors.InvalidParameterValue, lambda: registry.create_transition_request(name, "1", "Nowhere"))
+    expect_error(errors.InvalidParameterValue, lambda: registry.create_transition_request(name, "1", ""))
+    expect_error(errors.ResourceDoesNotExist, lambda: registry.create_transition_request(name, "9", "Staging"))
+    expect_error(errors.ResourceDoesNotExist, lambda: registry.create_transition_request(f"{name}-no", "1", "Staging"))
+    expect_error(errors.ResourceDoesNotExist, lambda: list(registry.list_transition_requests(name, "9")))
+    [open_one] = registry.list_transition_requests(name, "1")
+    shown = (open_one.activity_type, open_one.comment, open_one.from_stage, open_one.to_stage, open_one.user_id, bool(open_one.id))
+    expect(shown, (Kind.REQUESTED_TRANSITION, "please", "None", "Staging", ME, True))
+
+    approved = registry.approve_transition_request(name, "1", "Staging", archive_existing_versions=True, comment="fine").activity
+    expect((approved.activity_type, approved.comment, approved.from_stage, approved.to_stage), (Kind.APPROVED_REQUEST, "fine", "None", "Staging"))
+    expect(registry.get_model_version(name, "1").model_version.current_stage, "Staging")
+    expect(list(registry.list_transition_requests(name, "1")), [])
+    answers = [
+        lambda: registry.approve_transition_request(name, "1", "Staging", False),
+        lambda: registry.reject_transition_request(name, "1", "Staging"),
+        lambda: registry.delete_transition_request(name, "1", "Staging", ME),
+    ]
+    for answer in answers:
+        expect_error(errors.ResourceDoesNotExist, answer)
+
+    registry.create_transition_request(name, "1", "Production")
+    rejected = registry.reject_transition_request(name, "1", "Production", comment="not yet").activity
+    expect((rejected.activity_type, rejected.comment, rejected.to_stage), (Kind.REJECTED_REQUEST, "not yet", "Production"))
+    registry.create_transition_request(name, "1", "Production")
+    expect_error(errors.ResourceDoesNotExist, lambda: registry.delete_transition_request(name, "1", "Production", "somebody else"))
+    cancelled = registry.delete_transition_request(name, "1", "Production", ME, comment="later").activity
+    expect((cancelled.activity_type, cancelled.comment), (Kind.CANCELLED_REQUEST, "later"))
+    # Public notebooks send strings, also here.
+    body = {"name": name, "version": "2", "stage": "Staging", "archive_existing_versions": "true"}
+    workspace.api_client.do("POST", "/api/2.0/mlflow/transition-requests/create", body=body)
+    registry.create_transition_request(name, "2", "Archived")
+    # Without the request: what asked for it is closed, the other isn't.
+    moved = registry.transition_stage(name, "2", "Staging", archive_existing_versions=True, comment="at once").model_version_databricks
+    expect([each.to_stage for each in moved.open_requests], ["Archived"])
+    expect(
+        activities(name, 1),
+        [
+            ("REQUESTED_TRANSITION", "please", "None", "Staging"),
+            ("APPROVED_REQUEST", "fine", "None", "Staging"),
+            ("APPLIED_TRANSITION", "fine", "None", "Staging"),
+            ("REQUESTED_TRANSITION", None, "Staging", "Production"),
+            ("REJECTED_REQUEST", "not yet", "Staging", "Production"),
+            ("REQUESTED_TRANSITION", None, "Staging", "Production"),
+            ("CANCELLED_REQUEST", "later", "Staging", "Production"),
+            ("SYSTEM_TRANSITION", None, "Staging", "Archived"),
+        ],
+    )
+    expect([kind for kind, *_ in activities(name, 2)], ["REQUESTED_TRANSITION", "REQUESTED_TRANSITION", "APPLIED_TRANSITION", "CANCELLED_REQUEST"])
+    # What MLflow's client moves obeys the same.
+    registry.create_transition_request(name, "2", "Production")
+    plain = {"name": name, "version": "2", "stage": "Production", "archive_existing_versions": "false"}
+    workspace.api_client.do("POST", "/api/2.0/mlflow/model-versions/transition-stage", body=plain)
+    expect([each.to_stage for each in registry.list_transition_requests(name, "2")], ["Archived"])
+    registry.rename_model(name, new_name=f"{name}-new")
+    expect([each.to_stage for each in registry.list_transition_requests(f"{name}-new", "2")], ["Archived"])
+    registry.delete_model_version(f"{name}-new", "2")
+    expect_error(errors.ResourceDoesNotExist, lambda: list(registry.list_transition_requests(f"{name}-new", "2")))
+    registry.delete_model(f"{name}-new")
+
+
+def comments():
+    name = f"{PREFIX}.said"
+    registry.create_model(name)
+    registry.create_model_version(name, "s3://elsewhere/x")
+    said = registry.create_comment(name, "1", "**one**").comment
+    expect((said.comment, said.user_id, bool(said.id)), ("**one**", ME, True))
+    expect(set(said.available_actions), {ml.CommentActivityAction.EDIT_COMMENT, ml.CommentActivityAction.DELETE_COMMENT})
+    other = registry.create_comment(name, "1", "two").comment
+    edited = registry.update_comment(said.id, "three").comment
+    expect((edited.id, edited.comment, edited.creation_timestamp), (said.id, "three", said.creation_timestamp))
+    expect(activities(name, 1), [("NEW_COMMENT", "three", None, None), ("NEW_COMMENT", "two", None, None)])
+    registry.delete_comment(other.id)
+    expect(activities(name, 1), [("NEW_COMMENT", "three", None, None)])
+    expect_error(errors.ResourceDoesNotExist, lambda: registry.delete_comment(other.id))
+    expect_error(errors.ResourceDoesNotExist, lambda: registry.update_comment(other.id, "x"))
+    expect_error(errors.InvalidParameterValue, lambda: registry.update_comment(said.id, ""))
+    expect_error(errors.ResourceDoesNotExist, lambda: registry.create_comment(name, "9", "x"))
+    registry.delete_model(name)
+    expect_error(errors.ResourceDoesNotExist, lambda: registry.update_comment(said.id, "x"))
+
+
 def current_user():
     me = workspace.current_user.me()
     expect((me.user_name, me.active, bool(me.id)), (ME, True, True))
 
 
 GOVERNANCE = {
-    "create_transition_request": lambda: registry.create_transition_request("m", "1", "Staging"),
-    "list_transition_requests": lambda: registry.list_transition_requests("m", "1"),
-    "create_comment": lambda: registry.create_comment("m", "1", "words"),
     "list_webhooks": lambda: registry.list_webhooks(),
 }
 
@@ -170,6 +270,8 @@ exp, run = experiments_and_runs()
 logged_models(exp, run)
 registered_models(run)
 databricks_forms()
+transition_requests()
+comments()
 current_user()
 for call in GOVERNANCE.values():
     not_served_yet(call)

@@ -10,6 +10,8 @@ export const API_NOUNS = [
   'models',
   'versions',
   'stages and aliases',
+  'requests',
+  'comments',
   'deleted',
   'comparisons',
   'events',

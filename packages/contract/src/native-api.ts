@@ -2,11 +2,13 @@
 import { accountEndpoints } from './accounts.ts';
 import { checkpointEndpoints } from './checkpoints.ts';
 import { ciTrustEndpoints } from './ci-trusts.ts';
+import { commentEndpoints } from './comments.ts';
 import { comparisonEndpoints } from './comparisons.ts';
 import { eventEndpoints } from './events.ts';
 import { grantEndpoints } from './grants.ts';
 import { groupEndpoints } from './groups.ts';
 import { modelEndpoints } from './models.ts';
+import { requestEndpoints } from './requests.ts';
 import { settingsEndpoints } from './settings-endpoints.ts';
 import { signInEndpoints } from './sign-in.ts';
 import { tokenEndpoints } from './tokens.ts';
@@ -18,6 +20,8 @@ export const endpoints = [
   ...modelEndpoints,
   ...versionEndpoints,
   ...transitionEndpoints,
+  ...requestEndpoints,
+  ...commentEndpoints,
   ...comparisonEndpoints,
   ...eventEndpoints,
   ...checkpointEndpoints,

@@ -77,6 +77,12 @@ export const PERMISSIONS = {
   'model-version.transition': { on: 'registered-model', level: 'MANAGE_STAGING', asks: 'write' },
   'model-version.manage': { on: 'registered-model', level: 'MANAGE', asks: 'write' },
 
+  /** Asking for a change that others may make, and taking the question back. */
+  'request.create': { on: 'registered-model', level: 'READ', asks: 'write' },
+  'comment.create': { on: 'registered-model', level: 'READ', asks: 'write' },
+  /** The author's, or whoever manages the model; the handler finds both by the comment. */
+  'comment.edit': { on: 'account', asks: 'write' },
+
   /** The object that owns the path decides. */
   'artifact.read': { on: 'artifact', level: 'READ', asks: 'read' },
   'artifact.list': { on: 'artifact', level: 'VIEW', asks: 'read' },

@@ -6,8 +6,10 @@ import type { Logger } from 'pino';
 import { apiRoutes } from './api/api-routes.ts';
 import type { IdentityMeans } from './api/sign-in-handlers.ts';
 import { withCheckpoint } from './checkpoint-header.ts';
+import { databricksCommentRpcs } from './databricks/comment-rpcs.ts';
 import { databricksPermissionRpcs } from './databricks/permission-rpcs.ts';
 import { databricksRegistryRpcs } from './databricks/registry-rpcs.ts';
+import { databricksRequestRpcs } from './databricks/request-rpcs.ts';
 import { scimRpcs } from './databricks/scim-rpcs.ts';
 import { AS_LOCAL } from './features/access/access.ts';
 import type { Checkpoints } from './features/checkpoints/checkpoints.ts';
@@ -120,6 +122,8 @@ export function createRoutes(parts: AppParts, telemetry = createTelemetry(parts.
         ...authOldPermissionRpcs,
         ...databricksPermissionRpcs,
         ...databricksRegistryRpcs,
+        ...databricksRequestRpcs,
+        ...databricksCommentRpcs,
         ...scimRpcs,
       ],
       gate,

@@ -9,6 +9,7 @@ import type { Ctx } from '../platform/context.ts';
 import type { Reply, Route } from '../platform/http/exchange.ts';
 import { accountHandlers } from './account-handlers.ts';
 import { checkpointHandlers } from './checkpoint-handlers.ts';
+import { commentHandlers } from './comment-handlers.ts';
 import { comparisonHandlers } from './comparison-handlers.ts';
 import { documentationRoutes } from './documentation-routes.ts';
 import { eventHandlers } from './event-handlers.ts';
@@ -17,6 +18,7 @@ import { groupHandlers } from './group-handlers.ts';
 import type { CallerFacts, Handlers } from './handlers.ts';
 import { type RawInput, readInput } from './input.ts';
 import { modelHandlers } from './model-handlers.ts';
+import { requestHandlers } from './request-handlers.ts';
 import { settingsHandlers } from './settings-handlers.ts';
 import { ciTrustHandlers, type IdentityMeans, signInHandlers } from './sign-in-handlers.ts';
 import { tokenHandlers } from './token-handlers.ts';
@@ -30,6 +32,8 @@ export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = 
   ...modelHandlers,
   ...versionHandlers(fileRoots),
   ...transitionHandlers,
+  ...requestHandlers,
+  ...commentHandlers,
   ...comparisonHandlers,
   ...eventHandlers,
   ...checkpointHandlers(checkpoints),

@@ -2,6 +2,7 @@ import type { modelEndpoints } from '@countersign/contract/models.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 import { PAGE_SIZE } from '@countersign/contract/schemas.ts';
 import * as models from '../features/models/models.ts';
+import * as requests from '../features/requests/requests.ts';
 import * as transitions from '../features/transitions/transitions.ts';
 import { answerDeletedModel, answerModel, done } from './answers.ts';
 import type { Handlers } from './handlers.ts';
@@ -28,7 +29,7 @@ export const modelHandlers: Handlers<(typeof modelEndpoints)[number]['id']> = {
   renameModel: async (ctx, { params, body }) => answerModel(ctx, await transitions.renameModel(ctx, params.name, body.name)),
   deleteModel: async (ctx, { params }) => {
     const { id, name } = await models.get(ctx, params.name);
-    await transitions.deleteModel(ctx, name);
+    await requests.deleteModel(ctx, name);
     return { id, name };
   },
   setModelTag: (ctx, { params, body }) => done(transitions.setModelTag(ctx, params.name, params.key, body.value)),

@@ -2,6 +2,7 @@ import { PAGE_SIZE } from '@countersign/contract/schemas.ts';
 import type { versionEndpoints } from '@countersign/contract/versions.ts';
 import * as catalog from '../features/catalog/catalog.ts';
 import * as models from '../features/models/models.ts';
+import * as requests from '../features/requests/requests.ts';
 import * as transitions from '../features/transitions/transitions.ts';
 import * as versions from '../features/versions/versions.ts';
 import type { FileRoots } from '../platform/blobs/file-roots.ts';
@@ -46,7 +47,7 @@ export const versionHandlers = (fileRoots?: FileRoots): Handlers<(typeof version
   getVersion: async (ctx, { params }) => answerVersion(ctx, await versions.get(ctx, params.name, params.version)),
   updateVersion: async (ctx, { params, body }) =>
     answerVersion(ctx, await versions.setDescription(ctx, params.name, params.version, body.description ?? undefined)),
-  deleteVersion: (ctx, { params }) => done(transitions.deleteVersion(ctx, params.name, params.version)),
+  deleteVersion: (ctx, { params }) => done(requests.deleteVersion(ctx, params.name, params.version)),
   listVersionFiles: async (ctx, { params }) => {
     const { tree, files } = await catalog.getManifest(ctx, params.name, params.version);
     return {

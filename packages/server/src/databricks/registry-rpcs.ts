@@ -6,12 +6,13 @@ import { canonicalStage } from '@countersign/contract/stages.ts';
 import * as audit from '../features/audit/audit.ts';
 import * as catalog from '../features/catalog/catalog.ts';
 import * as models from '../features/models/models.ts';
-import * as transitions from '../features/transitions/transitions.ts';
+import * as requests from '../features/requests/requests.ts';
 import type { ModelVersion } from '../features/versions/versions.ts';
 import * as versions from '../features/versions/versions.ts';
 import { modelToWire, NO_PARTS, versionToWire } from '../mlflow/registry-wire.ts';
 import { type Rpc, rpc } from '../mlflow/rpc.ts';
 import type { Ctx } from '../platform/context.ts';
+import { requestActivities } from './activity-wire.ts';
 import { showLevel } from './permission-levels.ts';
 
 /** What the caller may do to a model. */
@@ -41,6 +42,7 @@ async function versionToDatabricks(ctx: Ctx, version: ModelVersion): Promise<obj
     ...versionToWire(version),
     user_id: nameOf(version.writtenBy).name,
     permission_level: permissionLevel(ctx, { id: version.modelId, name: version.name }),
+    open_requests: await requestActivities(ctx, version, await requests.listOpen(ctx, version)),
   };
 }
 
@@ -61,12 +63,13 @@ export const databricksRegistryRpcs: readonly Rpc[] = [
     'model-version.transition',
     messages.TransitionStage,
     async (ctx, input) => {
-      const moved = await transitions.moveStage(ctx, {
+      const moved = await requests.moveStage(ctx, {
         name: input.name,
         version: parseVersionNumber(input.version),
         stage: input.stage,
         // The SDK always says something; where nothing is to be archived, nothing is.
         archiveExisting: input.archive_existing_versions && ['Staging', 'Production'].includes(canonicalStage(input.stage)),
+        comment: input.comment,
       });
       return { model_version_databricks: await versionToDatabricks(ctx, moved) };
     },

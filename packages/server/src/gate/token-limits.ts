@@ -11,7 +11,10 @@ import { loggedModelIdsOf, type NamedObjects, runIdsOf } from './authorize.ts';
 import type { Objects } from './objects.ts';
 
 /** What the words of CI identities let through beside `read` and `write`. */
-const WORDS: Readonly<Partial<Record<Permission, string>>> = { 'model-version.create': 'versions:create' };
+const WORDS: Readonly<Partial<Record<Permission, string>>> = {
+  'model-version.create': 'versions:create',
+  'request.create': 'requests:create',
+};
 
 /** Throws PERMISSION_DENIED. */
 export function checkTokenScope(ctx: Ctx, objects: Objects, permission: Permission, input: NamedObjects): Promise<void> | undefined {

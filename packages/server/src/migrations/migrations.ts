@@ -6,6 +6,7 @@ import { access } from './0004-access.ts';
 import { encryption } from './0005-encryption.ts';
 import { signIn } from './0006-sign-in.ts';
 import { checkpoints } from './0007-checkpoints.ts';
+import { requests } from './0008-requests.ts';
 
 /** In order; never edited after a release. */
-export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption, signIn, checkpoints];
+export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption, signIn, checkpoints, requests];

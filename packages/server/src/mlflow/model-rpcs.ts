@@ -4,6 +4,7 @@ import { parseVersionNumber } from '@countersign/contract/names.ts';
 import { canonicalStage } from '@countersign/contract/stages.ts';
 import type { RegisteredModel } from '../features/models/models.ts';
 import * as models from '../features/models/models.ts';
+import * as requests from '../features/requests/requests.ts';
 import * as transitions from '../features/transitions/transitions.ts';
 import * as versions from '../features/versions/versions.ts';
 import type { Ctx } from '../platform/context.ts';
@@ -75,7 +76,7 @@ export const modelRpcs: readonly Rpc[] = [
     `${AT}/delete`,
     'registered-model.manage',
     messages.DeleteRegisteredModel,
-    async (ctx, { name }) => done(transitions.deleteModel(ctx, name)),
+    async (ctx, { name }) => done(requests.deleteModel(ctx, name)),
     PREVIEW,
   ),
   rpc('GET', `${AT}/search`, 'registered-model.list', messages.SearchRegisteredModels, search, PREVIEW),

@@ -4,6 +4,7 @@ import * as messages from '@countersign/contract/mlflow/registry-messages.ts';
 import { parseVersionNumber } from '@countersign/contract/names.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 import * as models from '../features/models/models.ts';
+import * as requests from '../features/requests/requests.ts';
 import * as transitions from '../features/transitions/transitions.ts';
 import * as versions from '../features/versions/versions.ts';
 import { done } from './model-rpcs.ts';
@@ -78,7 +79,7 @@ export const versionRpcs: readonly Rpc[] = [
     'model-version.transition',
     messages.TransitionModelVersionStage,
     async (ctx, input) => {
-      const version = await transitions.moveStage(ctx, {
+      const version = await requests.moveStage(ctx, {
         name: input.name,
         version: parseVersionNumber(input.version),
         stage: input.stage,
@@ -93,7 +94,7 @@ export const versionRpcs: readonly Rpc[] = [
     `${AT}/delete`,
     'model-version.manage',
     messages.DeleteModelVersion,
-    async (ctx, input) => done(transitions.deleteVersion(ctx, input.name, parseVersionNumber(input.version))),
+    async (ctx, input) => done(requests.deleteVersion(ctx, input.name, parseVersionNumber(input.version))),
     PREVIEW,
   ),
   rpc(

@@ -185,6 +185,21 @@ export function listOfModel(
     : db.all(`${start} AND target = ? ORDER BY seq LIMIT ?`, ...values, query.target, query.limit);
 }
 
+/** Events of some types about a version, of whatever workspace it was in then. */
+export function listOfVersion(
+  db: Queries,
+  query: { versionId: number; types: readonly string[]; afterSeq: number | undefined; newestFirst: boolean; limit: number },
+): Promise<ReadRow[]> {
+  const [after, order, start] = query.newestFirst ? ['<', 'DESC', Number.MAX_SAFE_INTEGER] : ['>', 'ASC', 0];
+  return db.all(
+    `SELECT ${COLUMNS} FROM events WHERE version_id = ? AND seq ${after} ? AND type IN (${query.types.map(() => '?').join(', ')}) ORDER BY seq ${order} LIMIT ?`,
+    query.versionId,
+    query.afterSeq ?? start,
+    ...query.types,
+    query.limit,
+  );
+}
+
 /** Events of access in every workspace, oldest first. The condition is written as the index has it. */
 export function listOfAccess(db: Queries, query: { afterSeq: number; untilSeq: number; limit: number }): Promise<ReadRow[]> {
   return db.all(

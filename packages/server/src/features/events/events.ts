@@ -158,6 +158,30 @@ export function listOfModel(db: Queries, query: ModelEventQuery): AsyncGenerator
   return pages((afterSeq, limit) => store.listOfModel(db, { ...query, afterSeq, limit }));
 }
 
+export interface VersionEventQuery {
+  readonly versionId: number;
+  readonly types: readonly string[];
+  /** The last of the page before. */
+  readonly afterSeq?: number | undefined;
+  readonly newestFirst: boolean;
+  readonly limit: number;
+}
+
+/** A page of a version's events of some types. */
+export function listOfVersion(db: Queries, query: VersionEventQuery): Promise<Omit<RecordedEvent, 'hash'>[]> {
+  return store.listOfVersion(db, { ...query, afterSeq: query.afterSeq });
+}
+
+/** All of a version's events of some types behind a place in the chain, oldest first, as they are needed. */
+export function listAllOfVersion(
+  db: Queries,
+  query: { readonly versionId: number; readonly types: readonly string[]; readonly fromSeq: number },
+): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
+  return pages((afterSeq, limit) =>
+    store.listOfVersion(db, { ...query, afterSeq: Math.max(afterSeq, query.fromSeq), newestFirst: false, limit }),
+  );
+}
+
 /** Who may do what: all events of access up to a place in the chain, of every workspace, oldest first. */
 export function listOfAccess(db: Queries, untilSeq: number): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
   return pages((afterSeq, limit) => store.listOfAccess(db, { afterSeq, untilSeq, limit }));

@@ -3,6 +3,7 @@
  * No policy exists yet, so every request is allowed; the question is asked all the same, at the place where it will be answered.
  */
 import { Readable } from 'node:stream';
+import type { Level } from '@countersign/contract/levels.ts';
 import { checkAlias, checkModelName, checkRegistryTag } from '@countersign/contract/names.ts';
 import type { GovernedTarget, Permit } from '@countersign/contract/permit.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
@@ -44,10 +45,14 @@ export interface StageMove {
   readonly stage: string;
   /** Moves every other version in the target stage to Archived. */
   readonly archiveExisting: boolean;
+  readonly comment?: string | undefined;
 }
 
+/** Is told of each version that was moved, in the transaction. */
+export type AfterMove = (ctx: TxCtx, moved: ModelVersion) => Promise<void>;
+
 /** Both halves go through the door: what enters, and what archive_existing_versions makes leave. */
-export function moveStage(ctx: Ctx, move: StageMove): Promise<ModelVersion> {
+export function moveStage(ctx: Ctx, move: StageMove, afterMove: AfterMove = async () => {}): Promise<ModelVersion> {
   const stage = canonicalStage(move.stage);
   if (move.archiveExisting && stage !== 'Staging' && stage !== 'Production') {
     throw invalid(
@@ -56,25 +61,38 @@ export function moveStage(ctx: Ctx, move: StageMove): Promise<ModelVersion> {
   }
   return changing(ctx, move.name, async (inner) => {
     const version = await versions.get(inner, move.name, move.version);
-    demandStages(inner, version, [version.stage, stage]);
+    demandMove(inner, version, stage);
     const at = inner.clock.now();
-    if (move.archiveExisting) await archiveOthers(inner, version, stage, at);
-    const moved = await versions.setStage(inner, permit(stageTarget(version.stage), stageTarget(stage)), version, stage, at);
+    if (move.archiveExisting) await archiveOthers(inner, version, stage, at, afterMove);
+    const allowed = permit(stageTarget(version.stage), stageTarget(stage));
+    const moved = await versions.setStage(inner, allowed, version, stage, at, { comment: move.comment });
     await models.touch(inner, version.modelId, at);
+    await afterMove(inner, moved);
     return moved;
   });
 }
 
 /** Whoever moves a version into or out of Production needs more than between the others. */
-function demandStages(ctx: Ctx, version: ModelVersion, stages: readonly string[]): void {
-  const level = stages.includes('Production') ? 'MANAGE_PRODUCTION' : 'MANAGE_STAGING';
-  demand(ctx, 'registered-model', { id: version.modelId, name: version.name }, level);
+export function levelOfMove(version: Pick<ModelVersion, 'stage'>, stage: string): Level {
+  return version.stage === 'Production' || stage === 'Production' ? 'MANAGE_PRODUCTION' : 'MANAGE_STAGING';
 }
 
-async function archiveOthers(ctx: TxCtx, keep: ModelVersion, stage: ModelVersion['stage'], at: number): Promise<void> {
+/** Throws PERMISSION_DENIED. */
+export function demandMove(ctx: Ctx, version: ModelVersion, stage: string): void {
+  demand(ctx, 'registered-model', { id: version.modelId, name: version.name }, levelOfMove(version, stage));
+}
+
+async function archiveOthers(
+  ctx: TxCtx,
+  keep: ModelVersion,
+  stage: ModelVersion['stage'],
+  at: number,
+  afterMove: AfterMove,
+): Promise<void> {
   for (const other of await versions.listInStage(ctx, { id: keep.modelId }, stage)) {
     if (other.id === keep.id) continue;
-    await versions.setStage(ctx, permit(stageTarget(stage), stageTarget('Archived')), other, 'Archived', at);
+    const allowed = permit(stageTarget(stage), stageTarget('Archived'));
+    await afterMove(ctx, await versions.setStage(ctx, allowed, other, 'Archived', at, { replacedBy: keep.version }));
   }
 }
 

@@ -281,13 +281,34 @@ export function setDescription(ctx: Ctx, name: string, number: number, descripti
   });
 }
 
+/** Why a version moves. */
+export interface MoveNote {
+  /** Of whoever moves it. */
+  readonly comment?: string | undefined;
+  /** The number of the version that it makes room for. */
+  readonly replacedBy?: number;
+}
+
 /** Moves one version. `target` of the event is the stage entered; leaving is an event on the stage left. */
-export async function setStage(ctx: TxCtx, permit: Permit, version: ModelVersion, stage: Stage, at: number): Promise<ModelVersion> {
+export async function setStage(
+  ctx: TxCtx,
+  permit: Permit,
+  version: ModelVersion,
+  stage: Stage,
+  at: number,
+  { comment, replacedBy }: MoveNote = {},
+): Promise<ModelVersion> {
   await store.setStage(ctx.tx, version.id, stage, at, ctx.principal.id);
   const ids = { modelId: version.modelId, versionId: version.id };
   const facts = { number: version.version, from: version.stage, to: stage, policy: permit.policy ?? null };
   if (version.stage !== stage) record(ctx, { type: 'model-version.stage-left', ...ids, target: `stage:${version.stage}`, data: facts });
-  record(ctx, { type: 'model-version.stage-entered', ...ids, target: `stage:${stage}`, data: facts });
+  record(ctx, {
+    type: 'model-version.stage-entered',
+    ...ids,
+    target: `stage:${stage}`,
+    data: replacedBy === undefined ? facts : { ...facts, replaced_by: replacedBy },
+    ...(comment ? { texts: { comment } } : {}),
+  });
   return { ...version, stage, updatedAt: at };
 }
 

@@ -7,6 +7,7 @@ import * as access from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import * as experiments from '../experiments/experiments.ts';
 import * as models from '../models/models.ts';
+import * as requests from '../requests/requests.ts';
 import * as transitions from '../transitions/transitions.ts';
 import * as webhooks from '../webhooks/webhooks.ts';
 import * as workspaces from '../workspaces/workspaces.ts';
@@ -50,7 +51,7 @@ const PAGE = 500;
 async function removeContents(ctx: TxCtx): Promise<void> {
   for (;;) {
     const page = await models.listActive(ctx, { afterId: -1, limit: PAGE });
-    for (const model of page) await transitions.deleteModel(ctx, model.name);
+    for (const model of page) await requests.deleteModel(ctx, model.name);
     if (page.length < PAGE) break;
   }
   await experiments.removeAll(ctx);

@@ -1,0 +1,187 @@
+import { RANK } from '@countersign/contract/levels.ts';
+import type { Stage } from '@countersign/contract/stages.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openContext } from '../../../../../test/support/context.ts';
+import { type PostgresCluster, startPostgres } from '../../../../../test/support/postgres.ts';
+import type { Ctx } from '../../platform/context.ts';
+import { PostgresDatabase } from '../../platform/db/postgres.ts';
+import { compileAccess } from '../access/access.ts';
+import * as audit from '../audit/audit.ts';
+import * as comments from '../comments/comments.ts';
+import * as models from '../models/models.ts';
+import * as transitions from '../transitions/transitions.ts';
+import * as versions from '../versions/versions.ts';
+import * as requests from './requests.ts';
+
+let cluster: PostgresCluster;
+beforeAll(async () => {
+  cluster = await startPostgres();
+}, 120_000);
+afterAll(() => cluster?.stop());
+
+describe.each(['sqlite', 'postgres'] as const)('requests on %s', (dialect) => {
+  /** Two replicas on PostgreSQL. */
+  let ctx: Ctx;
+  let other: Ctx;
+  let count = 0;
+  let name = '';
+
+  beforeAll(async () => {
+    if (dialect === 'sqlite') {
+      ctx = await openContext();
+      other = ctx;
+    } else {
+      const url = await cluster.createDatabase();
+      ctx = await openContext({ db: new PostgresDatabase(url) });
+      other = await openContext({ db: new PostgresDatabase(url) });
+    }
+  });
+  afterAll(async () => {
+    await ctx.db.close();
+    if (other !== ctx) await other.db.close();
+  });
+  beforeEach(async () => {
+    name = `M${++count}`;
+    await models.create(ctx, { name, tags: [] });
+    await register();
+    await register();
+  });
+
+  const register = (): Promise<versions.ModelVersion> =>
+    transitions.registerVersion(ctx, {
+      name,
+      source: 's3://bucket/model',
+      runId: '',
+      loggedModelId: undefined,
+      runLink: '',
+      description: undefined,
+      tags: [],
+    });
+  const asked = (stage: Stage, version = 1): requests.Asked => ({ name, version, stage });
+  const stageOf = async (version = 1): Promise<Stage> => (await versions.get(ctx, name, version)).stage;
+  /** Who has a level on every model of the workspace. */
+  const as = (id: number, level: 'READ' | 'MANAGE_STAGING' | 'MANAGE'): Ctx => ({
+    ...ctx,
+    principal: { id, kind: 'user', name: `user ${id}` },
+    access: compileAccess({ isAdmin: false, isBornMember: true, memberRank: RANK[level] }, []),
+  });
+  const typesOf = async (version = 1): Promise<string[]> => {
+    const found = await versions.get(ctx, name, version);
+    const { activities } = await comments.listActivities(ctx, found, { afterSeq: undefined, newestFirst: false, limit: 100 });
+    return activities.map(({ type }) => type);
+  };
+
+  it('move nothing until they are approved', async () => {
+    const request = await requests.create(ctx, { ...asked('Staging'), comment: 'please' });
+    expect([request.state, await stageOf()]).toEqual(['open', 'None']);
+    const approved = await requests.approve(ctx, { ...asked('Staging'), archiveExisting: false, comment: 'fine' });
+    expect(approved.requests.map(({ id, state }) => [id, state])).toEqual([[request.id, 'approved']]);
+    expect(await stageOf()).toBe('Staging');
+    expect(await typesOf()).toEqual(['REQUESTED_TRANSITION', 'APPROVED_REQUEST', 'APPLIED_TRANSITION']);
+  });
+
+  it('are one for each version, target and creator', async () => {
+    await requests.create(ctx, asked('Staging'));
+    await expect(requests.create(ctx, asked('Staging'))).rejects.toMatchObject({ code: 'RESOURCE_ALREADY_EXISTS' });
+    await requests.create(ctx, asked('Production'));
+    await requests.create(ctx, asked('Staging', 2));
+    await requests.cancel(ctx, asked('Staging'), () => true);
+    await requests.create(ctx, asked('Staging'));
+  });
+
+  it('archive what else stands there, with a word on why', async () => {
+    await requests.moveStage(ctx, { ...asked('Production', 2), archiveExisting: false });
+    await requests.create(ctx, asked('Archived', 2));
+    await requests.create(ctx, asked('Production'));
+    await requests.approve(ctx, { ...asked('Production'), archiveExisting: true });
+    expect(await stageOf(2)).toBe('Archived');
+    expect(await typesOf(2)).toEqual(['APPLIED_TRANSITION', 'REQUESTED_TRANSITION', 'SYSTEM_TRANSITION', 'CANCELLED_REQUEST']);
+  });
+
+  it('close when somebody moves the version there without them', async () => {
+    await requests.create(ctx, asked('Staging'));
+    await requests.create(ctx, asked('Production'));
+    await requests.moveStage(ctx, { ...asked('Staging'), archiveExisting: false });
+    const version = await versions.get(ctx, name, 1);
+    expect((await requests.listOpen(ctx, version)).map(({ target }) => target)).toEqual(['stage:Production']);
+    const [closed] = (await comments.listActivities(ctx, version, { afterSeq: undefined, newestFirst: true, limit: 1 })).activities;
+    expect(closed).toMatchObject({ type: 'CANCELLED_REQUEST', systemComment: expect.stringContaining('Staging') });
+  });
+
+  it('go with a deleted version, and with a deleted model', async () => {
+    const { id } = await requests.create(ctx, asked('Staging'));
+    await requests.create(ctx, asked('Staging', 2));
+    await requests.deleteVersion(ctx, name, 1);
+    const version = await transitions.restoreVersion(ctx, name, 1);
+    expect(await requests.get(ctx, version, id)).toMatchObject({ state: 'cancelled' });
+    const model = await models.get(ctx, name);
+    await requests.deleteModel(ctx, name);
+    await transitions.restoreModel(ctx, model.id, undefined);
+    expect(await requests.listOpen(ctx, await versions.get(ctx, name, 2))).toEqual([]);
+    await requests.create(ctx, asked('Staging', 2));
+    await requests.deleteModel(ctx, name);
+    await transitions.purgeModel(ctx, model.id);
+  });
+
+  it('are refused with reasons', async () => {
+    const refusal = async (change: () => Promise<unknown>): Promise<unknown> =>
+      (async () => change())().then(
+        () => 'allowed',
+        (error: { code?: string }) => error.code,
+      );
+    expect(await refusal(() => requests.create(ctx, asked('None')))).toBe('INVALID_PARAMETER_VALUE');
+    expect(await refusal(() => requests.create(ctx, { ...asked('None'), stage: 'Nowhere' }))).toBe('INVALID_PARAMETER_VALUE');
+    expect(await refusal(() => requests.create(ctx, asked('Staging', 9)))).toBe('RESOURCE_DOES_NOT_EXIST');
+    expect(await refusal(() => requests.approve(ctx, { ...asked('Staging'), archiveExisting: false }))).toBe('RESOURCE_DOES_NOT_EXIST');
+    expect(await refusal(() => requests.reject(ctx, asked('Staging')))).toBe('RESOURCE_DOES_NOT_EXIST');
+    expect(await refusal(() => requests.cancel(ctx, asked('Staging'), () => true))).toBe('RESOURCE_DOES_NOT_EXIST');
+    const { id } = await requests.create(ctx, asked('Staging'));
+    await requests.reject(ctx, asked('Staging'));
+    await requests.create(ctx, asked('Staging'));
+    expect(await refusal(() => requests.reject(ctx, { ...asked('Staging'), requestId: id }))).toBe('INVALID_STATE');
+  });
+
+  it('are answered by who may make the change, and taken back by their creator or a manager', async () => {
+    const alice = as(101, 'READ');
+    const bob = as(102, 'MANAGE_STAGING');
+    const denied = { code: 'PERMISSION_DENIED' };
+    await requests.create(alice, asked('Production'));
+    await requests.create(alice, asked('Staging'));
+    await requests.create(bob, asked('Staging'));
+    const version = await versions.get(ctx, name, 1);
+    const [toProduction, toStaging] = await requests.listOpen(ctx, version);
+    if (!toProduction || !toStaging) throw new TypeError('both were made');
+    expect(requests.actionsOn(alice, toStaging, version)).toEqual(['cancel']);
+    expect(requests.actionsOn(bob, toStaging, version)).toEqual(['approve', 'reject']);
+    expect(requests.actionsOn(bob, toProduction, version)).toEqual([]);
+    expect(requests.actionsOn(as(103, 'MANAGE'), toProduction, version)).toEqual(['approve', 'reject', 'cancel']);
+    await expect(requests.approve(alice, { ...asked('Staging'), archiveExisting: false })).rejects.toMatchObject(denied);
+    await expect(requests.reject(bob, asked('Production'))).rejects.toMatchObject(denied);
+    await expect(requests.cancel(bob, asked('Production'), () => true)).rejects.toMatchObject(denied);
+    expect((await requests.reject(bob, asked('Staging'))).length).toBe(2);
+    await requests.cancel(as(103, 'MANAGE'), asked('Production'), () => true);
+    expect(await requests.listOpen(ctx, version)).toEqual([]);
+  });
+
+  it('have one outcome when they are approved and rejected at once', async () => {
+    for (let round = 0; round < 20; round++) {
+      const stage = round % 2 === 0 ? 'Staging' : 'None';
+      const before = await stageOf();
+      if (before === stage) continue;
+      const { id } = await requests.create(ctx, asked(stage));
+      const answers = await Promise.allSettled([
+        requests.approve(ctx, { ...asked(stage), archiveExisting: false }),
+        requests.reject(other, asked(stage)),
+        requests.approve(other, { ...asked(stage), archiveExisting: false }),
+      ]);
+      expect(answers.filter(({ status }) => status === 'fulfilled').length).toBe(1);
+      const request = await requests.get(ctx, await versions.get(ctx, name, 1), id);
+      expect(await stageOf()).toBe(request.state === 'approved' ? stage : before);
+    }
+    const types = await typesOf();
+    const count = (...wanted: string[]): number => types.filter((type) => wanted.includes(type)).length;
+    expect(count('REQUESTED_TRANSITION')).toBe(count('APPROVED_REQUEST', 'REJECTED_REQUEST'));
+    expect(count('APPLIED_TRANSITION')).toBe(count('APPROVED_REQUEST'));
+    expect((await audit.verify(ctx)).ok).toBe(true);
+  });
+});
