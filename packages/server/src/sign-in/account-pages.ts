@@ -9,6 +9,8 @@ export interface AccountView {
   readonly displayName: string | null;
   readonly groups: readonly string[];
   readonly isAdmin: boolean;
+  /** The server has no accounts yet. */
+  readonly isOpen: boolean;
   /** Those that are not over. Undefined where the caller can have none. */
   readonly tokens: readonly Token[] | undefined;
   readonly hasSession: boolean;
@@ -32,7 +34,7 @@ export function accountPage(view: AccountView): Reply {
     }</p>
 ${
   tokens === undefined
-    ? html`<p class="note">There are no tokens to make here: this is no account of a person.</p>`
+    ? html`<p class="note">${view.isOpen ? html`This server has no accounts yet: programs on its machine need no token. The first account is made by <code>countersign user create NAME --admin</code>.` : 'There are no tokens to make here: this is no account of a person.'}</p>`
     : html`<h2>Tokens</h2><p class="note">For programs: <code>MLFLOW_TRACKING_TOKEN</code>, or as the password of your name.</p>${
         tokens.length > 0 ? tokenTable(view, tokens) : html`<p>You have no tokens.</p>`
       }<h2>Make a token</h2>${tokenForm(root)}`

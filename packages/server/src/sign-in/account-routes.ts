@@ -34,6 +34,7 @@ export function accountRoutes(gate: Gate, place: Place): Route[] {
       displayName: account?.displayName ?? null,
       groups: isPerson ? (await groups.listOf(ctx, principal.id)).map((each) => each.name) : [],
       isAdmin: access.isAdmin,
+      isOpen: principal.kind === 'local',
       tokens: own?.filter((each) => each.revokedAt === null && (each.expiresAt === null || each.expiresAt > now)),
       hasSession: cookieOf(exchange, SESSION_COOKIE) !== undefined,
       now,

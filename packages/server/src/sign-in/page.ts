@@ -34,7 +34,7 @@ h1{margin:0 0 1rem;font-size:1.5rem}h2{margin:2rem 0 .5rem;font-size:1.1rem}
 p{margin:.5rem 0}.note{color:var(--soft);font-size:.9rem}.bad{color:var(--bad)}
 a{color:var(--link)}
 form{margin:0}label{display:block;margin:.6rem 0 .2rem;font-size:.9rem}
-input,select{width:100%;padding:.5rem;font:inherit;color:inherit;background:var(--paper);border:1px solid var(--edge);border-radius:.4rem}
+input,select{width:100%;min-height:2.7rem;padding:.5rem;font:inherit;color:inherit;background:var(--paper);border:1px solid var(--edge);border-radius:.4rem}
 button,.button{display:inline-block;padding:.5rem 1rem;font:inherit;color:inherit;background:var(--tint);border:1px solid var(--edge);border-radius:.4rem;cursor:pointer;text-decoration:none}
 .wide{display:block;width:100%;margin:.5rem 0;text-align:center}
 .first{color:var(--paper);background:var(--link);border-color:var(--link)}

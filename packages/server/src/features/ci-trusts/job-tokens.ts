@@ -102,6 +102,7 @@ export async function whyUnreachable(issuer: string, now: number): Promise<strin
     await keysOf(issuer, now);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    if (!(error instanceof Error)) return String(error);
+    return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
   }
 }
