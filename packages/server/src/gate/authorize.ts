@@ -117,12 +117,15 @@ function check(ctx: Ctx, object: ObjectRef | undefined, level: Level, what: stri
   if (rank < RANK[level]) throw denied(ctx, level, what, called);
 }
 
+/** Where the client of somebody who names no experiment sends runs. */
+const ONES_OWN = ' Runs that name no experiment go there: name your own with mlflow.set_experiment(NAME).';
+
 function denied(ctx: Ctx, level: Level, what: string, called: string | undefined): Problem {
   const which = called === undefined || called === '' ? `this ${what}` : `the ${what} '${clip(called)}'`;
   return new Problem(
     'PERMISSION_DENIED',
     `Permission denied: '${clip(ctx.principal.name)}' needs ${level} on ${which} in workspace '${ctx.workspace.name}'. ` +
-      'Ask whoever manages it, or an administrator of the workspace.',
+      `Ask whoever manages it, or an administrator of the workspace.${what === 'experiment' && called === '0' ? ONES_OWN : ''}`,
   );
 }
 
