@@ -106,8 +106,10 @@ onBothDatabases('the first start for a team', (newDatabase) => {
       ask('user', 'delete', 'bob'),
       cs(['user', 'list', '--server', 'http://127.0.0.1:1']),
       cs(['user', 'list', '--server', server.url, '--data-dir', 'data']),
+      ask('model', 'purge', 'nothing', '--confirm', 'nothing'),
+      cs(['model', 'purge', 'nothing', '--server', server.url, '--confirm', 'nothing']),
     ]);
-    expect(codes.map((each) => each.code)).toEqual([3, 3, 4, 5, 5, 2, 2, 2, 7, 2]);
+    expect(codes.map((each) => each.code)).toEqual([3, 3, 4, 5, 5, 2, 2, 2, 7, 2, 4, 3]);
     expect(JSON.parse(codes[0]?.stderr ?? '')).toEqual({ error: { code: 'PERMISSION_DENIED', message: expect.any(String) } });
     for (const each of codes) {
       expect(each.stderr + each.stdout).not.toContain('    at ');
