@@ -175,9 +175,58 @@ def of_experiments(ann, bob):
     expect(acl(ann.experiments.get_permissions(experiment)), {"ann": [("CAN_MANAGE", False)], **INHERITED})
 
 
+def of_requests(ann, bob):
+    """Readers ask, whoever may make the change answers, creators and managers take back."""
+    name, cleo = "sdk-requests", user("cleo")
+    Action, Kind = ml.ActivityAction, ml.ActivityType
+    ann.model_registry.create_model(name)
+    ann.model_registry.create_model_version(name, "s3://elsewhere/x")
+    id = ann.model_registry.get_model(name).registered_model_databricks.id
+    ann.model_registry.update_permissions(id, access_control_list=[give("cleo", Level.CAN_MANAGE_STAGING_VERSIONS)])
+    read, staging, manage = bob.model_registry, cleo.model_registry, ann.model_registry
+
+    expect(read.create_transition_request(name, "1", "Staging").request.available_actions, [Action.CANCEL_TRANSITION_REQUEST])
+    asked = staging.create_transition_request(name, "1", "Staging").request
+    expect(set(asked.available_actions), {Action.APPROVE_TRANSITION_REQUEST, Action.REJECT_TRANSITION_REQUEST, Action.CANCEL_TRANSITION_REQUEST})
+    expect([each.user_id for each in read.list_transition_requests(name, "1")], ["bob", "cleo"])
+    denied(lambda: read.approve_transition_request(name, "1", "Staging", False))
+    denied(lambda: read.reject_transition_request(name, "1", "Staging"))
+    denied(lambda: read.delete_transition_request(name, "1", "Staging", "cleo"))
+    denied(lambda: staging.delete_transition_request(name, "1", "Staging", "bob"))
+    # One answer to both.
+    done = staging.approve_transition_request(name, "1", "Staging", False).activity
+    expect((done.activity_type, done.user_id), (Kind.APPROVED_REQUEST, "cleo"))
+    expect(list(read.list_transition_requests(name, "1")), [])
+
+    read.create_transition_request(name, "1", "Production")
+    denied(lambda: staging.approve_transition_request(name, "1", "Production", False))
+    denied(lambda: staging.reject_transition_request(name, "1", "Production"))
+    expect(manage.reject_transition_request(name, "1", "Production").activity.user_id, "ann")
+    for creator in [read, manage]:
+        read.create_transition_request(name, "1", "Production")
+        expect(creator.delete_transition_request(name, "1", "Production", "bob").activity.activity_type, Kind.CANCELLED_REQUEST)
+
+    said = read.create_comment(name, "1", "words").comment
+    expect(said.user_id, "bob")
+    for other in [staging, manage]:
+        denied(lambda: other.update_comment(said.id, "mine"))
+    denied(lambda: staging.delete_comment(said.id))
+    expect(read.update_comment(said.id, "others").comment.comment, "others")
+    manage.delete_comment(said.id)
+    expect_error(errors.ResourceDoesNotExist, lambda: read.delete_comment(said.id))
+
+    # Who is erased is no name here.
+    read.create_transition_request(name, "1", "Production")
+    api("/api/v1/users/bob/erase", {"confirm": "bob"})
+    [open_one] = manage.list_transition_requests(name, "1")
+    assert open_one.user_id.startswith("erased-"), open_one.user_id
+    manage.delete_transition_request(name, "1", "Production", open_one.user_id)
+
+
 expect_error(errors.Unauthenticated, lambda: WorkspaceClient(host=HOST, token="x").current_user.me())
 ann, bob, name, id = of_models()
 of_all_models(ann, bob, name, id)
 of_groups(bob, name, id)
 of_experiments(ann, bob)
+of_requests(ann, bob)
 print("ok")

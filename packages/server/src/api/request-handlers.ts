@@ -11,22 +11,16 @@ import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
 import type { Handlers } from './handlers.ts';
 
 async function answerRequests(ctx: Ctx, version: ModelVersion, list: readonly requests.Request[]): Promise<Static<typeof RequestSchema>[]> {
-  const opened = await comments.listRequestActivities(
+  const activitiesOf = await comments.listRequestActivities(
     ctx,
-    version,
-    list.map(({ id }) => ({ id, state: 'open' as const })),
-  );
-  const ended = await comments.listRequestActivities(
-    ctx,
-    version,
-    list.filter(({ state }) => state !== 'open'),
+    list.map(({ id }) => id),
   );
   const principalOf = await catalog.listPrincipals(
     ctx,
     list.flatMap(({ createdBy, closedBy }) => (closedBy === null ? [createdBy] : [createdBy, closedBy])),
   );
   return list.map((request) => {
-    const end = ended.get(request.id);
+    const { opened, closed } = activitiesOf.get(request.id) ?? {};
     return {
       id: request.id,
       model_id: request.modelId,
@@ -35,12 +29,12 @@ async function answerRequests(ctx: Ctx, version: ModelVersion, list: readonly re
       version: version.version,
       target: requests.targetOf(request),
       state: request.state,
-      comment: opened.get(request.id)?.comment ?? null,
+      comment: opened?.comment ?? null,
       created_by: principalOf(request.createdBy),
       created_at: request.createdAt,
       closed_by: request.closedBy === null ? null : principalOf(request.closedBy),
       closed_at: request.closedAt,
-      closing_comment: end?.comment ?? end?.systemComment ?? null,
+      closing_comment: closed?.comment ?? closed?.systemComment ?? null,
       available_actions: [...requests.actionsOn(ctx, request, version)],
     };
   });

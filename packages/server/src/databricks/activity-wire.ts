@@ -2,7 +2,6 @@
 import * as catalog from '../features/catalog/catalog.ts';
 import * as comments from '../features/comments/comments.ts';
 import type * as requests from '../features/requests/requests.ts';
-import type { ModelVersion } from '../features/versions/versions.ts';
 import type { Ctx } from '../platform/context.ts';
 
 function activityToWire(activity: comments.Activity, userId: string): object {
@@ -19,14 +18,13 @@ function activityToWire(activity: comments.Activity, userId: string): object {
   };
 }
 
-/** What opened these requests of a version, or ended them where they are closed; in the order given. */
-export async function requestActivities(
-  ctx: Ctx,
-  version: Pick<ModelVersion, 'id'>,
-  list: readonly requests.Request[],
-): Promise<readonly object[]> {
-  const activityOf = await comments.listRequestActivities(ctx, version, list);
-  const activities = list.flatMap(({ id }) => activityOf.get(id) ?? []);
+/** What opened these requests, or closed them where they are closed; in the order given. */
+export async function requestActivities(ctx: Ctx, list: readonly requests.Request[]): Promise<readonly object[]> {
+  const activitiesOf = await comments.listRequestActivities(
+    ctx,
+    list.map(({ id }) => id),
+  );
+  const activities = list.flatMap(({ id, state }) => activitiesOf.get(id)?.[state === 'open' ? 'opened' : 'closed'] ?? []);
   const nameOf = await catalog.listPrincipals(
     ctx,
     activities.map(({ principalId }) => principalId),

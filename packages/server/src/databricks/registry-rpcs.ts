@@ -42,7 +42,7 @@ async function versionToDatabricks(ctx: Ctx, version: ModelVersion): Promise<obj
     ...versionToWire(version),
     user_id: nameOf(version.writtenBy).name,
     permission_level: permissionLevel(ctx, { id: version.modelId, name: version.name }),
-    open_requests: await requestActivities(ctx, version, await requests.listOpen(ctx, version)),
+    open_requests: await requestActivities(ctx, await requests.listOpen(ctx, version)),
   };
 }
 

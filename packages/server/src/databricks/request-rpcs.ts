@@ -47,13 +47,13 @@ async function createRequest(ctx: Ctx, input: Transition): Promise<object> {
 
 async function listRequests(ctx: Ctx, name: string, number: number): Promise<object> {
   const version = await versions.get(ctx, name, number);
-  return { requests: await requestActivities(ctx, version, await requests.listOpen(ctx, version)) };
+  return { requests: await requestActivities(ctx, await requests.listOpen(ctx, version)) };
 }
 
 /** Several may be answered at once; the first stands for all. */
 async function answerActivity(ctx: Ctx, [first]: readonly requests.Request[]): Promise<object> {
   if (first === undefined) throw new TypeError('what is answered is at least one request');
-  const [activity] = await requestActivities(ctx, { id: first.versionId }, [first]);
+  const [activity] = await requestActivities(ctx, [first]);
   return { activity };
 }
 

@@ -114,8 +114,6 @@ export interface ActivityQuery {
   readonly afterSeq: number | undefined;
   readonly newestFirst: boolean;
   readonly limit: number;
-  /** All kinds where it is undefined. */
-  readonly types?: readonly string[];
 }
 
 export interface ActivityPage {
@@ -128,7 +126,7 @@ export interface ActivityPage {
 export async function listActivities(ctx: Ctx, version: Pick<ModelVersion, 'id'>, query: ActivityQuery): Promise<ActivityPage> {
   const found = await events.listOfVersion(reading(ctx), {
     versionId: version.id,
-    types: query.types ?? ACTIVITY_EVENTS,
+    types: ACTIVITY_EVENTS,
     afterSeq: query.afterSeq,
     newestFirst: query.newestFirst,
     limit: query.limit + 1,
@@ -180,31 +178,21 @@ async function listEdits(ctx: Ctx, versionId: number, edited: readonly Activity[
   return new Map([...newest].map(([id, seq]) => [id, texts.get(seq)?.get('comment')]));
 }
 
-const REQUEST_EVENTS = {
-  open: 'request.opened',
-  approved: 'request.approved',
-  rejected: 'request.rejected',
-  cancelled: 'request.cancelled',
-};
-
-/** What opened, or ended, these requests of a version, by the request's id. Requests are given in one state. */
-export async function listRequestActivities(
-  ctx: Ctx,
-  version: Pick<ModelVersion, 'id'>,
-  requests: readonly { readonly id: number; readonly state: keyof typeof REQUEST_EVENTS }[],
-): Promise<ReadonlyMap<number, Activity>> {
-  const wanted = new Set(requests.map(({ id }) => id));
-  const types = [...new Set(requests.map(({ state }) => REQUEST_EVENTS[state]))];
-  const found = new Map<number, Activity>();
-  for (let afterSeq: number | undefined; found.size < wanted.size; ) {
-    const page = await listActivities(ctx, version, { afterSeq, newestFirst: true, limit: FOUND_PAGE, types });
-    for (const activity of page.activities) {
-      if (activity.requestId !== null && wanted.has(activity.requestId)) found.set(activity.requestId, activity);
-    }
-    afterSeq = page.nextSeq;
-    if (afterSeq === undefined) break;
-  }
-  return found;
+/** What opened a request, and what closed it. */
+export interface RequestActivities {
+  readonly opened: Activity | undefined;
+  readonly closed: Activity | undefined;
 }
 
-const FOUND_PAGE = 200;
+/** By the request's id. */
+export async function listRequestActivities(ctx: Ctx, ids: readonly number[]): Promise<ReadonlyMap<number, RequestActivities>> {
+  const found = await withTexts(ctx, await events.listOnRequests(reading(ctx), ids));
+  const activities = Map.groupBy(found.map(activityOf), ({ requestId }) => requestId);
+  return new Map(
+    ids.map((id) => {
+      const ofRequest = activities.get(id) ?? [];
+      const opened = ofRequest.find(({ type }) => type === 'REQUESTED_TRANSITION');
+      return [id, { opened, closed: ofRequest.find((each) => each !== opened) }];
+    }),
+  );
+}

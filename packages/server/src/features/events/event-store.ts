@@ -200,6 +200,15 @@ export function listOfVersion(
   );
 }
 
+/** Events on these targets, each `request:ID`, oldest first. The condition is written as the index has it. */
+export function listOnRequests(db: Queries, targets: readonly string[]): Promise<ReadRow[]> {
+  if (targets.length === 0) return Promise.resolve([]);
+  return db.all(
+    `SELECT ${COLUMNS} FROM events WHERE target IN (${targets.map(() => '?').join(', ')}) AND target >= 'request:' AND target < 'request;' ORDER BY seq`,
+    ...targets,
+  );
+}
+
 /** Events of access in every workspace, oldest first. The condition is written as the index has it. */
 export function listOfAccess(db: Queries, query: { afterSeq: number; untilSeq: number; limit: number }): Promise<ReadRow[]> {
   return db.all(

@@ -182,6 +182,14 @@ export function listAllOfVersion(
   );
 }
 
+/** What happened to requests: events on `request:ID`, oldest first. */
+export function listOnRequests(db: Queries, ids: readonly number[]): Promise<Omit<RecordedEvent, 'hash'>[]> {
+  return store.listOnRequests(
+    db,
+    ids.map((id) => `request:${id}`),
+  );
+}
+
 /** Who may do what: all events of access up to a place in the chain, of every workspace, oldest first. */
 export function listOfAccess(db: Queries, untilSeq: number): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
   return pages((afterSeq, limit) => store.listOfAccess(db, { afterSeq, untilSeq, limit }));

@@ -169,7 +169,7 @@ async function close(
   return { ...request, state: ending, closedAt: at, closedBy: by };
 }
 
-/** On no target of places: a request changes none. */
+/** On the request itself: it changes no place. */
 function tell(
   ctx: TxCtx,
   verb: 'opened' | Ending,
@@ -180,6 +180,7 @@ function tell(
 ): void {
   record(ctx, {
     type: `request.${verb}`,
+    target: `request:${request.id}`,
     modelId: request.modelId,
     versionId: request.versionId,
     data: {
