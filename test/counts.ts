@@ -12,6 +12,7 @@ export const counts = isFull
       restartEvents: 100_000,
       restartArtifactBytes: 1 << 30,
       hangUps: 200,
+      requestRaces: 500,
     }
   : {
       killRounds: 5,
@@ -23,4 +24,5 @@ export const counts = isFull
       restartEvents: 5_000,
       restartArtifactBytes: 32 << 20,
       hangUps: 30,
+      requestRaces: 20,
     };

@@ -390,3 +390,65 @@ test('the documentation page needs no script and names every endpoint', async ()
   for (const { id } of endpoints) expect(page).toContain(`id="${id}"`);
   expect((await ok('GET', '/openapi.json')).openapi).toBe('3.1.0');
 });
+
+describe('requests and comments', () => {
+  const at = '/models/asked/versions/1';
+
+  test('a request is opened, shown, and answered once', async () => {
+    await ok('POST', '/models', { name: 'asked' });
+    await makeVersion('asked');
+    const toStaging = { target: { kind: 'stage', stage: 'staging' }, comment: 'please' };
+    const opened = await ok('POST', `${at}/requests`, toStaging);
+    expect(opened).toMatchObject({ state: 'open', comment: 'please', closing_comment: null, target: { kind: 'stage', stage: 'Staging' } });
+    expect(opened.available_actions).toEqual(['approve', 'reject', 'cancel']);
+    expect(await call('POST', `${at}/requests`, toStaging)).toMatchObject({ status: 400, body: { error_code: 'RESOURCE_ALREADY_EXISTS' } });
+    expect((await ok('GET', `${at}/requests?state=open`)).requests).toEqual([opened]);
+    const approved = await ok('POST', `${at}/requests/${opened.id}/approve`, { archive_existing: true, comment: 'fine' });
+    expect(approved).toMatchObject({ id: opened.id, state: 'approved', closing_comment: 'fine', available_actions: [] });
+    expect((await ok('GET', at)).stage).toBe('Staging');
+    for (const answer of ['approve', 'reject', 'cancel']) {
+      const again = await call('POST', `${at}/requests/${opened.id}/${answer}`, {});
+      expect([again.status, answer]).toEqual([answer === 'cancel' ? 404 : 400, answer]);
+    }
+    expect((await call('GET', `${at}/requests/9999`)).status).toBe(404);
+    for (const target of [{ kind: 'stage', stage: 'Nowhere' }, { kind: 'alias', alias: 'champion' }, { kind: 'stage' }]) {
+      expect((await call('POST', `${at}/requests`, { target })).body.error_code).toBe('INVALID_PARAMETER_VALUE');
+    }
+  });
+
+  test('requests are listed page by page, each as it ended', async () => {
+    const { id: one } = await ok('POST', `${at}/requests`, { target: { kind: 'stage', stage: 'Production' } });
+    await ok('POST', `${at}/requests/${one}/reject`, { comment: 'not yet' });
+    const { id: two } = await ok('POST', `${at}/requests`, { target: { kind: 'stage', stage: 'Production' } });
+    await ok('POST', `${at}/requests/${two}/cancel`, {});
+    await ok('POST', `${at}/requests`, { target: { kind: 'stage', stage: 'Archived' } });
+    await ok('PUT', `${at}/stage`, { stage: 'Archived' });
+    const first = await ok('GET', `${at}/requests?limit=3`);
+    const rest = await ok('GET', `${at}/requests?limit=3&page_token=${first.next_page_token}`);
+    const all = [...first.requests, ...rest.requests].map(({ state, closing_comment: comment }) => [state, comment]);
+    expect(all).toEqual([
+      ['cancelled', expect.stringContaining('moved to Archived')],
+      ['cancelled', null],
+      ['rejected', 'not yet'],
+      ['approved', 'fine'],
+    ]);
+    expect(rest.next_page_token).toBeNull();
+  });
+
+  test('comments stand among the activities', async () => {
+    const { id, comment } = await ok('POST', `${at}/comments`, { comment: 'one' });
+    expect(comment).toBe('one');
+    expect(await ok('PATCH', `/comments/${id}`, { comment: 'two' })).toMatchObject({
+      id,
+      comment: 'two',
+      available_actions: ['edit', 'delete'],
+    });
+    const newest = await ok('GET', `${at}/activities?limit=1`);
+    expect(newest.activities).toMatchObject([{ type: 'NEW_COMMENT', comment: 'two', comment_id: id }]);
+    const before = await ok('GET', `${at}/activities?limit=2&page_token=${newest.next_page_token}`);
+    expect(before.activities.map(({ type }: { type: string }) => type)).toEqual(['CANCELLED_REQUEST', 'APPLIED_TRANSITION']);
+    await ok('DELETE', `/comments/${id}`);
+    expect((await ok('GET', `${at}/activities?order=newest&limit=1`)).activities).toEqual([]);
+    expect((await call('DELETE', `/comments/${id}`)).status).toBe(404);
+  });
+});
