@@ -3,7 +3,7 @@ import { type Migration, script } from '../platform/db/migrate.ts';
 /**
  * Requests for governed changes, and comments. Both hold who and when; what people wrote stands beside their events alone, where it can be
  * erased. One open request per version, target (`stage:Production`) and creator. Activities are read from the events of a version, and those
- * of a request from the events on the target `request:ID`.
+ * of a request from the events on the target `request:ID`. Events without a target (tags, descriptions) are none, and write no index for it.
  */
 const SQL = `
 CREATE TABLE requests (
@@ -18,7 +18,7 @@ CREATE TABLE comments (
   updated_at {int} NOT NULL, deleted_at {int}, edit_count {int} NOT NULL, written_by {int} NOT NULL
 );
 CREATE INDEX comments_by_version ON comments (version_id);
-CREATE INDEX events_by_version ON events (version_id, seq) WHERE version_id IS NOT NULL;
+CREATE INDEX events_by_version ON events (version_id, seq) WHERE version_id IS NOT NULL AND target IS NOT NULL;
 CREATE INDEX events_by_request ON events (target, seq) WHERE target >= 'request:' AND target < 'request;';
 `;
 

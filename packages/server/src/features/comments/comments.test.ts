@@ -89,7 +89,7 @@ describe.each(['sqlite', 'postgres'] as const)('comments on %s', (dialect) => {
     await requests.create(ctx, { name, version: 1, stage: 'Staging', comment: 'call me: 555-1234' });
     const model = await models.get(ctx, name);
     for (const event of await audit.listEvents(ctx, { modelId: model.id, newestFirst: false, limit: 100 })) {
-      expect(event.body).not.toContain('555');
+      expect(event.body).not.toContain('555-');
       if ('comment' in event.texts) await administration.eraseEventText(ctx, event.seq, 'comment');
     }
     expect(await words()).toEqual([null, null]);
@@ -113,7 +113,8 @@ describe.each(['sqlite', 'postgres'] as const)('comments on %s', (dialect) => {
     if (dialect !== 'sqlite') return;
     const plan = async (sql: string): Promise<string> =>
       (await ctx.db.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`)).map(({ detail }) => detail).join('\n');
-    const byVersion = "SELECT seq FROM events WHERE version_id = 1 AND seq < 9 AND type IN ('a', 'b') ORDER BY seq DESC LIMIT 5";
+    const byVersion =
+      "SELECT seq FROM events WHERE version_id = 1 AND target IS NOT NULL AND seq < 9 AND type IN ('a', 'b') ORDER BY seq DESC LIMIT 5";
     expect(await plan(byVersion)).toContain('events_by_version');
     const byRequest = "SELECT seq FROM events WHERE target IN ('request:1') AND target >= 'request:' AND target < 'request;' ORDER BY seq";
     expect(await plan(byRequest)).toContain('events_by_request');

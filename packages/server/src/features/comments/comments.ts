@@ -91,6 +91,7 @@ function tell(ctx: TxCtx, verb: 'created' | 'edited' | 'deleted', { row, version
     type: `comment.${verb}`,
     modelId: version.modelId,
     versionId: version.id,
+    target: `comment:${row.id}`,
     data: { comment_id: row.id, number: version.version },
     ...(comment === undefined ? {} : { texts: { comment } }),
   });

@@ -185,14 +185,14 @@ export function listOfModel(
     : db.all(`${start} AND target = ? ORDER BY seq LIMIT ?`, ...values, query.target, query.limit);
 }
 
-/** Events of some types about a version, of whatever workspace it was in then. */
+/** Events of some types on a target of a version, of whatever workspace it was in then. The condition is written as the index has it. */
 export function listOfVersion(
   db: Queries,
   query: { versionId: number; types: readonly string[]; afterSeq: number | undefined; newestFirst: boolean; limit: number },
 ): Promise<ReadRow[]> {
   const [after, order, start] = query.newestFirst ? ['<', 'DESC', Number.MAX_SAFE_INTEGER] : ['>', 'ASC', 0];
   return db.all(
-    `SELECT ${COLUMNS} FROM events WHERE version_id = ? AND seq ${after} ? AND type IN (${query.types.map(() => '?').join(', ')}) ORDER BY seq ${order} LIMIT ?`,
+    `SELECT ${COLUMNS} FROM events WHERE version_id = ? AND target IS NOT NULL AND seq ${after} ? AND type IN (${query.types.map(() => '?').join(', ')}) ORDER BY seq ${order} LIMIT ?`,
     query.versionId,
     query.afterSeq ?? start,
     ...query.types,
