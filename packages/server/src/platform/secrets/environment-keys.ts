@@ -1,6 +1,6 @@
 /** Master keys from the environment, where the operator's secret store puts them. */
 import { invalid, Problem } from '@countersign/contract/problem.ts';
-import type { MasterKeys } from './master-keys.ts';
+import type { MasterKeys } from './key-ports.ts';
 import { KEY_BYTES, type Key, toKey } from './sealing.ts';
 
 const VARIABLE = 'COUNTERSIGN_MASTER_KEY';

@@ -1,7 +1,7 @@
 /** A key service behind a command of the operator's: `CMD wrap` and `CMD unwrap` read base64 on stdin and answer base64 on stdout. */
 import { spawn } from 'node:child_process';
 import { Problem } from '@countersign/contract/problem.ts';
-import type { KeyService } from './master-keys.ts';
+import type { KeyService } from './key-ports.ts';
 
 const ANSWER_MS = 30_000;
 const ANSWER_BYTES_MAX = 64 * 1024;

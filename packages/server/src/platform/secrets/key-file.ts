@@ -4,7 +4,7 @@
  */
 import { linkSync, readFileSync, realpathSync, renameSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
 import { Problem } from '@countersign/contract/problem.ts';
-import type { KeyService, MasterKeys } from './master-keys.ts';
+import type { KeyService, MasterKeys } from './key-ports.ts';
 import { KEY_BYTES, type Key, type RandomBytes, toKey } from './sealing.ts';
 
 const WRAPPED = 'wrapped:';

@@ -1,7 +1,7 @@
 /** What every source of master keys must do. */
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { KeyService, MasterKeys } from './master-keys.ts';
+import type { KeyService, MasterKeys } from './key-ports.ts';
 
 /** `make` opens the same keys each time, as a start of the server does. */
 export function masterKeysConformance(name: string, make: () => MasterKeys): void {
