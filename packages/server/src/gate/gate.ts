@@ -82,9 +82,8 @@ export function createGate({ base, onError, hasWorkspaces = true }: GateOptions)
     const credentials = readCredentials({ authorization, cookie });
     switch (credentials.kind) {
       case 'none':
-        throw unauthenticated();
       case 'unreadable':
-        throw unauthenticated();
+        return refuse();
       case 'token':
         return (await findByToken(credentials.token, HEADER_TOKENS)) ?? refuse();
       case 'session':
