@@ -2,12 +2,11 @@
 import type { Comparison, Filter, Ordering } from '@countersign/contract/search.ts';
 import sql, { type Sql } from 'sql-template-tag';
 import type { Dialect, Queries, SqlValue } from '../../platform/db/database.ts';
-import { type FewRows, type FoundPage, findFew, type OpenPlan } from '../../platform/db/search-page.ts';
+import { type FewRows, type FoundPage, findFewOrPage, type OpenPlan } from '../../platform/db/search-page.ts';
 import type { Driver, Leg, SortKey } from '../../platform/db/search-plan.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
 import type { SearchScope } from '../../platform/db/search-scope.ts';
 import { afterPrefix, driveKeyedText, type KeyedTable, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
-import { pageOf, readToken, startOf } from '../../platform/db/search-token.ts';
 import { trigramSearch } from '../../platform/db/search-trigram.ts';
 
 const PROMPT_TAG = 'mlflow.prompt.is_prompt';
@@ -42,15 +41,13 @@ const FEW_MODELS = 300;
 
 /** The ids of a page. Throws INVALID_PARAMETER_VALUE for a token that isn't one, and at the operator's time limit. */
 export async function searchPage(db: Queries, searches: Searches, query: ModelQuery): Promise<FoundPage> {
-  const { size, workspaceId, orderBy } = query;
+  const { size, token, workspaceId, orderBy, scope } = query;
   const question = readQuestion(db.dialect, query);
-  const order = JSON.stringify([workspaceId, orderBy]);
-  const start = readToken(query.token, order, question.keys);
-  const rows =
-    query.scope === undefined && (await hasFew(db, question))
-      ? await findFew(db, fewOf(question), start, size + 1)
-      : await searches.find({ ...planModels(db.dialect, question, query.scope), ...startOf(start), limit: size + 1 });
-  return pageOf(rows, { size, start, order });
+  const page = { size, token, order: JSON.stringify([workspaceId, orderBy]), keys: question.keys };
+  return findFewOrPage(db, searches, page, {
+    few: async () => (scope === undefined && (await hasFew(db, question)) ? fewOf(question) : undefined),
+    plan: () => planModels(db.dialect, question, scope),
+  });
 }
 
 function fewOf({ named, also, filter, keys }: Question): FewRows {

@@ -2,12 +2,11 @@
 import type { Comparison, Filter, Ordering } from '@countersign/contract/search.ts';
 import sql, { type Sql } from 'sql-template-tag';
 import type { Dialect, Queries, SqlValue } from '../../platform/db/database.ts';
-import { type FewRows, type FoundPage, findFew, type OpenPlan } from '../../platform/db/search-page.ts';
+import { type FewRows, type FoundPage, findFewOrPage, type OpenPlan } from '../../platform/db/search-page.ts';
 import type { Driver, Leg, SortKey } from '../../platform/db/search-plan.ts';
 import type { Searches } from '../../platform/db/search-runner.ts';
 import type { SearchScope } from '../../platform/db/search-scope.ts';
 import { driveKeyedText, type KeyedTable, matchInteger, matchKeyedText, matchText } from '../../platform/db/search-sql.ts';
-import { pageOf, readToken, startOf } from '../../platform/db/search-token.ts';
 import { driveNames, splitPromptClauses } from '../models/models.ts';
 
 const TAGS: KeyedTable = { name: 'model_version_tags', owner: 'version_id', of: 'id' };
@@ -28,15 +27,14 @@ const FEW_VERSIONS = 300;
 
 /** The ids of a page. Throws INVALID_PARAMETER_VALUE for a token that isn't one, and at the operator's time limit. */
 export async function searchPage(db: Queries, searches: Searches, query: VersionQuery): Promise<FoundPage> {
-  const { size, workspaceId, orderBy } = query;
+  const { size, token, workspaceId, orderBy, scope } = query;
   const question = readQuestion(db.dialect, query);
-  const order = JSON.stringify([workspaceId, orderBy]);
-  const start = readToken(query.token, order, question.keys);
-  const rows =
-    query.scope === undefined && (isPage(question, query, start.offset) || (await hasFew(db, question)))
-      ? await findFew(db, fewOf(question), start, size + 1)
-      : await searches.find({ ...planVersions(db.dialect, question, query.scope), ...startOf(start), limit: size + 1 });
-  return pageOf(rows, { size, start, order });
+  const page = { size, token, order: JSON.stringify([workspaceId, orderBy]), keys: question.keys };
+  return findFewOrPage(db, searches, page, {
+    few: async (offset) =>
+      scope === undefined && (isPage(question, query, offset) || (await hasFew(db, question))) ? fewOf(question) : undefined,
+    plan: () => planVersions(db.dialect, question, scope),
+  });
 }
 
 function fewOf({ active, also, filter, keys }: Question): FewRows {

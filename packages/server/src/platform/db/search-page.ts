@@ -35,6 +35,21 @@ export async function findPage(searches: Searches, plan: OpenPlan, page: PageReq
   return pageOf(rows, { size: page.size, start, order: page.order, also: page.also ?? {} });
 }
 
+/** As `findPage`, but by one statement where `few` answers the rows to sort; undefined where they are too many for that. */
+export async function findFewOrPage(
+  db: Queries,
+  searches: Searches,
+  page: PageRequest & { readonly keys: readonly SortKey[] },
+  by: { readonly few: (offset: number) => Promise<FewRows | undefined>; readonly plan: () => OpenPlan },
+): Promise<FoundPage> {
+  const { size, order, keys } = page;
+  const start = readToken(page.token, order, keys);
+  const few = await by.few(start.offset);
+  const limit = size + 1;
+  const rows = few === undefined ? await searches.find({ ...by.plan(), ...startOf(start), limit }) : await findFew(db, few, start, limit);
+  return pageOf(rows, { size, start, order });
+}
+
 /** Rows so few that sorting all of them by one statement costs less than a plan. Their keys have a value in every row. */
 export interface FewRows {
   readonly pk: Sql;
@@ -43,7 +58,7 @@ export interface FewRows {
   readonly keys: readonly SortKey[];
 }
 
-export async function findFew(db: Queries, { pk, from, where, keys }: FewRows, start: PageStart, limit: number): Promise<FoundRow[]> {
+async function findFew(db: Queries, { pk, from, where, keys }: FewRows, start: PageStart, limit: number): Promise<FoundRow[]> {
   const read: ReadKey[] = keys.map((key) => ({ key, rank: 0, value: key.value }));
   const columns = join([sql`${pk} AS pk`, ...keys.map(({ value }, i) => sql`${value} AS ${raw(`v${i}`)}`)]);
   const conditions = start.after === undefined ? where : [...where, afterRow(read, start.after)];
