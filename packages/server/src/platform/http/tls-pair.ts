@@ -39,11 +39,10 @@ export async function readTlsPair(files: TlsFiles): Promise<TlsPair> {
 
 /** INVALID_PARAMETER_VALUE for a file that can't be read. */
 export async function readTlsTexts(files: TlsFiles): Promise<TlsTexts> {
-  const [certificate, key, passphrase] = await Promise.all([
-    readText(files.certificate, '--tls-certificate'),
-    readText(files.key, '--tls-key'),
-    files.keyPassphrase === undefined ? undefined : readText(files.keyPassphrase, '--tls-key-passphrase-file'),
-  ]);
+  // One after the other: where several are missing, the same one is told each time.
+  const certificate = await readText(files.certificate, '--tls-certificate');
+  const key = await readText(files.key, '--tls-key');
+  const passphrase = files.keyPassphrase === undefined ? undefined : await readText(files.keyPassphrase, '--tls-key-passphrase-file');
   const digest = createHash('sha256')
     .update(JSON.stringify([certificate, key, passphrase]))
     .digest('hex');
