@@ -20,6 +20,7 @@ const ROOMS = [
   'sign-in',
   'administration',
   'ci-trusts',
+  'people',
   'artifacts',
   'experiments',
   'logged-models',
