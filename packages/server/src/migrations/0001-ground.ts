@@ -2,7 +2,8 @@ import { type Migration, script } from '../platform/db/migrate.ts';
 
 /**
  * The ground: workspaces, principals, tracking, registry, blobs, seals, the chain of events.
- * `written_by` is the authenticated principal. `folded` holds a text's Unicode fold where that differs from the text itself (ILIKE).
+ * `written_by` is the authenticated principal of the last write; `registered_by`, `created_by` who made the row; `edited_by` who last
+ * changed a version's description or tags, or registered it; `origin_version_id` the version that it was copied from. `folded` holds a text's Unicode fold where that differs from the text itself (ILIKE).
  * `domain` is the key domain of bytes: files are shared only inside it.
  */
 const SQL = `
@@ -37,7 +38,8 @@ CREATE TABLE experiment_tags (
 
 CREATE TABLE runs (
   pk {id}, run_id {text} NOT NULL UNIQUE, experiment_id {int} NOT NULL, name {text} NOT NULL, user_id {text} NOT NULL, status {text} NOT NULL,
-  start_time {int}, end_time {int}, artifact_uri {text} NOT NULL, lifecycle {text} NOT NULL, deleted_at {int}, written_by {int} NOT NULL
+  start_time {int}, end_time {int}, artifact_uri {text} NOT NULL, lifecycle {text} NOT NULL, deleted_at {int}, written_by {int} NOT NULL,
+  created_by {int} NOT NULL DEFAULT 0
 );
 CREATE INDEX runs_by_start ON runs (experiment_id, lifecycle, start_time DESC, run_id);
 CREATE TABLE params (
@@ -69,7 +71,8 @@ CREATE INDEX run_model_outputs_by_run ON run_model_outputs (run_pk, id);
 
 CREATE TABLE logged_models (
   pk {id}, model_id {text} NOT NULL UNIQUE, experiment_id {int} NOT NULL, name {text} NOT NULL, artifact_uri {text} NOT NULL, status {int} NOT NULL,
-  model_type {text}, source_run_id {text}, created_at {int} NOT NULL, updated_at {int} NOT NULL, lifecycle {text} NOT NULL, written_by {int} NOT NULL
+  model_type {text}, source_run_id {text}, created_at {int} NOT NULL, updated_at {int} NOT NULL, lifecycle {text} NOT NULL, written_by {int} NOT NULL,
+  created_by {int} NOT NULL DEFAULT 0
 );
 CREATE INDEX logged_models_by_creation ON logged_models (experiment_id, lifecycle, created_at DESC, model_id);
 CREATE INDEX logged_models_by_name ON logged_models (experiment_id, name);
@@ -98,7 +101,8 @@ CREATE TABLE model_versions (
   id {id}, model_id {int} NOT NULL, workspace_id {int} NOT NULL, version {int} NOT NULL, description {text}, source {text} NOT NULL, storage_location {text} NOT NULL, run_id {text} NOT NULL,
   run_link {text} NOT NULL, logged_model_id {text}, stage {text} NOT NULL, is_prompt {int} NOT NULL DEFAULT 0, lineage {text} NOT NULL,
   seal_state {text} NOT NULL, seal_reason {text}, tree_id {int}, damaged_at {int},
-  created_at {int} NOT NULL, updated_at {int} NOT NULL, deleted_at {int}, deleted_by {int}, written_by {int} NOT NULL, UNIQUE (model_id, version)
+  origin_version_id {int}, created_at {int} NOT NULL, updated_at {int} NOT NULL, deleted_at {int}, deleted_by {int},
+  registered_by {int} NOT NULL DEFAULT 0, edited_by {int} NOT NULL DEFAULT 0, written_by {int} NOT NULL, UNIQUE (model_id, version)
 );
 CREATE INDEX model_versions_by_stage ON model_versions (model_id, stage, version DESC) WHERE deleted_at IS NULL;
 CREATE INDEX model_versions_by_update ON model_versions (workspace_id, updated_at DESC) WHERE deleted_at IS NULL;

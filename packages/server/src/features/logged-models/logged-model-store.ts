@@ -38,6 +38,8 @@ export interface LoggedModel {
   readonly updatedAt: number;
   readonly lifecycle: 'active' | 'deleted';
   readonly writtenBy: number;
+  /** The authenticated principal. */
+  readonly createdBy: number;
   readonly tags: readonly KeyValue[];
   readonly params: readonly KeyValue[];
   /** All logged points, by key, time and step. */
@@ -57,6 +59,7 @@ interface Row {
   readonly updated_at: number;
   readonly lifecycle: 'active' | 'deleted';
   readonly written_by: number;
+  readonly created_by: number;
   readonly tags: string;
   readonly params: string;
   readonly metrics: string;
@@ -83,7 +86,7 @@ function select(dialect: Queries['dialect']): string {
     };
     sql =
       'SELECT m.pk, m.model_id, m.experiment_id, m.name, m.artifact_uri, m.status, m.model_type, m.source_run_id, m.created_at, m.updated_at, ' +
-      'm.lifecycle, m.written_by, ' +
+      'm.lifecycle, m.written_by, m.created_by, ' +
       `${jsonRows(dialect, pair, 'logged_model_tags WHERE model_pk = m.pk', 'key')} AS tags, ` +
       `${jsonRows(dialect, pair, 'logged_model_params WHERE model_pk = m.pk', 'key')} AS params, ` +
       `${jsonRows(dialect, point, 'logged_model_metrics WHERE model_pk = m.pk', 'key, timestamp, step, run_id')} AS metrics ` +
@@ -107,6 +110,7 @@ function fromRow(row: Row): LoggedModel {
     updatedAt: row.updated_at,
     lifecycle: row.lifecycle,
     writtenBy: row.written_by,
+    createdBy: row.created_by,
     tags: readRows(row.tags),
     params: readRows(row.params),
     metrics: readRows(row.metrics),
@@ -180,7 +184,7 @@ export interface NewRow {
 export async function insert(tx: Queries, model: NewRow): Promise<number> {
   const row = await tx.one<{ pk: number }>(
     'INSERT INTO logged_models (model_id, experiment_id, name, name_folded, artifact_uri, status, model_type, source_run_id, created_at, ' +
-      "updated_at, lifecycle, written_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'active', ?) RETURNING pk",
+      "updated_at, lifecycle, written_by, created_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'active', ?, ?) RETURNING pk",
     model.modelId,
     model.experimentId,
     model.name,
@@ -191,6 +195,7 @@ export async function insert(tx: Queries, model: NewRow): Promise<number> {
     model.sourceRunId,
     model.at,
     model.at,
+    model.by,
     model.by,
   );
   if (row === undefined) throw new TypeError('INSERT … RETURNING gave no row');

@@ -32,7 +32,7 @@ describe('a search over many runs', () => {
     await db.write(async (tx) => {
       await tx.run(
         'WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) ' +
-          "INSERT INTO runs SELECT i, printf('%032d', i), 1, '', '', 'FINISHED', i, NULL, '', 'active', NULL, 0 FROM n",
+          "INSERT INTO runs SELECT i, printf('%032d', i), 1, '', '', 'FINISHED', i, NULL, '', 'active', NULL, 0, 0 FROM n",
         RUNS,
       );
       await tx.run("INSERT INTO params SELECT pk, 'p', 'v' || pk, NULL, 0 FROM runs");

@@ -42,6 +42,8 @@ export interface RunInfo {
   readonly artifactUri: string;
   readonly lifecycle: Lifecycle;
   readonly writtenBy: number;
+  /** The authenticated principal; `userId` is what the client claims. */
+  readonly createdBy: number;
 }
 
 export interface Run {
@@ -78,6 +80,7 @@ interface InfoRow {
   readonly artifact_uri: string;
   readonly lifecycle: Lifecycle;
   readonly written_by: number;
+  readonly created_by: number;
 }
 
 interface RunRow extends InfoRow {
@@ -90,7 +93,7 @@ interface RunRow extends InfoRow {
 }
 
 const INFO =
-  'r.pk, r.run_id, r.experiment_id, r.name, r.user_id, r.status, r.start_time, r.end_time, r.artifact_uri, r.lifecycle, r.written_by';
+  'r.pk, r.run_id, r.experiment_id, r.name, r.user_id, r.status, r.start_time, r.end_time, r.artifact_uri, r.lifecycle, r.written_by, r.created_by';
 const IN_WORKSPACE = 'FROM runs r JOIN experiments e ON e.id = r.experiment_id WHERE r.run_id = ? AND e.workspace_id = ?';
 
 function fromInfoRow(row: InfoRow): RunInfo {
@@ -106,6 +109,7 @@ function fromInfoRow(row: InfoRow): RunInfo {
     artifactUri: row.artifact_uri,
     lifecycle: row.lifecycle,
     writtenBy: row.written_by,
+    createdBy: row.created_by,
   };
 }
 

@@ -18,8 +18,8 @@ export interface NewRunRow {
 
 export async function insert(tx: Queries, run: NewRunRow): Promise<number> {
   const row = await tx.one<{ pk: number }>(
-    'INSERT INTO runs (run_id, experiment_id, name, user_id, status, start_time, artifact_uri, lifecycle, written_by) ' +
-      "VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?) RETURNING pk",
+    'INSERT INTO runs (run_id, experiment_id, name, user_id, status, start_time, artifact_uri, lifecycle, written_by, created_by) ' +
+      "VALUES (?, ?, ?, ?, ?, ?, ?, 'active', ?, ?) RETURNING pk",
     run.runId,
     run.experimentId,
     run.name,
@@ -27,6 +27,7 @@ export async function insert(tx: Queries, run: NewRunRow): Promise<number> {
     run.status,
     run.startTime,
     run.artifactUri,
+    run.by,
     run.by,
   );
   if (row === undefined) throw new TypeError('the database gave no key for a new run');

@@ -83,7 +83,7 @@ export async function create(ctx: Ctx, input: NewRun): Promise<Run> {
     const by = inner.principal.id;
     const pk = await writes.insert(inner.tx, { ...row, by });
     await writes.putTags(inner.tx, pk, tags, by);
-    const info: RunInfo = { ...row, pk, endTime: null, lifecycle: 'active', writtenBy: by };
+    const info: RunInfo = { ...row, pk, endTime: null, lifecycle: 'active', writtenBy: by, createdBy: by };
     return { info, metrics: [], params: [], tags, datasets: [], modelInputs: [], modelOutputs: [] };
   });
 }

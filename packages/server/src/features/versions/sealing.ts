@@ -30,6 +30,8 @@ export interface Resolved {
   readonly runId: string;
   readonly loggedModelId: string | null;
   readonly lineage: Lineage;
+  /** Of a copy: the version that the bytes and the lineage are of. */
+  readonly originVersionId?: number;
   readonly seal: Seal;
 }
 
@@ -106,6 +108,7 @@ async function resolveCopy(ctx: TxCtx, claim: Claim, source: Extract<Source, { k
     runId: origin.runId,
     loggedModelId: origin.loggedModelId,
     lineage: origin.lineage,
+    originVersionId: origin.id,
     seal: {
       state: origin.sealState,
       reason: origin.sealReason,
@@ -274,7 +277,9 @@ export async function sealNow(ctx: TxCtx, version: store.ModelVersion): Promise<
   }
   if (source.kind === 'held') return sealHeld(ctx, source.path);
   if (source.kind === 'version') {
-    const origin = source.version === undefined ? undefined : await store.find(reading(ctx), ctx.workspace.id, source.name, source.version);
+    // By id: the name may be another model's by now, with other bytes.
+    const origin =
+      version.originVersionId === null ? undefined : await store.findById(reading(ctx), ctx.workspace.id, version.originVersionId);
     if (origin?.treeId) {
       const tree = await artifacts.findTree(ctx, origin.treeId);
       return {

@@ -1,5 +1,5 @@
 /** How versions go and come back: they leave their places first, and come back to none. Each demands a Permit. */
-import type { Permit } from '@countersign/contract/permit.ts';
+import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import { notFound, Problem } from '@countersign/contract/problem.ts';
 import type { TxCtx } from '../../platform/context.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
@@ -20,7 +20,7 @@ export async function deleteAlias(ctx: TxCtx, permit: Permit, model: ModelIdenti
     modelId: model.id,
     versionId: before.versionId,
     target: `alias:${alias}`,
-    data: { alias, from: before.version, policy: permit.policy ?? null },
+    data: { alias, from: before.version, ...permitFacts(permit) },
   });
 }
 
@@ -61,7 +61,7 @@ async function leavePlaces(ctx: TxCtx, permit: Permit, model: RegisteredModel, v
     modelId: model.id,
     versionId: version.id,
     target: `stage:${version.stage}`,
-    data: { number: version.version, from: version.stage, to: 'None', policy: permit.policy ?? null },
+    data: { number: version.version, from: version.stage, to: 'None', ...permitFacts(permit) },
   });
 }
 

@@ -79,6 +79,7 @@ async function contextWithVersions(db: Database): Promise<Ctx> {
         sealState: 'unsealed',
         sealReason: null,
         treeId: null,
+        originVersionId: null,
         at: random(200),
         by: 0,
       });

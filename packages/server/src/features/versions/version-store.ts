@@ -26,6 +26,12 @@ export interface ModelVersion {
   readonly sealReason: string | null;
   readonly treeId: number | null;
   readonly damagedAt: number | null;
+  /** The version that it was copied from, which may have been deleted or purged since. */
+  readonly originVersionId: number | null;
+  /** The principal that registered it. */
+  readonly registeredBy: number;
+  /** The principal that last changed its description or tags, or else registered it. */
+  readonly editedBy: number;
   /** The principal that changed it last. */
   readonly writtenBy: number;
   readonly createdAt: number;
@@ -46,7 +52,8 @@ type VersionRow = Omit<ModelVersion, 'tags' | 'aliases' | 'isPrompt'> & {
 
 const COLUMNS = `v.id, v.model_id AS "modelId", m.name, v.version, v.description, v.source, v.storage_location AS "storageLocation", v.run_id AS "runId",
   v.run_link AS "runLink", v.logged_model_id AS "loggedModelId", v.stage, v.is_prompt AS "isPrompt", v.lineage, v.seal_state AS "sealState",
-  v.seal_reason AS "sealReason", v.tree_id AS "treeId", v.damaged_at AS "damagedAt", v.written_by AS "writtenBy", v.created_at AS "createdAt", v.updated_at AS "updatedAt",
+  v.seal_reason AS "sealReason", v.tree_id AS "treeId", v.damaged_at AS "damagedAt",
+  v.origin_version_id AS "originVersionId", v.registered_by AS "registeredBy", v.edited_by AS "editedBy", v.written_by AS "writtenBy", v.created_at AS "createdAt", v.updated_at AS "updatedAt",
   v.deleted_at AS "deletedAt"`;
 
 const selectFor = new Map<string, string>();
@@ -175,6 +182,7 @@ export interface NewVersionRow {
   readonly sealState: SealState;
   readonly sealReason: string | null;
   readonly treeId: number | null;
+  readonly originVersionId: number | null;
   readonly at: number;
   readonly by: number;
 }
@@ -182,7 +190,8 @@ export interface NewVersionRow {
 export async function insert(tx: Queries, row: NewVersionRow): Promise<number> {
   const made = await tx.one<{ id: number }>(
     `INSERT INTO model_versions (model_id, workspace_id, version, description, source, storage_location, run_id, run_link, logged_model_id, stage, is_prompt,
-       lineage, seal_state, seal_reason, tree_id, created_at, updated_at, written_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+       lineage, seal_state, seal_reason, tree_id, origin_version_id, created_at, updated_at, registered_by, edited_by, written_by)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'None', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
     row.modelId,
     row.workspaceId,
     row.version,
@@ -197,8 +206,11 @@ export async function insert(tx: Queries, row: NewVersionRow): Promise<number> {
     row.sealState,
     row.sealReason,
     row.treeId,
+    row.originVersionId,
     row.at,
     row.at,
+    row.by,
+    row.by,
     row.by,
   );
   if (!made) throw new Error('an insert of a version answered no id');
@@ -206,7 +218,14 @@ export async function insert(tx: Queries, row: NewVersionRow): Promise<number> {
 }
 
 export async function setDescription(tx: Queries, id: number, description: string | null, at: number, by: number): Promise<void> {
-  await tx.run('UPDATE model_versions SET description = ?, updated_at = ?, written_by = ? WHERE id = ?', description, at, by, id);
+  await tx.run(
+    'UPDATE model_versions SET description = ?, updated_at = ?, edited_by = ?, written_by = ? WHERE id = ?',
+    description,
+    at,
+    by,
+    by,
+    id,
+  );
 }
 
 export async function setStage(tx: Queries, id: number, stage: Stage, at: number, by: number): Promise<void> {
@@ -301,6 +320,11 @@ export async function upsertTag(tx: Queries, id: number, key: string, value: str
 
 export async function removeTag(tx: Queries, id: number, key: string): Promise<boolean> {
   return (await tx.run('DELETE FROM model_version_tags WHERE version_id = ? AND key = ?', id, key)) > 0;
+}
+
+/** Who changed its tags: written only where it was somebody else before, so that an editor's many tags lock and rewrite no row. */
+export async function setEditor(tx: Queries, id: number, by: number): Promise<void> {
+  await tx.run('UPDATE model_versions SET edited_by = ? WHERE id = ? AND edited_by <> ?', by, id, by);
 }
 
 /** Which of these trees a version, deleted or not, is sealed over. */

@@ -1,6 +1,6 @@
 /** Model versions: numbered, immutable, sealed over their files; with stages and aliases. Every move demands a Permit. */
 import { checkAlias, checkLength, checkRegistryTag } from '@countersign/contract/names.ts';
-import type { Permit } from '@countersign/contract/permit.ts';
+import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import type { Filter } from '@countersign/contract/search.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
@@ -65,6 +65,7 @@ export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, 
     sealState,
     sealReason: resolved.seal.reason,
     treeId: resolved.seal.treeId,
+    originVersionId: resolved.originVersionId ?? null,
     at,
     by: ctx.principal.id,
   };
@@ -92,6 +93,8 @@ export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, 
     name: model.name,
     stage: 'None',
     damagedAt: null,
+    registeredBy: row.by,
+    editedBy: row.by,
     writtenBy: row.by,
     createdAt: at,
     updatedAt: at,
@@ -277,7 +280,7 @@ export function setDescription(ctx: Ctx, name: string, number: number, descripti
       data: {},
       texts: { description: description ?? '' },
     });
-    return { ...version, description: description ?? null, updatedAt: at };
+    return { ...version, description: description ?? null, editedBy: inner.principal.id, updatedAt: at };
   });
 }
 
@@ -300,7 +303,7 @@ export async function setStage(
 ): Promise<ModelVersion> {
   await store.setStage(ctx.tx, version.id, stage, at, ctx.principal.id);
   const ids = { modelId: version.modelId, versionId: version.id };
-  const facts = { number: version.version, from: version.stage, to: stage, policy: permit.policy ?? null };
+  const facts = { number: version.version, from: version.stage, to: stage, ...permitFacts(permit) };
   if (version.stage !== stage) record(ctx, { type: 'model-version.stage-left', ...ids, target: `stage:${version.stage}`, data: facts });
   record(ctx, {
     type: 'model-version.stage-entered',
@@ -322,7 +325,7 @@ export async function setAlias(ctx: TxCtx, permit: Permit, model: ModelIdentity,
     modelId: model.id,
     versionId: version.id,
     target: `alias:${alias}`,
-    data: { alias, number, from: before?.version ?? null, policy: permit.policy ?? null },
+    data: { alias, number, from: before?.version ?? null, ...permitFacts(permit) },
   });
 }
 
@@ -345,6 +348,7 @@ export async function setTag(ctx: TxCtx, _permit: Permit, version: VersionIdenti
   refuseSealedPromptTag(version, key);
   if (key === models.PROMPT_TAG) refuseOtherKind(version, value.toLowerCase() === 'true');
   await store.upsertTag(ctx.tx, version.id, key, value, ctx.principal.id);
+  await store.setEditor(ctx.tx, version.id, ctx.principal.id);
   record(ctx, { type: 'model-version.tag-set', modelId: version.modelId, versionId: version.id, data: { key }, texts: { value } });
 }
 
@@ -352,6 +356,7 @@ export async function deleteTag(ctx: TxCtx, _permit: Permit, version: VersionIde
   refuseSealedPromptTag(version, key);
   if (key === models.PROMPT_TAG) refuseOtherKind(version, false);
   if (!(await store.removeTag(ctx.tx, version.id, key))) return;
+  await store.setEditor(ctx.tx, version.id, ctx.principal.id);
   record(ctx, { type: 'model-version.tag-deleted', modelId: version.modelId, versionId: version.id, data: { key } });
 }
 
