@@ -101,7 +101,7 @@ onBothDatabases('CI identities', (databaseUrl) => {
   it('the record keeps who came: the whole claim set beside the chain', async () => {
     const { body } = await asRoot('GET', '/api/v1/events?limit=100');
     const event = body.events.find((each: { type: string }) => each.type === 'ci-token.exchanged');
-    expect(event.principal).toMatchObject({ kind: 'ci', name: 'ci:churn-release' });
+    expect(event.principal).toMatchObject({ kind: 'ci', name: 'ci:github:octo/churn@release.yml#8100' });
     expect(event.texts.principal).toBe('ci:github:octo/churn@release.yml#8100');
     expect(JSON.parse(event.texts.claims)).toMatchObject({
       actor: 'monalisa',

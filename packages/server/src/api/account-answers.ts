@@ -5,7 +5,7 @@ import { notFound, Problem } from '@countersign/contract/problem.ts';
 import type { PrincipalRef } from '@countersign/contract/schemas.ts';
 import type { Static } from 'typebox';
 import * as accounts from '../features/accounts/accounts.ts';
-import type { Ctx } from '../platform/context.ts';
+import { accountIdOf, type Ctx } from '../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
 
 export function answerUser(account: accounts.Account): Static<typeof UserSchema> {
@@ -55,7 +55,7 @@ export async function getServiceAccount(ctx: Ctx, name: string): Promise<account
 
 /** The caller's. INVALID_STATE for the local administrator, who has none. */
 export async function getOwnAccount(ctx: Ctx): Promise<accounts.Account> {
-  const account = ctx.principal.kind === 'local' ? undefined : await accounts.findById(ctx, ctx.principal.id);
+  const account = ctx.principal.kind === 'local' ? undefined : await accounts.findById(ctx, accountIdOf(ctx.principal));
   if (account !== undefined) return account;
   throw new Problem(
     'INVALID_STATE',

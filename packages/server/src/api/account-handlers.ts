@@ -7,7 +7,7 @@ import * as administration from '../features/administration/administration.ts';
 import * as groups from '../features/groups/groups.ts';
 import * as tokens from '../features/tokens/tokens.ts';
 import { FailureLimiter } from '../gate/failure-limiter.ts';
-import type { Ctx } from '../platform/context.ts';
+import { accountIdOf, type Ctx } from '../platform/context.ts';
 import {
   answerServiceAccount,
   answerServiceAccounts,
@@ -104,10 +104,10 @@ export const accountHandlers: Handlers<(typeof accountEndpoints)[number]['id']> 
   getMe: async (ctx) => {
     demandMember(ctx);
     const { access, principal, tokenScope } = ctx;
-    const account = principal.kind === 'local' ? undefined : await accounts.findById(ctx, principal.id);
+    const account = principal.kind === 'local' ? undefined : await accounts.findById(ctx, accountIdOf(principal));
     const memberships = account === undefined ? [] : await groups.listOf(ctx, account.id);
     return {
-      principal,
+      principal: { id: principal.id, kind: principal.kind, name: principal.name },
       display_name: account?.displayName ?? null,
       email: account?.email ?? null,
       groups: memberships.filter((each) => each.workspaceId === groups.SERVER_WIDE).map((each) => each.name),

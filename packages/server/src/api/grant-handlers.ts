@@ -7,7 +7,7 @@ import * as accounts from '../features/accounts/accounts.ts';
 import * as experiments from '../features/experiments/experiments.ts';
 import * as groups from '../features/groups/groups.ts';
 import * as models from '../features/models/models.ts';
-import type { Ctx } from '../platform/context.ts';
+import { accountIdOf, type Ctx } from '../platform/context.ts';
 import { pageById } from './account-answers.ts';
 import { done } from './answers.ts';
 import { demandAdmin, demandManager, demandMember, getGivable, getManaged } from './grant-permissions.ts';
@@ -103,9 +103,8 @@ async function listOfObject(ctx: Ctx, kind: 'registered-model' | 'experiment', n
 /** In this workspace and in every one. */
 async function listOfSubject(ctx: Ctx, kind: GrantSubjectKind, name: string): Promise<access.Grant[]> {
   demandMember(ctx);
-  const isSelf =
-    ctx.principal.kind !== 'local' && kind !== 'group' && name === ctx.principal.name && ACCOUNT_KIND[kind] === ctx.principal.kind;
-  if (!isSelf) demandManager(ctx);
+  const own = ctx.principal.kind === 'local' ? undefined : await accounts.findById(ctx, accountIdOf(ctx.principal));
+  if (kind === 'group' || own?.name !== name || own.kind !== ACCOUNT_KIND[kind]) demandManager(ctx);
   const { subjectKind, subjectId } = await findSubject(ctx, kind, name);
   const all = await access.listOfSubject(ctx, subjectKind, subjectId);
   return all.filter((each) => each.workspaceId === ctx.workspace.id || each.workspaceId === access.EVERY_WORKSPACE);

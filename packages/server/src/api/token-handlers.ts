@@ -2,14 +2,14 @@ import { Problem } from '@countersign/contract/problem.ts';
 import type { tokenEndpoints } from '@countersign/contract/tokens.ts';
 import * as accounts from '../features/accounts/accounts.ts';
 import * as tokens from '../features/tokens/tokens.ts';
-import type { Ctx } from '../platform/context.ts';
+import { accountIdOf, type Ctx } from '../platform/context.ts';
 import { getOwnAccount, principalOf } from './account-answers.ts';
 import { done } from './answers.ts';
 import type { Handlers } from './handlers.ts';
 
 /** The caller himself, or a service account that answers to him. */
 function isOwn(ctx: Ctx, account: accounts.Account): boolean {
-  return ctx.principal.kind !== 'local' && (account.id === ctx.principal.id || account.ownerId === ctx.principal.id);
+  return ctx.principal.kind !== 'local' && (account.id === accountIdOf(ctx.principal) || account.ownerId === ctx.principal.id);
 }
 
 /** Nobody learns who else there is. */

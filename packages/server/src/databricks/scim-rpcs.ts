@@ -3,13 +3,13 @@ import { NoFields } from '@countersign/contract/mlflow/auth-messages.ts';
 import * as accounts from '../features/accounts/accounts.ts';
 import * as groups from '../features/groups/groups.ts';
 import { type Rpc, rpc } from '../mlflow/rpc.ts';
-import { type Ctx, reading } from '../platform/context.ts';
+import { accountIdOf, type Ctx, reading } from '../platform/context.ts';
 import { ADMINS } from './access-control-list.ts';
 
 async function me(ctx: Ctx): Promise<object> {
   const { principal } = ctx;
-  const account = await accounts.findAccount(reading(ctx), principal.id);
-  const own = await groups.listOf(ctx, principal.id);
+  const account = await accounts.findAccount(reading(ctx), accountIdOf(principal));
+  const own = await groups.listOf(ctx, accountIdOf(principal));
   const admins = ctx.access.isAdmin ? [{ display: ADMINS, value: ADMINS, type: 'direct' }] : [];
   return {
     schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],

@@ -7,7 +7,7 @@ import { PERMISSIONS, type Permission } from '@countersign/contract/permissions.
 import { notFound, Problem } from '@countersign/contract/problem.ts';
 import { fullAccess } from '../features/access/access.ts';
 import * as tokens from '../features/tokens/tokens.ts';
-import type { Ctx, WorkspaceRef } from '../platform/context.ts';
+import type { Ctx, Principal, WorkspaceRef } from '../platform/context.ts';
 import type { Exchange } from '../platform/http/exchange.ts';
 import { authorize, type NamedObjects } from './authorize.ts';
 import { readCredentials } from './credentials.ts';
@@ -106,7 +106,7 @@ export function createGate({ base, onError, hasWorkspaces = true }: GateOptions)
     const { known, token } = caller;
     if (known === undefined) return { ...base, workspace, access: LOCAL_ACCESS, tokenScope: undefined, [ADMITTED]: admitted };
     const access = await directory.accessOf(known, workspace.id);
-    return { ...base, principal: known.principal, workspace, access, tokenScope: token?.scope, [ADMITTED]: admitted };
+    return { ...base, principal: principalOf(known, token), workspace, access, tokenScope: token?.scope, [ADMITTED]: admitted };
   };
 
   const findWorkspace = async (name: string): Promise<WorkspaceRef> => {
@@ -148,6 +148,12 @@ export function createGate({ base, onError, hasWorkspaces = true }: GateOptions)
       return (await passwords.find(name, password, req.socket.remoteAddress ?? '')) !== undefined;
     },
   };
+}
+
+/** A job is told from the others of its account by its token, which has its name too. */
+function principalOf({ account, principal }: Known, known: KnownToken | undefined): Principal {
+  if (known === undefined || known.token.jobId === null) return principal;
+  return { id: known.token.jobId, kind: 'ci', name: known.token.name, accountId: account.id };
 }
 
 const HEADER_TOKENS: readonly tokens.TokenKind[] = ['personal', 'service', 'ci'];

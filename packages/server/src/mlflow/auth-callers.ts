@@ -3,14 +3,14 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { notFound, Problem } from '@countersign/contract/problem.ts';
 import * as access from '../features/access/access.ts';
 import * as workspaces from '../features/workspaces/workspaces.ts';
-import { type Ctx, reading } from '../platform/context.ts';
+import { accountIdOf, type Ctx, reading } from '../platform/context.ts';
 
 /** Whether the caller administers a workspace; `EVERY_WORKSPACE`: all of them. */
 export type Manages = (workspaceId: number) => boolean;
 
 export async function managedBy(ctx: Ctx): Promise<Manages> {
   if (ctx.access.isAdmin) return () => true;
-  const grants = await access.listReaching(reading(ctx), ctx.principal.id);
+  const grants = await access.listReaching(reading(ctx), accountIdOf(ctx.principal));
   const managed = new Set(grants.filter((each) => each.kind === 'workspace' && each.level === 'MANAGE').map((each) => each.workspaceId));
   // What is above workspaces, the server's groups and grants in every workspace, is the administrators' alone.
   return (id) => id !== access.EVERY_WORKSPACE && (managed.has(id) || managed.has(access.EVERY_WORKSPACE));
@@ -19,7 +19,7 @@ export async function managedBy(ctx: Ctx): Promise<Manages> {
 /** Of any workspace. */
 export async function isManagerSomewhere(ctx: Ctx): Promise<boolean> {
   if (ctx.access.isAdmin) return true;
-  const grants = await access.listReaching(reading(ctx), ctx.principal.id);
+  const grants = await access.listReaching(reading(ctx), accountIdOf(ctx.principal));
   return grants.some((each) => each.kind === 'workspace' && each.level === 'MANAGE');
 }
 

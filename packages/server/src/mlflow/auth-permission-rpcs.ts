@@ -8,7 +8,7 @@ import * as access from '../features/access/access.ts';
 import * as accounts from '../features/accounts/accounts.ts';
 import * as experiments from '../features/experiments/experiments.ts';
 import * as models from '../features/models/models.ts';
-import { type Ctx, reading } from '../platform/context.ts';
+import { accountIdOf, type Ctx, reading } from '../platform/context.ts';
 import { denied, isSelf, managedBy, workspaceNames } from './auth-callers.ts';
 import { checkEnforceable, findPlace, getPlace, mayManage, type Place } from './auth-grants.ts';
 import { checkPattern, checkResourceType, type MlflowLevel, readLevel, refuseWorkspaceType } from './auth-resources.ts';
@@ -52,7 +52,7 @@ function deniedOther(ctx: Ctx): Error {
 
 /** The local administrator of a server without accounts has no row that could be looked up by name. */
 async function callersAccount(ctx: Ctx): Promise<accounts.Account | undefined> {
-  return accounts.findAccount(reading(ctx), ctx.principal.id);
+  return accounts.findAccount(reading(ctx), accountIdOf(ctx.principal));
 }
 
 async function getPermission(ctx: Ctx, input: { username: string; resource_type: string; resource_id: string }): Promise<object> {

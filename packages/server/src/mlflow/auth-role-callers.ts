@@ -1,7 +1,7 @@
 /** Which roles a caller may see and change: those of workspaces that it manages, and its own. */
 import { invalid, type Problem } from '@countersign/contract/problem.ts';
 import type * as groups from '../features/groups/groups.ts';
-import type { Ctx } from '../platform/context.ts';
+import { accountIdOf, type Ctx } from '../platform/context.ts';
 import { denied, managedBy } from './auth-callers.ts';
 import { absentRole, findRole, listRolesOf, type Role, type ShownRole, showRoles } from './auth-roles.ts';
 
@@ -36,7 +36,8 @@ export async function getVisible(ctx: Ctx, id: Id): Promise<Role> {
 }
 
 export async function listOwn(ctx: Ctx): Promise<readonly ShownRole[]> {
-  return (await listRolesOf(ctx, [ctx.principal.id])).get(ctx.principal.id) ?? [];
+  const own = accountIdOf(ctx.principal);
+  return (await listRolesOf(ctx, [own])).get(own) ?? [];
 }
 
 export async function shown(ctx: Ctx, role: Role): Promise<ShownRole> {

@@ -5,7 +5,7 @@ import { invalid, Problem } from '@countersign/contract/problem.ts';
 import * as access from '../features/access/access.ts';
 import * as accounts from '../features/accounts/accounts.ts';
 import * as groups from '../features/groups/groups.ts';
-import { type Ctx, reading } from '../platform/context.ts';
+import { accountIdOf, type Ctx, reading } from '../platform/context.ts';
 import { denied, getWorkspaceId, inManaged, managedBy, workspaceNames } from './auth-callers.ts';
 import { deniedManager, getGroup, getVisible, type Id, listOwn, shown } from './auth-role-callers.ts';
 import { roleOfGroup, type ShownRole, showRoles } from './auth-roles.ts';
@@ -81,7 +81,7 @@ async function listRoles(ctx: Ctx, names: readonly string[]): Promise<object> {
 
 async function isMemberOf(ctx: Ctx, workspaceId: number): Promise<boolean> {
   if (workspaceId === ctx.workspace.id) return ctx.access.isMember;
-  const account = await accounts.findAccount(reading(ctx), ctx.principal.id);
+  const account = await accounts.findAccount(reading(ctx), accountIdOf(ctx.principal));
   return account !== undefined && (await access.accessIn(ctx, account, workspaceId)).isMember;
 }
 

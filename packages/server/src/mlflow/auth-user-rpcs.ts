@@ -6,7 +6,7 @@ import * as access from '../features/access/access.ts';
 import * as accounts from '../features/accounts/accounts.ts';
 import * as administration from '../features/administration/administration.ts';
 import * as workspaces from '../features/workspaces/workspaces.ts';
-import { type Ctx, reading } from '../platform/context.ts';
+import { accountIdOf, type Ctx, reading } from '../platform/context.ts';
 import type { Exchange, Reply } from '../platform/http/exchange.ts';
 import { demandAdmin, demandSelfOrAdmin, denied, isManagerSomewhere, isSelf, managedBy } from './auth-callers.ts';
 import { toWire } from './auth-grants.ts';
@@ -58,7 +58,7 @@ async function createUser(ctx: Ctx, input: { username: string; password: string 
 /** Upstream, a new account may do nothing; here it belongs to the default workspace, from which its maker may be kept out. */
 async function hasWhatNewcomersHave(ctx: Ctx): Promise<boolean> {
   if (ctx.access.isAdmin) return true;
-  const account = await accounts.findAccount(reading(ctx), ctx.principal.id);
+  const account = await accounts.findAccount(reading(ctx), accountIdOf(ctx.principal));
   if (account === undefined) return false;
   const own = await access.accessIn(ctx, account, workspaces.DEFAULT_WORKSPACE_ID);
   const { member_level: level } = await workspaces.settingsOf(reading(ctx), workspaces.DEFAULT_WORKSPACE_ID);

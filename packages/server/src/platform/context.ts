@@ -10,6 +10,13 @@ export interface Principal {
   readonly id: number;
   readonly kind: 'local' | 'user' | 'service' | 'ci';
   readonly name: string;
+  /** Of a job: the account whose access it has. Everybody else is an account. */
+  readonly accountId?: number;
+}
+
+/** Whose grants, groups and tokens count for a principal; what it does is written down under its own id. */
+export function accountIdOf({ id, accountId }: Principal): number {
+  return accountId ?? id;
 }
 
 export interface WorkspaceRef {

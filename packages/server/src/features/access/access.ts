@@ -3,7 +3,7 @@ import type { Access, ObjectKind } from '@countersign/contract/access.ts';
 import { GRANT_LEVELS, type GrantLevel, type Level, RANK, type Rank } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
-import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
+import { accountIdOf, type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
 import { type Account, announceChange, findAccount, recordAccess } from '../accounts/accounts.ts';
 import { DEFAULT_WORKSPACE_ID, getSettings, getWorkspace, noWorkspace, settingsOf, type Workspace } from '../workspaces/workspaces.ts';
@@ -131,7 +131,7 @@ function denied(ctx: Ctx, kind: ObjectKind, called: string, level: Level): Probl
 /** Makes whoever creates an object its manager, unless the workspace says otherwise. */
 export async function grantCreator(ctx: TxCtx, kind: ObjectKind, objectId: number): Promise<void> {
   if (ctx.principal.kind === 'local' || !(await getSettings(ctx)).creator_manages) return;
-  await setGrant(ctx, { ...ofPrincipal(ctx.principal.id), workspaceId: ctx.workspace.id, kind, objectId, prefix: '' }, 'MANAGE');
+  await setGrant(ctx, { ...ofPrincipal(accountIdOf(ctx.principal)), workspaceId: ctx.workspace.id, kind, objectId, prefix: '' }, 'MANAGE');
 }
 
 function ofPrincipal(id: number): { subjectKind: SubjectKind; subjectId: number } {
@@ -217,7 +217,7 @@ export function compileFor(account: Account, workspaceId: number, memberRank: Ra
 /** Which of these workspaces are there for the caller. */
 export async function listOwn<W extends { readonly id: number }>(ctx: Ctx, workspaces: readonly W[]): Promise<W[]> {
   if (ctx.access.isAdmin) return [...workspaces];
-  const account = await findAccount(reading(ctx), ctx.principal.id);
+  const account = await findAccount(reading(ctx), accountIdOf(ctx.principal));
   if (account === undefined) return [];
   const byWorkspace = Map.groupBy(await listReaching(reading(ctx), account.id), (grant) => grant.workspaceId);
   const everywhere = byWorkspace.get(EVERY_WORKSPACE) ?? [];

@@ -50,7 +50,7 @@ function fromRow(row: AccountRow): Account {
 
 /** Not deleted. */
 export async function findByName(db: Queries, name: string): Promise<Account | undefined> {
-  const row = await db.one<AccountRow>(`SELECT ${COLUMNS} FROM principals WHERE name = ? AND state <> 'deleted'`, name);
+  const row = await db.one<AccountRow>(`SELECT ${COLUMNS} FROM principals WHERE name = ? AND state <> 'deleted' AND job_of IS NULL`, name);
   return row && fromRow(row);
 }
 
@@ -68,7 +68,7 @@ export interface AccountPage {
 /** By id. */
 export async function list(db: Queries, page: AccountPage): Promise<Account[]> {
   const rows = await db.all<AccountRow>(
-    `SELECT ${COLUMNS} FROM principals WHERE id > ? AND state <> 'deleted' AND (kind = ? OR ? = '') AND kind <> 'local' ORDER BY id LIMIT ?`,
+    `SELECT ${COLUMNS} FROM principals WHERE id > ? AND job_of IS NULL AND state <> 'deleted' AND (kind = ? OR ? = '') AND kind <> 'local' ORDER BY id LIMIT ?`,
     page.afterId,
     page.kind ?? '',
     page.kind ?? '',
@@ -116,7 +116,7 @@ export interface NewAccountRow {
 export async function insert(tx: Queries, row: NewAccountRow): Promise<number | undefined> {
   const inserted = await tx.one<{ id: number }>(
     'INSERT INTO principals (kind, name, display_name, email, owner_id, is_admin, password_hash, password_set_at, created_at, written_by) ' +
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) WHERE state <> 'deleted' DO NOTHING RETURNING id",
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) WHERE state <> 'deleted' AND job_of IS NULL DO NOTHING RETURNING id",
     row.kind,
     row.name,
     row.displayName,
@@ -176,6 +176,50 @@ export async function listDeleted(db: Queries, name: string): Promise<Account[]>
   return rows.map(fromRow);
 }
 
+export interface JobRow {
+  /** The account whose access it has. */
+  readonly accountId: number;
+  readonly name: string;
+  /** Which issuer says who started it, and what it calls that one; '' where it doesn't. */
+  readonly starterIssuer: string;
+  readonly starterId: string;
+  readonly at: number;
+}
+
+/** The principal of a job, which is made where it comes for the first time. */
+export async function upsertJob(tx: Queries, row: JobRow): Promise<number> {
+  const found = await tx.one<{ id: number }>(
+    "INSERT INTO principals (kind, name, is_admin, job_of, starter_issuer, starter_id, created_at, written_by) VALUES ('ci', ?, 0, ?, ?, ?, ?, ?) " +
+      'ON CONFLICT (job_of, name, starter_id) WHERE job_of IS NOT NULL DO UPDATE SET job_of = excluded.job_of RETURNING id',
+    row.name,
+    row.accountId,
+    row.starterIssuer,
+    row.starterId,
+    row.at,
+    row.accountId,
+  );
+  if (found === undefined) throw new TypeError('INSERT … RETURNING answered no row');
+  return found.id;
+}
+
+/** Jobs that somebody started, by what CI systems call that one. */
+export async function listJobsStartedBy(db: Queries, issuer: string, starterId: string): Promise<number[]> {
+  const rows = await db.all<{ id: number }>(
+    "SELECT id FROM principals WHERE starter_issuer = ? AND starter_id = ? AND starter_id <> '' AND job_of IS NOT NULL ORDER BY id LIMIT 1000000",
+    issuer,
+    starterId,
+  );
+  return rows.map((row) => row.id);
+}
+
+export async function forgetStarter(tx: Queries, issuer: string, starterId: string): Promise<void> {
+  await tx.run(
+    "UPDATE principals SET starter_id = 'erased-' || CAST(id AS TEXT), name = 'erased-' || CAST(id AS TEXT) WHERE starter_issuer = ? AND starter_id = ? AND job_of IS NOT NULL",
+    issuer,
+    starterId,
+  );
+}
+
 /** What says who it was. The row stays: others refer to it. */
 export async function erase(tx: Queries, id: number, name: string, by: number): Promise<void> {
   await tx.run(
@@ -187,16 +231,23 @@ export async function erase(tx: Queries, id: number, name: string, by: number): 
 }
 
 export async function hasAccounts(db: Queries): Promise<boolean> {
-  return (await db.one(`SELECT 1 FROM principals WHERE id > 0 AND kind = 'user' AND state <> 'deleted' LIMIT 1`)) !== undefined;
+  return (
+    (await db.one(`SELECT 1 FROM principals WHERE id > 0 AND job_of IS NULL AND kind = 'user' AND state <> 'deleted' LIMIT 1`)) !==
+    undefined
+  );
 }
 
 export async function hasPasswords(db: Queries): Promise<boolean> {
-  return (await db.one("SELECT 1 FROM principals WHERE password_hash IS NOT NULL AND state = 'active' LIMIT 1")) !== undefined;
+  return (
+    (await db.one("SELECT 1 FROM principals WHERE job_of IS NULL AND password_hash IS NOT NULL AND state = 'active' LIMIT 1")) !== undefined
+  );
 }
 
 /** Who can sign in and administers. */
 export async function countActiveAdmins(db: Queries): Promise<number> {
-  const row = await db.one<{ n: number }>("SELECT count(*) AS n FROM principals WHERE is_admin = 1 AND kind = 'user' AND state = 'active'");
+  const row = await db.one<{ n: number }>(
+    "SELECT count(*) AS n FROM principals WHERE job_of IS NULL AND is_admin = 1 AND kind = 'user' AND state = 'active'",
+  );
   return row?.n ?? 0;
 }
 
@@ -229,4 +280,29 @@ export interface AccessChange {
 /** In order. */
 export function listChanges(db: Queries, afterEpoch: number, limit: number): Promise<AccessChange[]> {
   return db.all('SELECT epoch, principal_id, grant_id FROM access_changes WHERE epoch > ? ORDER BY epoch LIMIT ?', afterEpoch, limit);
+}
+
+/** Once more changes nothing. */
+export async function insertCredentialChange(tx: Queries, about: number, at: number, by: number): Promise<void> {
+  await tx.run(
+    'INSERT INTO credential_changes (about, at, changed_by) VALUES (?, ?, ?) ON CONFLICT (about, at, changed_by) DO NOTHING',
+    about,
+    at,
+    by,
+  );
+}
+
+export interface CredentialChange {
+  readonly about: number;
+  readonly by: number;
+  readonly at: number;
+}
+
+/** The last change that each made of each since a time. */
+export function listCredentialChanges(db: Queries, about: readonly number[], since: number): Promise<CredentialChange[]> {
+  return db.all(
+    `SELECT about, changed_by AS "by", max(at) AS at FROM credential_changes WHERE about IN (${idsOf(db)}) AND at >= ? GROUP BY about, changed_by ORDER BY about, changed_by LIMIT 100000`,
+    idList(db, about),
+    since,
+  );
 }

@@ -4,7 +4,7 @@
  */
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
-import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { accountIdOf, type Ctx, type Principal, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import type { Database, Queries } from '../../platform/db/database.ts';
 import { type NewEvent, record } from '../events/events.ts';
 import { checkAccountName, checkPassword } from './account-rules.ts';
@@ -12,7 +12,7 @@ import * as store from './account-store.ts';
 import { hashPassword, SALT_BYTES, verifyPassword } from './password-hashes.ts';
 
 export { checkAccountName } from './account-rules.ts';
-export type { AccessChange, Account, AccountKind, AccountState } from './account-store.ts';
+export type { AccessChange, Account, AccountKind, AccountState, CredentialChange } from './account-store.ts';
 
 /** More changes than this behind, and whoever follows them starts anew. */
 export const CHANGES_KEPT = 10_000;
@@ -33,13 +33,39 @@ export async function announceChange(ctx: TxCtx, concerned: { principalId?: numb
   if (epoch % 1000 === 0) await store.forgetChanges(ctx.tx, epoch - CHANGES_KEPT);
 }
 
+/** That somebody changed another's credentials, or the groups that it is in: an approval by that one may not count for a while. */
+export async function noteCredentialChange(ctx: TxCtx, about: number): Promise<void> {
+  if (about === accountIdOf(ctx.principal)) return;
+  await store.insertCredentialChange(ctx.tx, about, ctx.clock.now(), ctx.principal.id);
+}
+
+/** The last change that each made of each of these accounts since a time. */
+export function listCredentialChanges(ctx: Ctx, about: readonly number[], since: number): Promise<store.CredentialChange[]> {
+  return store.listCredentialChanges(reading(ctx), about, since);
+}
+
 /** The highest count that this process gave out; its transaction may be under way, or undone. */
 const announced = new WeakMap<Database, number>();
 
 /** How many changes of access were committed. `known`: where no other process can have made one, it is read only after one of this process. */
 export async function getEpoch(db: Database, known: number): Promise<number> {
   if (db.dialect === 'sqlite' && known >= (announced.get(db) ?? 0)) return known;
-  return store.getEpoch(db);
+  const epoch = await store.getEpoch(db);
+  // Answers come in any order, and the count never goes back.
+  read.set(db, Math.max(read.get(db) ?? 0, epoch));
+  return epoch;
+}
+
+/** The highest count that this process read. */
+const read = new WeakMap<Database, number>();
+
+/**
+ * The count that holds for whatever asks now, as far as it is known without a statement: on SQLite, where it can't have moved since it was read; on
+ * PostgreSQL, what the last request read when it came in. Undefined: it must be read.
+ */
+export function knownEpoch(db: Database): number | undefined {
+  const epoch = read.get(db);
+  return epoch !== undefined && epoch >= (announced.get(db) ?? 0) ? epoch : undefined;
 }
 
 export function listChanges(db: Queries, afterEpoch: number): Promise<store.AccessChange[]> {
@@ -96,6 +122,26 @@ export function createCiAccount(ctx: TxCtx, input: { name: string; displayName?:
   return insert(ctx, { ...input, kind: 'ci', passwordHash: null });
 }
 
+/** A job of a trusted CI system acts by itself, with the access of its trust's account. One that comes again is the same. */
+export async function actAsJob(
+  ctx: TxCtx,
+  account: store.Account,
+  job: { readonly name: string; readonly issuer: string; readonly starterId: string },
+): Promise<Principal> {
+  const row = { accountId: account.id, name: job.name, starterIssuer: job.issuer, starterId: job.starterId, at: ctx.clock.now() };
+  return { id: await store.upsertJob(ctx.tx, row), kind: 'ci', name: job.name, accountId: account.id };
+}
+
+/** Jobs of whoever a CI system calls so. */
+export function listJobsStartedBy(ctx: Ctx, issuer: string, starterId: string): Promise<number[]> {
+  return store.listJobsStartedBy(reading(ctx), issuer, starterId);
+}
+
+/** For erasing a person: nobody is known to have started those jobs. In the caller's transaction. */
+export function forgetStarter(ctx: TxCtx, issuer: string, starterId: string): Promise<void> {
+  return store.forgetStarter(ctx.tx, issuer, starterId);
+}
+
 async function insert(
   ctx: TxCtx,
   input: Omit<NewUser, 'password'> & { kind: store.AccountKind; passwordHash: string | null; ownerId?: number },
@@ -125,6 +171,7 @@ async function insert(
     },
     texts: personal(input),
   });
+  await noteCredentialChange(ctx, id);
   await announceChange(ctx, { principalId: id });
   return mustFind(ctx, id);
 }
@@ -203,6 +250,7 @@ export async function setPassword(
   await transaction(ctx, async (inner) => {
     await store.setPassword(inner.tx, account.id, hash, inner.clock.now(), inner.principal.id);
     recordAccess(inner, { type: 'account.password-set', data: { account_id: account.id, has_password: hash !== null } });
+    await noteCredentialChange(inner, account.id);
     await announceChange(inner, { principalId: account.id });
     await alongside(inner);
   });
@@ -237,6 +285,7 @@ export function setState(ctx: Ctx, account: store.Account, state: 'active' | 'di
   return transaction(ctx, async (inner) => {
     await store.setState(inner.tx, account.id, state, inner.principal.id);
     recordAccess(inner, { type: state === 'active' ? 'account.enabled' : 'account.disabled', data: { account_id: account.id } });
+    if (state === 'active') await noteCredentialChange(inner, account.id);
     await announceChange(inner, { principalId: account.id });
     if (state === 'disabled') await keepAnAdmin(inner);
   });
@@ -248,6 +297,7 @@ export function setOwner(ctx: Ctx, account: store.Account, ownerId: number): Pro
     await getActive(inner, ownerId);
     await store.setOwner(inner.tx, account.id, ownerId, inner.principal.id);
     recordAccess(inner, { type: 'account.owner-set', data: { account_id: account.id, owner_id: ownerId } });
+    await noteCredentialChange(inner, account.id);
     await announceChange(inner, { principalId: account.id });
   });
 }

@@ -163,6 +163,17 @@ function textOf(job: JobClaims, name: string): string | undefined {
   return (typeof value === 'number' && Number.isSafeInteger(value)) || typeof value === 'boolean' ? String(value) : undefined;
 }
 
+export function isActorId(text: string): boolean {
+  return /^\d{1,20}$/.test(text);
+}
+
+/** What its issuer calls whoever started the job, by a number that is given once; '' where it doesn't say. */
+export function starterOf(kind: TrustKind, job: JobClaims): string {
+  if (kind === 'custom') return '';
+  const id = textOf(job, kind === 'github' ? 'actor_id' : 'user_id') ?? '';
+  return isActorId(id) ? id : '';
+}
+
 const JOB_NAME_CHARACTERS_MAX = 180;
 
 /** How the job is called where people read what happened: `ci:github:owner/repo@workflow#run`. */

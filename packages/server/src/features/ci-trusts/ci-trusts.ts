@@ -172,13 +172,16 @@ async function give(
   const account = await accounts.findById(ctx, trust.principalId);
   if (account?.state !== 'active') throw new JobTokenRefused(`the account of the trust ${trust.name} may not act`);
   const principal = rules.jobNameOf(trust, claims);
-  const asTheJob: TxCtx = { ...ctx, principal: { id: account.id, kind: 'ci', name: account.name } };
-  const { token, secret } = await tokens.mint(asTheJob, account, { kind: 'ci', name: principal, scopes: trust.scopes, expiresAt });
+  const job = { name: principal, issuer: trust.issuer, starterId: rules.starterOf(trust.kind, claims) };
+  const asTheJob: TxCtx = { ...ctx, principal: await accounts.actAsJob(ctx, account, job) };
+  const jobId = asTheJob.principal.id;
+  const { token, secret } = await tokens.mint(asTheJob, account, { kind: 'ci', name: principal, scopes: trust.scopes, expiresAt, jobId });
   accounts.recordAccess(asTheJob, {
     type: 'ci-token.exchanged',
     data: {
       trust_id: trust.id,
       account_id: account.id,
+      job_id: jobId,
       token_id: token.id,
       issuer: trust.issuer,
       expires_at: expiresAt,

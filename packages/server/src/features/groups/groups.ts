@@ -2,7 +2,7 @@
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
-import { type Account, announceChange, checkAccountName, recordAccess } from '../accounts/accounts.ts';
+import { type Account, announceChange, checkAccountName, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
 import type { Group } from './group-store.ts';
 import * as store from './group-store.ts';
 
@@ -136,6 +136,7 @@ export function addMember(ctx: Ctx, group: Group, account: Account, source = DIR
     });
     if (!isNew) return;
     recordAccess(inner, { type: 'group.member-added', data: { group_id: group.id, account_id: account.id, source } });
+    if (source === DIRECT) await noteCredentialChange(inner, account.id);
     await announceChange(inner, { principalId: account.id });
   });
 }
@@ -145,6 +146,7 @@ export function removeMember(ctx: Ctx, group: Group, accountId: number, source =
   return transaction(ctx, async (inner) => {
     if (!(await store.removeMember(inner.tx, group.id, accountId, source))) return false;
     recordAccess(inner, { type: 'group.member-removed', data: { group_id: group.id, account_id: accountId, source } });
+    if (source === DIRECT) await noteCredentialChange(inner, accountId);
     await announceChange(inner, { principalId: accountId });
     return true;
   });

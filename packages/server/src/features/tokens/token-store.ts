@@ -14,6 +14,8 @@ export interface Token {
   readonly expiresAt: number | null;
   readonly lastUsedAt: number | null;
   readonly revokedAt: number | null;
+  /** The principal of the job that it was made for, which acts under it. */
+  readonly jobId: number | null;
 }
 
 interface TokenRow {
@@ -27,9 +29,10 @@ interface TokenRow {
   readonly expires_at: number | null;
   readonly last_used_at: number | null;
   readonly revoked_at: number | null;
+  readonly job_id: number | null;
 }
 
-const COLUMNS = 'id, principal_id, kind, name, hint, scopes, created_at, expires_at, last_used_at, revoked_at';
+const COLUMNS = 'id, principal_id, kind, name, hint, scopes, created_at, expires_at, last_used_at, revoked_at, job_id';
 
 function fromRow(row: TokenRow): Token {
   return {
@@ -43,6 +46,7 @@ function fromRow(row: TokenRow): Token {
     expiresAt: row.expires_at,
     lastUsedAt: row.last_used_at,
     revokedAt: row.revoked_at,
+    jobId: row.job_id,
   };
 }
 
@@ -56,11 +60,12 @@ export interface NewTokenRow {
   readonly at: number;
   readonly expiresAt: number | null;
   readonly by: number;
+  readonly jobId: number | null;
 }
 
 export async function insert(tx: Queries, row: NewTokenRow): Promise<number> {
   const inserted = await tx.one<{ id: number }>(
-    'INSERT INTO tokens (principal_id, kind, name, digest, hint, scopes, created_at, expires_at, written_by) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id',
+    'INSERT INTO tokens (principal_id, kind, name, digest, hint, scopes, created_at, expires_at, written_by, job_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id',
     row.principalId,
     row.kind,
     row.name,
@@ -70,6 +75,7 @@ export async function insert(tx: Queries, row: NewTokenRow): Promise<number> {
     row.at,
     row.expiresAt,
     row.by,
+    row.jobId,
   );
   if (inserted === undefined) throw new TypeError('INSERT … RETURNING answered no row');
   return inserted.id;

@@ -2,7 +2,7 @@
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
-import { type Account, announceChange, recordAccess } from '../accounts/accounts.ts';
+import { type Account, announceChange, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
 import { checkScopes, coversWord, digestOfToken, TOKEN_BYTES, TOKEN_PREFIX } from './token-rules.ts';
 import * as store from './token-store.ts';
 
@@ -20,6 +20,8 @@ export interface NewToken {
   readonly scopes: readonly string[];
   /** Epoch ms; null: until it is revoked. */
   readonly expiresAt: number | null;
+  /** The principal that acts under it, where that isn't the account itself. */
+  readonly jobId?: number;
 }
 
 export interface MintedToken {
@@ -57,12 +59,14 @@ export function mint(ctx: Ctx, account: Account, input: NewToken): Promise<Minte
       at,
       expiresAt: input.expiresAt,
       by: inner.principal.id,
+      jobId: input.jobId ?? null,
     });
     recordAccess(inner, {
       type: 'token.created',
       data: { token_id: id, account_id: account.id, kind: input.kind, scopes: input.scopes, expires_at: input.expiresAt },
       texts: { name: input.name },
     });
+    await noteCredentialChange(inner, account.id);
     const token = await store.findById(inner.tx, id);
     if (token === undefined) throw new TypeError('a token just written is there');
     return { token, secret };
@@ -105,6 +109,7 @@ export function revoke(ctx: Ctx, token: store.Token): Promise<void> {
     if (token.revokedAt !== null) return;
     await store.revoke(inner.tx, token.id, inner.clock.now());
     recordAccess(inner, { type: 'token.revoked', data: { token_id: token.id, account_id: token.principalId } });
+    await noteCredentialChange(inner, token.principalId);
     await announceChange(inner, { principalId: token.principalId });
   });
 }
@@ -114,6 +119,7 @@ export async function revokeAllOf(ctx: TxCtx, accountId: number): Promise<void> 
   const count = await store.revokeAllOf(ctx.tx, accountId, ctx.clock.now());
   if (count === 0) return;
   recordAccess(ctx, { type: 'token.all-revoked', data: { account_id: accountId, count } });
+  await noteCredentialChange(ctx, accountId);
   await announceChange(ctx, { principalId: accountId });
 }
 
