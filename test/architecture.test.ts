@@ -28,6 +28,8 @@ const ROOMS = [
   'runs',
   'models',
   'versions',
+  'blocks',
+  'break-glass',
   'transitions',
   'requests',
   'comments',

@@ -7,6 +7,7 @@ import { encryption } from './0005-encryption.ts';
 import { signIn } from './0006-sign-in.ts';
 import { checkpoints } from './0007-checkpoints.ts';
 import { requests } from './0008-requests.ts';
+import { exceptions } from './0012-exceptions.ts';
 
 /** In order; never edited after a release. */
-export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption, signIn, checkpoints, requests];
+export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption, signIn, checkpoints, requests, exceptions];

@@ -209,6 +209,23 @@ export function listOnRequests(db: Queries, targets: readonly string[]): Promise
   );
 }
 
+/** Texts beside events on `KIND:ID`, oldest first. The range is written as the kind's index has it. */
+export function listTextsOn(db: Queries, kind: 'block' | 'break-glass', ids: readonly number[]): Promise<TargetTextRow[]> {
+  const targets = ids.map((id) => `${kind}:${id}`);
+  return db.all(
+    'SELECT e.target, e.type, t.field, t.text FROM events e JOIN event_texts t ON t.seq = e.seq ' +
+      `WHERE e.target IN (${targets.map(() => '?').join(', ')}) AND e.target >= '${kind}:' AND e.target < '${kind};' ORDER BY e.seq, t.field`,
+    ...targets,
+  );
+}
+
+export interface TargetTextRow {
+  readonly target: string;
+  readonly type: string;
+  readonly field: string;
+  readonly text: string;
+}
+
 /** Events of access in every workspace, oldest first. The condition is written as the index has it. */
 export function listOfAccess(db: Queries, query: { afterSeq: number; untilSeq: number; limit: number }): Promise<ReadRow[]> {
   return db.all(

@@ -190,6 +190,22 @@ export function listOnRequests(db: Queries, ids: readonly number[]): Promise<Omi
   );
 }
 
+/** What is still there of the texts beside events on blocks of bytes or on broken glass: by id, then by `type/field`. The newest of each. */
+export async function listTextsOn(
+  db: Queries,
+  kind: 'block' | 'break-glass',
+  ids: readonly number[],
+): Promise<ReadonlyMap<number, ReadonlyMap<string, string>>> {
+  const texts = new Map<number, Map<string, string>>();
+  if (ids.length === 0) return texts;
+  for (const row of await store.listTextsOn(db, kind, ids)) {
+    const id = Number(row.target.slice(kind.length + 1));
+    const fields = texts.get(id) ?? new Map<string, string>();
+    texts.set(id, fields.set(`${row.type}/${row.field}`, row.text));
+  }
+  return texts;
+}
+
 /** Who may do what: all events of access up to a place in the chain, of every workspace, oldest first. */
 export function listOfAccess(db: Queries, untilSeq: number): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
   return pages((afterSeq, limit) => store.listOfAccess(db, { afterSeq, untilSeq, limit }));
