@@ -36,6 +36,7 @@ const ROOMS = [
   'webhooks',
   'workspace-removal',
   'audit',
+  'lineage',
   'catalog',
 ] as const;
 

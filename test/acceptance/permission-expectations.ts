@@ -63,6 +63,7 @@ const GROUPS: readonly Group[] = [
     routes: [
       ...['GET mlflow/experiments/get', 'GET mlflow/experiments/get-by-name', 'GET mlflow/runs/get'],
       ...['GET mlflow/metrics/get-history', 'GET mlflow/metrics/get-history-bulk', 'GET mlflow/metrics/get-history-bulk-interval'],
+      'GET /api/v1/runs/:run_id/lineage',
       ...['GET mlflow/logged-models/:model_id', 'GET mlflow/artifacts/list', 'GET mlflow/logged-models/:model_id/artifacts/directories'],
     ],
   },
@@ -128,7 +129,7 @@ const GROUPS: readonly Group[] = [
       ...['GET mlflow/experiments/list', 'POST mlflow/experiments/search', 'GET mlflow/experiments/search', 'POST mlflow/runs/search'],
       ...['POST mlflow/experiments/search-datasets', 'POST mlflow/logged-models/search', 'GET mlflow/registered-models/search'],
       ...['GET mlflow/registered-models/list', 'GET mlflow/model-versions/search', 'GET /api/v1/models', 'GET /api/v1/model-versions'],
-      ...['GET /api/v1/deleted-models', 'GET /api/v1/settings'],
+      ...['GET /api/v1/deleted-models', 'GET /api/v1/settings', 'GET /api/v1/datasets/:digest/lineage'],
     ],
   },
   {
@@ -140,6 +141,7 @@ const GROUPS: readonly Group[] = [
       ...['POST mlflow/registered-models/get-latest-versions', 'GET mlflow/registered-models/alias', 'GET mlflow/model-versions/get'],
       ...['GET mlflow/databricks/registered-models/get', 'GET /api/v1/models/:name', 'GET /api/v1/models/:name/versions'],
       ...['GET /api/v1/models/:name/versions/:version', 'GET /api/v1/models/:name/versions/:version/files'],
+      'GET /api/v1/models/:name/versions/:version/lineage',
       ...['GET /api/v1/models/:name/deleted-versions', 'GET /api/v1/models/:name/stages/:stage', 'GET /api/v1/models/:name/aliases/:alias'],
       ...['GET /api/v1/models/by-id/:id/stages/:stage', 'GET /api/v1/models/by-id/:id/aliases/:alias'],
       ...[

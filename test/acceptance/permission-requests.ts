@@ -234,6 +234,9 @@ export const REQUESTS: Readonly<Record<string, MakeRequest>> = {
   'PUT /api/v1/models/:name/aliases/:alias': (o) => ({ params: { name: o.model, alias: 'other' }, body: { version: 1 } }),
   'DELETE /api/v1/models/:name/aliases/:alias': (o) => ({ params: { name: o.model, alias: 'champion' } }),
   'GET /api/v1/models/:name/versions/:version/comparison': (o) => ({ ...nativeVersion(o, ''), query: { with: '1' } }),
+  'GET /api/v1/models/:name/versions/:version/lineage': nativeVersion,
+  'GET /api/v1/runs/:run_id/lineage': (o) => ({ params: { run_id: o.runId } }),
+  'GET /api/v1/datasets/:digest/lineage': () => ({ params: { digest: 'none' }, status: 404 }),
   'GET /api/v1/models/:name/versions/:version/requests': nativeVersion,
   'POST /api/v1/models/:name/versions/:version/requests': (o) => ({
     ...nativeVersion(o, ''),

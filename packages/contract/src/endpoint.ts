@@ -14,6 +14,7 @@ export const API_NOUNS = [
   'comments',
   'deleted',
   'comparisons',
+  'lineage',
   'events',
   'checkpoints',
   'settings',

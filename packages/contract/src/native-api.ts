@@ -7,6 +7,7 @@ import { comparisonEndpoints } from './comparisons.ts';
 import { eventEndpoints } from './events.ts';
 import { grantEndpoints } from './grants.ts';
 import { groupEndpoints } from './groups.ts';
+import { lineageEndpoints } from './lineage.ts';
 import { modelEndpoints } from './models.ts';
 import { requestEndpoints } from './requests.ts';
 import { settingsEndpoints } from './settings-endpoints.ts';
@@ -23,6 +24,7 @@ export const endpoints = [
   ...requestEndpoints,
   ...commentEndpoints,
   ...comparisonEndpoints,
+  ...lineageEndpoints,
   ...eventEndpoints,
   ...checkpointEndpoints,
   ...settingsEndpoints,

@@ -17,6 +17,7 @@ import { grantHandlers } from './grant-handlers.ts';
 import { groupHandlers } from './group-handlers.ts';
 import type { CallerFacts, Handlers } from './handlers.ts';
 import { type RawInput, readInput } from './input.ts';
+import { lineageHandlers } from './lineage-handlers.ts';
 import { modelHandlers } from './model-handlers.ts';
 import { requestHandlers } from './request-handlers.ts';
 import { settingsHandlers } from './settings-handlers.ts';
@@ -35,6 +36,7 @@ export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = 
   ...requestHandlers,
   ...commentHandlers,
   ...comparisonHandlers,
+  ...lineageHandlers,
   ...eventHandlers,
   ...checkpointHandlers(checkpoints),
   ...settingsHandlers,
