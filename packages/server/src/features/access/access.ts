@@ -1,6 +1,6 @@
 /** Who may do what: grants to accounts and groups, on one object, on names with a prefix, on a workspace or on all of them. */
 import type { Access, ObjectKind } from '@countersign/contract/access.ts';
-import { GRANT_LEVELS, type GrantLevel, type Level, RANK, type Rank } from '@countersign/contract/levels.ts';
+import { GRANT_LEVELS, type GrantLevel, type Level, levelOf, RANK, type Rank } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { accountIdOf, type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
@@ -201,8 +201,37 @@ export async function accessIn(ctx: Ctx, account: Account, workspaceId: number):
   return compileFor(account, workspaceId, level === 'NONE' ? 0 : RANK[level], await listReaching(db, account.id));
 }
 
+export type AccessSubject = Pick<Account, 'id' | 'kind' | 'isAdmin'>;
+
+/** What several accounts have on one model of the workspace, by account: two statements, however many they are. Whoever has nothing is left out. */
+export async function listLevelsOn(
+  ctx: Ctx,
+  subjects: readonly AccessSubject[],
+  model: { readonly id: number; readonly name: string },
+): Promise<ReadonlyMap<number, Level>> {
+  const db = reading(ctx);
+  const { member_level: least } = await settingsOf(db, ctx.workspace.id);
+  const memberRank = least === 'NONE' ? 0 : RANK[least];
+  const rows = await store.listReachingObject(
+    db,
+    subjects.map((each) => each.id),
+    { workspaceId: ctx.workspace.id, objectId: model.id },
+  );
+  const grants = Map.groupBy(rows, (row) => row.principal_id);
+  const levels = new Map<number, Level>();
+  for (const subject of subjects) {
+    const access =
+      subject.kind === 'local'
+        ? fullAccess(true)
+        : compileFor(subject, ctx.workspace.id, memberRank, (grants.get(subject.id) ?? []).map(placed));
+    const level = levelOf(access.rankOf('registered-model', model));
+    if (level !== undefined) levels.set(subject.id, level);
+  }
+  return levels;
+}
+
 /** From all grants that reach an account, of whatever workspace. `memberRank`: what the workspace gives a member on every object. */
-export function compileFor(account: Account, workspaceId: number, memberRank: Rank, grants: readonly PlacedGrant[]): Access {
+export function compileFor(account: AccessSubject, workspaceId: number, memberRank: Rank, grants: readonly PlacedGrant[]): Access {
   return compileAccess(
     {
       isAdmin: account.isAdmin,

@@ -180,3 +180,24 @@ export function listReaching(db: Queries, principalId: number): Promise<Reaching
 export function findReaching(db: Queries, grantId: number): Promise<ReachingRow | undefined> {
   return db.one(`${REACHING} g.id = ?`, grantId);
 }
+
+/** What decides about one object or is by prefix, on everything or on a workspace, for several principals; by the unique key of grants. */
+export function listReachingObject(
+  db: Queries,
+  principalIds: readonly number[],
+  { workspaceId, objectId }: { readonly workspaceId: number; readonly objectId: number },
+): Promise<(ReachingRow & { readonly principal_id: number })[]> {
+  const columns = 'g.workspace_id, g.kind, g.object_id, NULL AS object_name, g.prefix, g.level';
+  const here = 'g.workspace_id IN (-1, ?) AND g.object_id IN (-1, ?)';
+  return db.all(
+    `SELECT g.subject_id AS principal_id, ${columns} FROM grants g WHERE g.subject_kind = 'principal' AND g.subject_id IN (${idsOf(db)}) AND ${here} ` +
+      `UNION ALL SELECT m.principal_id, ${columns} FROM group_members m JOIN grants g ON g.subject_kind = 'group' AND g.subject_id = m.group_id ` +
+      `WHERE m.principal_id IN (${idsOf(db)}) AND ${here} LIMIT 200000`,
+    idList(db, principalIds),
+    workspaceId,
+    objectId,
+    idList(db, principalIds),
+    workspaceId,
+    objectId,
+  );
+}

@@ -5,8 +5,10 @@ import { notFound } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import * as access from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
+import * as ciIdentities from '../ci-identities/ci-identities.ts';
 import * as events from '../events/events.ts';
 import * as groups from '../groups/groups.ts';
+import * as namedPermissions from '../named-permissions/named-permissions.ts';
 import * as signIn from '../sign-in/sign-in.ts';
 import * as tokens from '../tokens/tokens.ts';
 
@@ -16,6 +18,7 @@ export function removeAccount(ctx: Ctx, account: accounts.Account): Promise<void
     await tokens.revokeAllOf(inner, account.id);
     await groups.forgetAccount(inner, account.id);
     await access.forgetSubject(inner, 'principal', account.id);
+    await namedPermissions.forgetUser(inner, account.id);
     await accounts.remove(inner, account);
   });
 }
@@ -33,13 +36,15 @@ export interface Erased {
  */
 export async function eraseAccount(ctx: Ctx, account: accounts.Account): Promise<Erased> {
   // Most of the record is read before the transaction, which others wait for.
-  const found = await listEventsAbout(ctx, account.id, 0);
+  const jobs = new Set(await ciIdentities.listJobsOf(ctx, account.id));
+  const found = await listEventsAbout(ctx, account.id, jobs, 0);
   return transaction(ctx, async (inner) => {
     if (account.state !== 'deleted') await removeAccount(inner, account);
-    const since = await listEventsAbout(inner, account.id, found.untilSeq);
+    const since = await listEventsAbout(inner, account.id, jobs, found.untilSeq);
     await tokens.eraseNames(inner, account.id);
     const texts = await events.eraseTexts(inner, [...found.seqs, ...since.seqs]);
     await signIn.forgetIdentities(inner, account.id);
+    await ciIdentities.forget(inner, account.id);
     await accounts.erase(inner, account);
     return { name: accounts.erasedName(account.id), texts };
   });
@@ -49,16 +54,24 @@ interface AboutAccounts {
   readonly account_id?: unknown;
   /** Whose identity was linked to another account. */
   readonly before_account_id?: unknown;
+  /** Beside its event stand the claims of a job, which say who started it. */
+  readonly job_id?: unknown;
 }
 
-async function listEventsAbout(ctx: Ctx, accountId: number, afterSeq: number): Promise<{ seqs: number[]; untilSeq: number }> {
+async function listEventsAbout(
+  ctx: Ctx,
+  accountId: number,
+  jobs: ReadonlySet<unknown>,
+  afterSeq: number,
+): Promise<{ seqs: number[]; untilSeq: number }> {
   const seqs: number[] = [];
   let untilSeq = afterSeq;
   for await (const stretch of events.listOnTarget(reading(ctx), accounts.ACCESS_TARGET, afterSeq)) {
     for (const { seq, body } of stretch) {
       untilSeq = seq;
       const { data, commitments } = JSON.parse(body) as { data: AboutAccounts; commitments?: object }; // as the events room writes it
-      if (commitments !== undefined && [data.account_id, data.before_account_id].includes(accountId)) seqs.push(seq);
+      const isAbout = data.account_id === accountId || data.before_account_id === accountId || jobs.has(data.job_id);
+      if (commitments !== undefined && isAbout) seqs.push(seq);
     }
     // SQLite answers at once, and others are to be served meanwhile; a transaction waits for nothing but the database.
     if (ctx.tx === undefined) await setImmediate();

@@ -97,10 +97,11 @@ export async function update(tx: Queries, id: number, change: { name: string; de
   await tx.run('UPDATE account_groups SET name = ?, description = ?, written_by = ? WHERE id = ?', change.name, change.description, by, id);
 }
 
-/** With its members and grants. */
+/** With its members, grants and named permissions. */
 export async function remove(tx: Queries, id: number): Promise<void> {
   await tx.run('DELETE FROM group_members WHERE group_id = ?', id);
   await tx.run("DELETE FROM grants WHERE subject_kind = 'group' AND subject_id = ?", id);
+  await tx.run("DELETE FROM permission_holders WHERE subject_kind = 'group' AND subject_id = ?", id);
   await tx.run('DELETE FROM account_groups WHERE id = ?', id);
 }
 

@@ -254,6 +254,8 @@ async function putLink(
     data: { account_id: link.accountId, provider_id: providerId, issuer, before_account_id: link.before ?? null },
     texts: { subject: link.subject },
   });
+  await accounts.noteCredentialChange(ctx, link.accountId);
+  if (link.before !== undefined && link.before !== link.accountId) await accounts.noteCredentialChange(ctx, link.before);
   return row;
 }
 
@@ -269,6 +271,7 @@ export function unlinkIdentity(ctx: Ctx, providerName: string, subject: string):
       data: { account_id: identity.principalId, provider_id: provider.id, issuer: provider.issuer },
       texts: { subject },
     });
+    await accounts.noteCredentialChange(inner, identity.principalId);
     const account = await accounts.findById(inner, identity.principalId);
     if (account) await groups.setMembershipsFrom(inner, account, sourceOf(provider), []);
   });

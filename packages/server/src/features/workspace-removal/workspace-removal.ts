@@ -1,13 +1,17 @@
 /** The end of a workspace, and of what is in it: refused, taken along, or handed to the default workspace. Deleting is soft everywhere. */
 
 import { invalid, Problem } from '@countersign/contract/problem.ts';
+import { namesOf } from '@countersign/contract/stages.ts';
 import type { RemovalMode } from '@countersign/contract/workspaces.ts';
 import { type Ctx, type TxCtx, transaction } from '../../platform/context.ts';
 import * as access from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
+import * as blocks from '../blocks/blocks.ts';
 import * as experiments from '../experiments/experiments.ts';
 import * as models from '../models/models.ts';
+import * as namedPermissions from '../named-permissions/named-permissions.ts';
 import * as requests from '../requests/requests.ts';
+import * as stageRemoval from '../stage-removal/stage-removal.ts';
 import * as transitions from '../transitions/transitions.ts';
 import * as webhooks from '../webhooks/webhooks.ts';
 import * as workspaces from '../workspaces/workspaces.ts';
@@ -27,6 +31,7 @@ export async function removeWorkspace(ctx: Ctx, name: string, mode: RemovalMode)
     else if (mode === 'CASCADE') await removeContents(inside);
     else await moveContents(inside);
     await access.forgetWorkspace(inside, mode === 'SET_DEFAULT' ? DEFAULT : undefined);
+    await namedPermissions.forgetWorkspace(inside);
     await workspaces.removeWorkspace(inner, workspace, mode);
   });
 }
@@ -58,6 +63,19 @@ async function removeContents(ctx: TxCtx): Promise<void> {
   await webhooks.removeAll(ctx);
 }
 
+/** A version never stands in a stage that its workspace doesn't have. */
+async function refuseForeignStages(ctx: TxCtx): Promise<void> {
+  const there = namesOf(await workspaces.holdStages(workspaces.within(ctx, DEFAULT)));
+  const foreign = namesOf(await workspaces.holdStages(ctx)).filter((stage) => !there.includes(stage));
+  const used = await stageRemoval.findUsed(ctx, foreign);
+  if (used === undefined) return;
+  throw new Problem(
+    'INVALID_STATE',
+    `Cannot reassign resources from workspace '${ctx.workspace.name}' to 'default': it has no stage ${used.stage}, which is in use by ${used.by}. ` +
+      'Define the stage there, or move these to another one before retrying.',
+  );
+}
+
 async function moveContents(ctx: TxCtx): Promise<void> {
   const taken = [
     ...(await models.listNamesInBoth(ctx, DEFAULT)).map((name) => `registered model '${name}'`),
@@ -70,6 +88,8 @@ async function moveContents(ctx: TxCtx): Promise<void> {
         'Rename or remove the conflicting resources before retrying.',
     );
   }
+  await refuseForeignStages(ctx);
+  await blocks.moveAll(ctx, DEFAULT);
   await transitions.moveModels(ctx, DEFAULT);
   await experiments.moveAll(ctx, DEFAULT);
   await artifacts.moveAll(ctx, DEFAULT);
