@@ -129,6 +129,7 @@ const GROUPS: readonly Group[] = [
       ...['GET mlflow/experiments/list', 'POST mlflow/experiments/search', 'GET mlflow/experiments/search', 'POST mlflow/runs/search'],
       ...['POST mlflow/experiments/search-datasets', 'POST mlflow/logged-models/search', 'GET mlflow/registered-models/search'],
       ...['GET mlflow/registered-models/list', 'GET mlflow/model-versions/search', 'GET /api/v1/models', 'GET /api/v1/model-versions'],
+      ...['GET /api/v1/blocks', 'GET /api/v1/blocks/:digest', 'GET /api/v1/break-glass'],
       ...['GET /api/v1/deleted-models', 'GET /api/v1/settings', 'GET /api/v1/datasets/:digest/lineage'],
     ],
   },
@@ -271,6 +272,7 @@ const GROUPS: readonly Group[] = [
     routes: [
       ...['PATCH mlflow/comments/update', 'DELETE mlflow/comments/delete'],
       ...['PATCH /api/v1/comments/:comment', 'DELETE /api/v1/comments/:comment'],
+      ...['POST /api/v1/blocks', 'POST /api/v1/break-glass/:id/review'],
     ],
   },
   {

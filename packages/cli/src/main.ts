@@ -5,6 +5,8 @@ import { nearest } from '@countersign/server/platform/config/nearest.ts';
 import { Command, CommanderError } from 'commander';
 import packageJson from '../package.json' with { type: 'json' };
 import { addAudit } from './audit.ts';
+import { addBlock } from './block.ts';
+import { addBreakGlass } from './break-glass.ts';
 import { addCiTrust } from './ci-trust.ts';
 import { addDb } from './db.ts';
 import { EXIT } from './exit-codes.ts';
@@ -38,6 +40,8 @@ const NOUNS: Readonly<Record<string, (program: Command) => void>> = {
   workspace: addWorkspace,
   provider: addProvider,
   'ci-trust': addCiTrust,
+  block: addBlock,
+  'break-glass': addBreakGlass,
   audit: addAudit,
   whoami: addWhoami,
 };

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { addAudit } from './audit.ts';
+import { addBlock } from './block.ts';
+import { addBreakGlass } from './break-glass.ts';
 import { addGrant } from './grant.ts';
 import { addGroup } from './group.ts';
 import { addModel } from './model.ts';
@@ -27,7 +29,8 @@ function helpOf(command: Command): string {
 
 describe('the verbs that ask the native API', () => {
   const program = new Command('countersign');
-  for (const add of [addUser, addServiceAccount, addGroup, addToken, addGrant, addAudit, addModel, addWhoami]) add(program);
+  for (const add of [addUser, addServiceAccount, addGroup, addToken, addGrant, addAudit, addModel, addWhoami, addBlock, addBreakGlass])
+    add(program);
   const verbs = leaves(program);
 
   it.each(verbs.map((verb) => [verb.parent === program ? verb.name() : `${verb.parent?.name()} ${verb.name()}`, verb] as const))(

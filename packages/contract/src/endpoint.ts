@@ -12,6 +12,8 @@ export const API_NOUNS = [
   'stages and aliases',
   'requests',
   'comments',
+  'blocks',
+  'break-glass',
   'deleted',
   'comparisons',
   'lineage',

@@ -1,5 +1,7 @@
 /** Every endpoint of the native API. An entry here without a handler doesn't compile. */
 import { accountEndpoints } from './accounts.ts';
+import { blockEndpoints } from './blocks.ts';
+import { breakGlassEndpoints } from './break-glass.ts';
 import { checkpointEndpoints } from './checkpoints.ts';
 import { ciTrustEndpoints } from './ci-trusts.ts';
 import { commentEndpoints } from './comments.ts';
@@ -23,6 +25,8 @@ export const endpoints = [
   ...transitionEndpoints,
   ...requestEndpoints,
   ...commentEndpoints,
+  ...blockEndpoints,
+  ...breakGlassEndpoints,
   ...comparisonEndpoints,
   ...lineageEndpoints,
   ...eventEndpoints,

@@ -83,6 +83,13 @@ export const PERMISSIONS = {
   /** The author's, or whoever manages the model; the handler finds both by the comment. */
   'comment.edit': { on: 'account', asks: 'write' },
 
+  'block.read': { on: 'workspace', asks: 'read' },
+  /** MANAGE on a model that has the bytes, or the workspace; the room finds the models by the digest. */
+  'block.create': { on: 'workspace', asks: 'write' },
+  'break-glass.read': { on: 'workspace', asks: 'read' },
+  /** A second person with MANAGE_PRODUCTION on the model, or the workspace; the room knows what was done. */
+  'break-glass.review': { on: 'workspace', asks: 'write' },
+
   /** The object that owns the path decides. */
   'artifact.read': { on: 'artifact', level: 'READ', asks: 'read' },
   'artifact.list': { on: 'artifact', level: 'VIEW', asks: 'read' },

@@ -64,6 +64,7 @@ export const VersionSchema = named('ModelVersion', {
     '`verified`: the bytes were uploaded under that run or logged model. `claimed`: the client named a run, and nothing shows it.',
   ),
   seal: SealSchema,
+  blocked: nullable(closed({ reason: Type.String(), at: Time }), 'Why its bytes may enter no governed place, in this workspace or in all.'),
   damaged_at: nullable(Time, 'Since when it is known that stored bytes are no longer what was sealed.'),
   written_by: PrincipalRef,
   created_at: Time,

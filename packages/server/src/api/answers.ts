@@ -43,7 +43,7 @@ export async function answerVersion(ctx: Ctx, version: ModelVersion): Promise<St
   return answerView(await catalog.viewVersion(ctx, version));
 }
 
-function answerView({ version, tree, writtenBy }: catalog.VersionView): Static<typeof VersionSchema> {
+function answerView({ version, tree, blocked, writtenBy }: catalog.VersionView): Static<typeof VersionSchema> {
   return {
     id: version.id,
     model_id: version.modelId,
@@ -67,6 +67,7 @@ function answerView({ version, tree, writtenBy }: catalog.VersionView): Static<t
       file_count: tree?.fileCount ?? null,
       size_bytes: tree?.sizeBytes ?? null,
     },
+    blocked: blocked ?? null,
     damaged_at: version.damagedAt,
     written_by: writtenBy,
     created_at: version.createdAt,

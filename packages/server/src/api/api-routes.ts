@@ -8,6 +8,8 @@ import type { FileRoots } from '../platform/blobs/file-roots.ts';
 import type { Ctx } from '../platform/context.ts';
 import type { Reply, Route } from '../platform/http/exchange.ts';
 import { accountHandlers } from './account-handlers.ts';
+import { blockHandlers } from './block-handlers.ts';
+import { breakGlassHandlers } from './break-glass-handlers.ts';
 import { checkpointHandlers } from './checkpoint-handlers.ts';
 import { commentHandlers } from './comment-handlers.ts';
 import { comparisonHandlers } from './comparison-handlers.ts';
@@ -35,6 +37,8 @@ export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = 
   ...transitionHandlers,
   ...requestHandlers,
   ...commentHandlers,
+  ...blockHandlers,
+  ...breakGlassHandlers,
   ...comparisonHandlers,
   ...lineageHandlers,
   ...eventHandlers,

@@ -4,6 +4,7 @@ import type { Ctx } from '../../platform/context.ts';
 import { demandByName } from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
+import * as blocks from '../blocks/blocks.ts';
 import * as experiments from '../experiments/experiments.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
 import * as runs from '../runs/runs.ts';
@@ -36,6 +37,8 @@ export async function listPrincipals(ctx: Ctx, ids: readonly number[]): Promise<
 export interface VersionView {
   readonly version: ModelVersion;
   readonly tree: artifacts.Tree | undefined;
+  /** Why its bytes may enter no governed place. */
+  readonly blocked: blocks.Blocked | undefined;
   readonly writtenBy: PrincipalView;
 }
 
@@ -49,11 +52,14 @@ export async function viewVersions(ctx: Ctx, list: readonly ModelVersion[]): Pro
   for (const { treeId } of list) {
     if (treeId !== null && !trees.has(treeId)) trees.set(treeId, await artifacts.findTree(ctx, treeId));
   }
-  return list.map((version) => ({
-    version,
-    tree: version.treeId === null ? undefined : trees.get(version.treeId),
-    writtenBy: principalOf(version.writtenBy),
-  }));
+  const blocked = await blocks.find(
+    ctx,
+    [...trees.values()].flatMap((tree) => tree?.digest ?? []),
+  );
+  return list.map((version) => {
+    const tree = version.treeId === null ? undefined : trees.get(version.treeId);
+    return { version, tree, blocked: tree && blocked.get(tree.digest), writtenBy: principalOf(version.writtenBy) };
+  });
 }
 
 export async function viewVersion(ctx: Ctx, version: ModelVersion): Promise<VersionView> {

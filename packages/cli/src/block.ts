@@ -1,0 +1,114 @@
+/** `countersign block …` */
+import type { AnswerOf } from '@countersign/contract/endpoint.ts';
+import type { EndpointOf } from '@countersign/contract/native-api.ts';
+import { invalid } from '@countersign/contract/problem.ts';
+import { type Command, Option } from 'commander';
+import { askAll } from './caller.ts';
+import { withCaller } from './reach.ts';
+import { addCommonFlags, addNoun, addVerb, type OutputFlags, relativeTime, show, table } from './verbs.ts';
+
+type Block = AnswerOf<EndpointOf<'addBlock'>>;
+
+export function addBlock(program: Command): void {
+  const noun = addNoun(
+    program,
+    'block',
+    'keep bytes out of governed places',
+    'Commands for blocks: bytes, by the digest of their seal, that may enter no governed place.',
+  );
+  addList(noun);
+  addShow(noun);
+  addAdd(noun);
+}
+
+function addList(noun: Command): void {
+  const verb = addVerb(
+    noun,
+    'list',
+    {
+      summary: 'list blocks, the newest first',
+      description: 'Lists blocks of the workspace and those of all workspaces.',
+      examples: ['countersign block list', 'countersign block list --state open --quiet'],
+    },
+    'ls',
+  ).addOption(new Option('--state <STATE>', 'open: they hold; lifted: they did').choices(['open', 'lifted']));
+  addCommonFlags(verb).action((flags: OutputFlags & { state?: 'open' | 'lifted' }) =>
+    withCaller(verb, async ({ ask }) => {
+      const state = flags.state === undefined ? {} : { state: flags.state };
+      const blocks = (await askAll((query) => ask('listBlocks', { query: { ...query, ...state } }))).flatMap((page) => page.blocks);
+      show(flags, { document: { blocks }, quiet: blocks.map(({ digest }) => digest), lines: linesOf(blocks) });
+    }),
+  );
+}
+
+function linesOf(blocks: readonly Block[]): string[] {
+  return table(
+    ['DIGEST', 'STATE', 'WHERE', 'BY', 'SINCE', 'REASON'],
+    blocks.map((block) => [
+      block.digest,
+      block.lifted_at === null ? 'open' : 'lifted',
+      block.server_wide ? 'everywhere' : 'workspace',
+      block.blocked_by.name,
+      relativeTime(block.blocked_at),
+      block.reason ?? '',
+    ]),
+  );
+}
+
+function addShow(noun: Command): void {
+  const verb = addVerb(noun, 'show <DIGEST>', {
+    summary: 'show why bytes are blocked, and where they are',
+    description: 'Shows the blocks of a digest, and each version that has these bytes with its stage and aliases.',
+    examples: [`countersign block show ${'3f'.repeat(32)}`],
+  });
+  addCommonFlags(verb).action((digest: string, flags: OutputFlags) =>
+    withCaller(verb, async ({ ask }) => {
+      const pages = await askAll((query) => ask('getBlock', { params: { digest }, query }));
+      const versions = pages.flatMap((page) => page.versions);
+      const blocks = pages[0]?.blocks ?? [];
+      const rows = versions.map((each) => [`${each.name}/${each.version}`, each.stage, each.aliases.join(' ')]);
+      show(flags, {
+        document: { digest, blocks, versions },
+        quiet: versions.map((each) => `${each.name}/${each.version}`),
+        lines: [...linesOf(blocks), '', ...table(['VERSION', 'STAGE', 'ALIASES'], rows)],
+      });
+    }),
+  );
+}
+
+interface AddFlags extends OutputFlags {
+  readonly model?: string;
+  readonly version?: string;
+  readonly reason: string;
+  readonly serverWide?: boolean;
+}
+
+function addAdd(noun: Command): void {
+  const verb = addVerb(noun, 'add [DIGEST]', {
+    summary: 'block bytes',
+    description: 'Blocks bytes by their digest, or by a version that has them. What has them already stays where it is, and shows it.',
+    examples: [
+      "countersign block add --model fraud --version 7 --reason 'the training data were poisoned'",
+      `countersign block add ${'3f'.repeat(32)} --reason 'CVE in the runtime' --server-wide`,
+    ],
+  })
+    .option('--model <NAME>', 'with --version, in place of a digest')
+    .option('--version <N>', 'number of the version')
+    .requiredOption('--reason <TEXT>', 'why, for whoever is refused')
+    .option('--server-wide', 'in every workspace');
+  addCommonFlags(verb).action((digest: string | undefined, flags: AddFlags) =>
+    withCaller(verb, async ({ ask }) => {
+      const body = { ...bytesOf(digest, flags), reason: flags.reason, ...(flags.serverWide ? { server_wide: true } : {}) };
+      const block = await ask('addBlock', { body });
+      show(flags, { document: block, quiet: [block.digest], lines: [`Blocked ${block.digest}.`] });
+    }),
+  );
+}
+
+function bytesOf(digest: string | undefined, { model, version }: AddFlags) {
+  if (digest !== undefined && model === undefined && version === undefined) return { digest };
+  if (digest === undefined && model !== undefined && version !== undefined && /^[1-9]\d{0,9}$/.test(version)) {
+    return { model, version: Number(version) };
+  }
+  throw invalid('Name the bytes by a digest, or by --model NAME and --version N.');
+}
