@@ -248,6 +248,7 @@ export const REQUESTS: Readonly<Record<string, MakeRequest>> = {
   'POST /api/v1/models/:name/versions/:version/requests/:request/reject': (o) => ({ ...ofNoRequest(o, ''), body: {} }),
   'POST /api/v1/models/:name/versions/:version/requests/:request/cancel': (o) => ({ ...ofNoRequest(o, ''), body: {} }),
   'GET /api/v1/models/:name/versions/:version/activities': nativeVersion,
+  'GET /api/v1/models/:name/versions/:version/comments': nativeVersion,
   'POST /api/v1/models/:name/versions/:version/comments': (o) => ({ ...nativeVersion(o, ''), body: { comment: 'words' } }),
   'GET /api/v1/events': () => ({}),
   'GET /api/v1/models/:name/events': nativeModel,

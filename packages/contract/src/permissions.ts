@@ -80,7 +80,9 @@ export const PERMISSIONS = {
   /** Asking for a change that others may make, and taking the question back. */
   'request.create': { on: 'registered-model', level: 'READ', asks: 'write' },
   'comment.create': { on: 'registered-model', level: 'READ', asks: 'write' },
-  /** The author's, or whoever manages the model; the handler finds both by the comment. */
+  /** Whoever may see what it is about; the handler finds it by the request. */
+  'comment.view': { on: 'account', asks: 'read' },
+  /** The author's, whoever manages the model, or whoever may comment; the handler finds them by the comment or the request. */
   'comment.edit': { on: 'account', asks: 'write' },
 
   'block.read': { on: 'workspace', asks: 'read' },

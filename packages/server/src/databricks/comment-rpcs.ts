@@ -10,12 +10,12 @@ const AT = '/mlflow/comments';
 const OPTIONS = { audience: 'api' } as const;
 
 /** To its author: nobody else writes one. */
-async function commentToWire(ctx: Ctx, comment: comments.Comment): Promise<object> {
+async function commentToWire(ctx: Ctx, { comment }: comments.Placed): Promise<object> {
   const nameOf = await catalog.listPrincipals(ctx, [comment.createdBy]);
   return {
     comment: {
       id: comment.id,
-      comment: comment.text,
+      comment: comment.text ?? '',
       creation_timestamp: comment.createdAt,
       last_updated_timestamp: comment.updatedAt,
       user_id: nameOf(comment.createdBy).name,
@@ -30,7 +30,8 @@ export const databricksCommentRpcs: readonly Rpc[] = [
     `${AT}/create`,
     'comment.create',
     messages.CreateComment,
-    async (ctx, { name, version, comment }) => commentToWire(ctx, await comments.create(ctx, name, parseVersionNumber(version), comment)),
+    async (ctx, { name, version, comment }) =>
+      commentToWire(ctx, await comments.create(ctx, { name, version: parseVersionNumber(version) }, comment)),
     OPTIONS,
   ),
   rpc(

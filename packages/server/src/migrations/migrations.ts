@@ -9,7 +9,8 @@ import { checkpoints } from './0007-checkpoints.ts';
 import { requests } from './0008-requests.ts';
 import { exceptions } from './0012-exceptions.ts';
 import { people } from './0013-people.ts';
+import { inbox } from './0015-inbox.ts';
 import { lineage } from './0018-lineage.ts';
 
 /** In order; never edited after a release. */
-export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption, signIn, checkpoints, requests, exceptions, people, lineage];
+export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption, signIn, checkpoints, requests, exceptions, people, inbox, lineage];

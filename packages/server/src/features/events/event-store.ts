@@ -226,6 +226,20 @@ export interface TargetTextRow {
   readonly text: string;
 }
 
+/** The newest of some types on each of these targets, each `comment:ID`. The condition is written as the index has it. */
+export function listNewestOnComments(
+  db: Queries,
+  targets: readonly string[],
+  types: readonly string[],
+): Promise<{ target: string; seq: number }[]> {
+  if (targets.length === 0) return Promise.resolve([]);
+  return db.all(
+    `SELECT target, max(seq) AS seq FROM events WHERE target IN (${targets.map(() => '?').join(', ')}) AND target >= 'comment:' AND target < 'comment;' AND type IN (${types.map(() => '?').join(', ')}) GROUP BY target ORDER BY target`,
+    ...targets,
+    ...types,
+  );
+}
+
 /** Events of access in every workspace, oldest first. The condition is written as the index has it. */
 export function listOfAccess(db: Queries, query: { afterSeq: number; untilSeq: number; limit: number }): Promise<ReadRow[]> {
   return db.all(

@@ -206,6 +206,17 @@ export async function listTextsOn(
   return texts;
 }
 
+/** What comments say now: by a comment's id, the newest of the events that hold its words. Ids that nothing was said under are left out. */
+export async function listNewestOnComments(
+  db: Queries,
+  ids: readonly string[],
+  types: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  const targets = ids.map((id) => `comment:${id}`);
+  const rows = await store.listNewestOnComments(db, targets, types);
+  return new Map(rows.map(({ target, seq }) => [target.replace('comment:', ''), seq]));
+}
+
 /** Who may do what: all events of access up to a place in the chain, of every workspace, oldest first. */
 export function listOfAccess(db: Queries, untilSeq: number): AsyncGenerator<Omit<RecordedEvent, 'hash'>> {
   return pages((afterSeq, limit) => store.listOfAccess(db, { afterSeq, untilSeq, limit }));
