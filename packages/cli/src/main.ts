@@ -22,6 +22,7 @@ import { addServer, helpForBareH } from './server.ts';
 import { addServiceAccount } from './service-account.ts';
 import { addToken } from './token.ts';
 import { addUser } from './user.ts';
+import { addVersion } from './version.ts';
 import { addWhoami } from './whoami.ts';
 import { addWorkspace } from './workspace.ts';
 
@@ -30,6 +31,7 @@ const NOUNS: Readonly<Record<string, (program: Command) => void>> = {
   server: addServer,
   db: addDb,
   model: addModel,
+  version: addVersion,
   gc: addGc,
   keys: addKeys,
   user: addUser,

@@ -10,6 +10,7 @@ import { addServiceAccount } from './service-account.ts';
 import { addToken } from './token.ts';
 import { addUser } from './user.ts';
 import { relativeTime, table } from './verbs.ts';
+import { addVersion } from './version.ts';
 import { addWhoami } from './whoami.ts';
 
 function leaves(command: Command): Command[] {
@@ -29,7 +30,7 @@ function helpOf(command: Command): string {
 
 describe('the verbs that ask the native API', () => {
   const program = new Command('countersign');
-  for (const add of [addUser, addServiceAccount, addGroup, addToken, addGrant, addAudit, addModel, addWhoami, addBlock, addBreakGlass])
+  for (const add of [addUser, addServiceAccount, addGroup, addToken, addGrant, addAudit, addModel, addVersion, addWhoami, addBlock, addBreakGlass])
     add(program);
   const verbs = leaves(program);
 
