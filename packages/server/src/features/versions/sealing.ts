@@ -128,15 +128,25 @@ function otherThanSource(parameter: string, source: string): Problem {
 async function resolveLoggedModel(ctx: TxCtx, claim: Claim, modelId: string): Promise<Resolved> {
   const model = await loggedModels.getLoggedModel(ctx, modelId);
   const runId = claim.runId || (model.sourceRunId ?? '');
-  const isSame = runId !== '' && runId === model.sourceRunId && (await runs.findRun(ctx, runId))?.experimentId === model.experimentId;
+  const isProven = isHeldHere(model.artifactUri) && (runId === '' || (await isOfRun(ctx, model, runId)));
   return {
     source: claim.source,
     storageLocation: model.artifactUri,
     runId,
     loggedModelId: modelId,
-    lineage: runId === '' ? 'none' : isSame ? 'verified' : 'claimed',
+    lineage: isProven ? 'verified' : 'claimed',
     seal: model.status === LOGGED_MODEL_READY ? await sealAt(ctx, model.artifactUri) : unsealed('incomplete'),
   };
+}
+
+/** The client says which run made a logged model: it may say so of runs that it could write to as well. */
+async function isOfRun(ctx: Ctx, model: Pick<loggedModels.LoggedModel, 'sourceRunId' | 'experimentId'>, runId: string): Promise<boolean> {
+  return runId === model.sourceRunId && (await runs.findRun(ctx, runId))?.experimentId === model.experimentId;
+}
+
+/** What lies elsewhere was uploaded by nobody whom this server knows. */
+function isHeldHere(artifactUri: string): boolean {
+  return artifacts.storedPathOf(artifactUri) !== undefined;
 }
 
 async function resolveRun(ctx: TxCtx, claim: Claim, source: Extract<Source, { kind: 'run' }>): Promise<Resolved> {
@@ -146,9 +156,17 @@ async function resolveRun(ctx: TxCtx, claim: Claim, source: Extract<Source, { ki
     storageLocation: claim.source,
     runId: claim.runId,
     loggedModelId: claim.loggedModelId,
-    lineage: run && claim.runId === source.runId ? 'verified' : 'claimed',
+    lineage: run && (await isProven(ctx, claim, run)) ? 'verified' : 'claimed',
     seal: run ? await sealAt(ctx, joinUri(run.artifactUri, source.path)) : unsealed('missing'),
   };
+}
+
+/** Bytes of a run: whatever else is named must be of that run too, or its metrics would be taken for theirs. */
+async function isProven(ctx: Ctx, claim: Claim, run: runs.RunInfo): Promise<boolean> {
+  if (claim.runId !== run.runId || !isHeldHere(run.artifactUri)) return false;
+  if (claim.loggedModelId === null) return true;
+  const model = await loggedModels.findHead(ctx, claim.loggedModelId);
+  return model?.sourceRunId === run.runId && model.experimentId === run.experimentId;
 }
 
 async function resolveHeld(ctx: TxCtx, claim: Claim, path: string): Promise<Resolved> {
@@ -167,7 +185,7 @@ async function resolveHeld(ctx: TxCtx, claim: Claim, path: string): Promise<Reso
     storageLocation: claim.source,
     runId: await runOf(ctx, claim),
     loggedModelId: claim.loggedModelId,
-    lineage: ownerPath === undefined ? 'claimed' : 'verified',
+    lineage: ownerPath !== undefined && (await isOwnRun(ctx, claim)) ? 'verified' : 'claimed',
     seal: ownerPath === undefined ? unsealed('missing') : await sealHeld(ctx, path),
   };
 }
@@ -176,6 +194,12 @@ async function ownerRoot(ctx: TxCtx, claim: Claim): Promise<string | undefined> 
   if (claim.loggedModelId !== null) return (await loggedModels.getLoggedModel(ctx, claim.loggedModelId)).artifactUri;
   if (claim.runId === '') return undefined;
   return runs.getArtifactUri(ctx, claim.runId);
+}
+
+/** The bytes of a logged model are of the run that made it, and of no other that the client names beside it. */
+async function isOwnRun(ctx: TxCtx, claim: Claim): Promise<boolean> {
+  if (claim.loggedModelId === null || claim.runId === '') return true;
+  return isOfRun(ctx, await loggedModels.getLoggedModel(ctx, claim.loggedModelId), claim.runId);
 }
 
 async function runOf(ctx: TxCtx, claim: Claim): Promise<string> {
@@ -229,7 +253,7 @@ async function resolveForeign(ctx: TxCtx, claim: Claim): Promise<Resolved> {
     storageLocation: claim.source,
     runId,
     loggedModelId: claim.loggedModelId,
-    lineage: runId === '' ? 'none' : 'claimed',
+    lineage: runId === '' && claim.loggedModelId === null ? 'none' : 'claimed',
     seal: unsealed('external'),
   };
 }
