@@ -232,6 +232,9 @@ const GROUPS: readonly Group[] = [
     routes: [
       ...['POST mlflow/webhooks', 'GET mlflow/webhooks', 'GET mlflow/webhooks/:webhook_id', 'PATCH mlflow/webhooks/:webhook_id'],
       ...['DELETE mlflow/webhooks/:webhook_id', 'POST mlflow/webhooks/:webhook_id/test', 'PATCH /api/v1/settings'],
+      ...['GET /api/v1/named-permissions', 'GET /api/v1/named-permissions/:permission/holders'],
+      'PUT /api/v1/named-permissions/:permission/holders/:kind/:holder',
+      'DELETE /api/v1/named-permissions/:permission/holders/:kind/:holder',
     ],
   },
   {
@@ -243,6 +246,7 @@ const GROUPS: readonly Group[] = [
       ...['GET /api/v1/users', 'POST /api/v1/users', 'GET /api/v1/users/:name', 'PATCH /api/v1/users/:name', 'DELETE /api/v1/users/:name'],
       ...['PUT /api/v1/users/:name/password', 'PUT /api/v1/users/:name/admin', 'POST /api/v1/users/:name/disable'],
       ...['POST /api/v1/users/:name/enable', 'POST /api/v1/users/:name/erase', 'POST /api/v1/service-accounts'],
+      ...['GET /api/v1/users/:name/ci-identities', 'PUT /api/v1/users/:name/ci-identities', 'DELETE /api/v1/users/:name/ci-identities'],
       ...['PATCH /api/v1/service-accounts/:name', 'POST /api/v1/service-accounts/:name/disable', 'DELETE /api/v1/service-accounts/:name'],
       ...['POST /api/v1/service-accounts/:name/enable', 'GET /api/v1/groups', 'POST /api/v1/groups', 'GET /api/v1/groups/:name'],
       ...['PATCH /api/v1/groups/:name', 'DELETE /api/v1/groups/:name', 'GET /api/v1/groups/:name/members'],

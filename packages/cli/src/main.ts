@@ -16,6 +16,7 @@ import { addGroup } from './group.ts';
 import { addKeys } from './keys.ts';
 import { addModel } from './model.ts';
 import { fail, say } from './output.ts';
+import { addPermission } from './permission.ts';
 import { withoutPasswords } from './process-title.ts';
 import { addProvider } from './provider.ts';
 import { addServer, helpForBareH } from './server.ts';
@@ -39,6 +40,7 @@ const NOUNS: Readonly<Record<string, (program: Command) => void>> = {
   group: addGroup,
   token: addToken,
   grant: addGrant,
+  permission: addPermission,
   workspace: addWorkspace,
   provider: addProvider,
   'ci-trust': addCiTrust,

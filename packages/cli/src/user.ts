@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { askAll } from './caller.ts';
 import { say } from './output.ts';
 import { withCaller } from './reach.ts';
+import { addCiLinks } from './user-ci-links.ts';
 import { addCommonFlags, addNoun, addVerb, type OutputFlags, printable, relativeTime, type Shown, show, table } from './verbs.ts';
 
 type User = AnswerOf<EndpointOf<'getUser'>>;
@@ -25,6 +26,7 @@ export function addUser(program: Command): void {
   addAdministration(user);
   addState(user);
   addRemoval(user);
+  addCiLinks(user);
 }
 
 export function shownUser(user: User): Shown {

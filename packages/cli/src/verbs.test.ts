@@ -6,6 +6,7 @@ import { addBreakGlass } from './break-glass.ts';
 import { addGrant } from './grant.ts';
 import { addGroup } from './group.ts';
 import { addModel } from './model.ts';
+import { addPermission } from './permission.ts';
 import { addServiceAccount } from './service-account.ts';
 import { addToken } from './token.ts';
 import { addUser } from './user.ts';
@@ -30,7 +31,20 @@ function helpOf(command: Command): string {
 
 describe('the verbs that ask the native API', () => {
   const program = new Command('countersign');
-  for (const add of [addUser, addServiceAccount, addGroup, addToken, addGrant, addAudit, addModel, addVersion, addWhoami, addBlock, addBreakGlass])
+  for (const add of [
+    addUser,
+    addServiceAccount,
+    addGroup,
+    addToken,
+    addGrant,
+    addPermission,
+    addAudit,
+    addModel,
+    addVersion,
+    addWhoami,
+    addBlock,
+    addBreakGlass,
+  ])
     add(program);
   const verbs = leaves(program);
 

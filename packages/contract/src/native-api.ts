@@ -3,6 +3,8 @@ import { accountEndpoints } from './accounts.ts';
 import { blockEndpoints } from './blocks.ts';
 import { breakGlassEndpoints } from './break-glass.ts';
 import { checkpointEndpoints } from './checkpoints.ts';
+import { checkEndpoints } from './checks.ts';
+import { ciIdentityEndpoints } from './ci-identities.ts';
 import { ciTrustEndpoints } from './ci-trusts.ts';
 import { commentEndpoints } from './comments.ts';
 import { comparisonEndpoints } from './comparisons.ts';
@@ -11,6 +13,7 @@ import { grantEndpoints } from './grants.ts';
 import { groupEndpoints } from './groups.ts';
 import { lineageEndpoints } from './lineage.ts';
 import { modelEndpoints } from './models.ts';
+import { namedPermissionEndpoints } from './named-permissions.ts';
 import { requestEndpoints } from './requests.ts';
 import { settingsEndpoints } from './settings-endpoints.ts';
 import { signInEndpoints } from './sign-in.ts';
@@ -25,6 +28,7 @@ export const endpoints = [
   ...transitionEndpoints,
   ...requestEndpoints,
   ...commentEndpoints,
+  ...checkEndpoints,
   ...blockEndpoints,
   ...breakGlassEndpoints,
   ...comparisonEndpoints,
@@ -34,9 +38,11 @@ export const endpoints = [
   ...settingsEndpoints,
   ...workspaceEndpoints,
   ...accountEndpoints,
+  ...ciIdentityEndpoints,
   ...groupEndpoints,
   ...tokenEndpoints,
   ...grantEndpoints,
+  ...namedPermissionEndpoints,
   ...signInEndpoints,
   ...ciTrustEndpoints,
 ] as const;

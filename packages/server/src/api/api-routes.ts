@@ -10,6 +10,7 @@ import type { Reply, Route } from '../platform/http/exchange.ts';
 import { accountHandlers } from './account-handlers.ts';
 import { blockHandlers } from './block-handlers.ts';
 import { breakGlassHandlers } from './break-glass-handlers.ts';
+import { checkHandlers } from './check-handlers.ts';
 import { checkpointHandlers } from './checkpoint-handlers.ts';
 import { commentHandlers } from './comment-handlers.ts';
 import { comparisonHandlers } from './comparison-handlers.ts';
@@ -21,6 +22,7 @@ import type { CallerFacts, Handlers } from './handlers.ts';
 import { type RawInput, readInput } from './input.ts';
 import { lineageHandlers } from './lineage-handlers.ts';
 import { modelHandlers } from './model-handlers.ts';
+import { ciIdentityHandlers, namedPermissionHandlers } from './people-handlers.ts';
 import { requestHandlers } from './request-handlers.ts';
 import { settingsHandlers } from './settings-handlers.ts';
 import { ciTrustHandlers, type IdentityMeans, signInHandlers } from './sign-in-handlers.ts';
@@ -37,6 +39,7 @@ export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = 
   ...transitionHandlers,
   ...requestHandlers,
   ...commentHandlers,
+  ...checkHandlers,
   ...blockHandlers,
   ...breakGlassHandlers,
   ...comparisonHandlers,
@@ -46,9 +49,11 @@ export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = 
   ...settingsHandlers,
   ...workspaceHandlers,
   ...accountHandlers,
+  ...ciIdentityHandlers,
   ...groupHandlers,
   ...tokenHandlers,
   ...grantHandlers,
+  ...namedPermissionHandlers,
   ...signInHandlers(identity),
   ...ciTrustHandlers(identity),
 });
@@ -81,9 +86,11 @@ function routeOf(endpoint: Endpoint & { readonly id: keyof Handlers }, handlers:
       const ctx = await gate.admit(exchange, endpoint.permission);
       const input = await readInput(endpoint, exchange);
       await gate.authorize(ctx, endpoint.permission, input.params);
-      const body = JSON.stringify(await handle(ctx, input, { address: exchange.req.socket.remoteAddress ?? '' }));
+      const answer = await handle(ctx, input, { address: exchange.req.socket.remoteAddress ?? '' });
+      const body = JSON.stringify(answer);
       if (options.checkAnswers) await checkAnswer(endpoint.id, endpoint.output, body);
-      return { status: endpoint.status ?? 200, body };
+      const isAgain = endpoint.isRepeatable === true && (answer as { is_new?: boolean }).is_new === false; // as such an endpoint answers
+      return { status: isAgain ? 200 : (endpoint.status ?? 200), body };
     },
   };
 }
