@@ -4,6 +4,7 @@ import type { AnswerOf } from '@countersign/contract/endpoint.ts';
 import type { EndpointOf } from '@countersign/contract/native-api.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 import type { Settings } from '@countersign/contract/settings.ts';
+import { STAGES, type StageDefinition, type StageEdge } from '@countersign/contract/stages.ts';
 import { REMOVAL_MODES } from '@countersign/contract/workspaces.ts';
 import { type Command, Option } from 'commander';
 import { withCaller } from './reach.ts';
@@ -88,9 +89,22 @@ function of(used: number, quota: number | null): string {
   return quota === null ? String(used) : `${used} of ${quota}`;
 }
 
-function shownValue(value: string | number | boolean | null | readonly string[]): string {
+type SettingValue = string | number | boolean | null | readonly (string | StageDefinition | StageEdge)[];
+
+function shownValue(value: SettingValue): string {
   if (value === null || value === '') return '-';
-  return Array.isArray(value) ? value.join(', ') || '-' : String(value);
+  return Array.isArray(value) ? value.map(shownEntry).join(', ') || '-' : String(value);
+}
+
+/** Of a list; what is as usual is left out. */
+function shownEntry(entry: string | StageDefinition | StageEdge): string {
+  if (typeof entry === 'string') return entry;
+  if ('from' in entry) return `${entry.from} → ${entry.to}`;
+  const isUsual = STAGES.includes(entry.name);
+  const marks = isUsual
+    ? []
+    : [...(entry.level === 'MANAGE_PRODUCTION' ? [entry.level] : []), ...(entry.active === false ? ['not active'] : [])];
+  return marks.length === 0 ? entry.name : `${entry.name} (${marks.join(', ')})`;
 }
 
 function addSetup(verb: Command): Command {
@@ -204,7 +218,11 @@ function addUpdate(noun: Command): void {
   const verb = addVerb(noun, 'update', {
     summary: 'change a workspace or its settings',
     description: 'Changes what is given and leaves the rest. Each change of a setting is an event.',
-    examples: ['countersign workspace update vision --quota-models 500', 'countersign workspace update vision --set protect_aliased=true'],
+    examples: [
+      'countersign workspace update vision --quota-models 500',
+      'countersign workspace update vision --set protect_aliased=true',
+      `countersign workspace update vision --set 'stages=[{"name":"Staging"},{"name":"UAT"},{"name":"Production"}]'`,
+    ],
   }).argument('<NAME>', NAME);
   addCommonFlags(addSetup(verb)).action((name: string, flags: SetupFlags) => {
     const body = bodyOf(flags);

@@ -1,8 +1,7 @@
 /** Comments on versions and requests, in threads, and what happened to a version as people read it. */
 import { Type } from 'typebox';
 import { endpoint } from './endpoint.ts';
-import { closed, Done, Id, Limit, NextPageToken, named, nullable, oneOf, PageToken, PrincipalRef, Time } from './schemas.ts';
-import { STAGES } from './stages.ts';
+import { closed, Done, Id, Limit, NextPageToken, named, nullable, oneOf, PageToken, PrincipalRef, StageName, Time } from './schemas.ts';
 import { ByVersion } from './versions.ts';
 
 export const ACTIVITY_TYPES = [
@@ -37,8 +36,8 @@ export const ActivitySchema = named('Activity', {
   comment_id: nullable(Type.String(), 'Of comments.'),
   comment: nullable(Type.String(), 'Markdown; null where nothing was said, or it was erased.'),
   system_comment: nullable(Type.String(), 'Why something happened that nobody did by hand.'),
-  from_stage: nullable(oneOf(STAGES)),
-  to_stage: nullable(oneOf(STAGES)),
+  from_stage: nullable(StageName),
+  to_stage: nullable(StageName),
   created_at: Time,
   updated_at: Time,
 });

@@ -12,15 +12,14 @@ import {
   NO_PARAMS,
   named,
   nullable,
-  oneOf,
   PageToken,
+  StageName,
   Tag,
   TagKey,
   TagValue,
   Time,
   VersionNumber,
 } from './schemas.ts';
-import { STAGES } from './stages.ts';
 
 const description = nullable(Type.String());
 
@@ -37,7 +36,7 @@ const modelMembers = {
 export const ModelSchema = named('Model', {
   ...modelMembers,
   aliases: Type.Array(closed({ alias: Type.String(), version: VersionNumber })),
-  latest_versions: Type.Array(closed({ stage: oneOf(STAGES), version: VersionNumber }), {
+  latest_versions: Type.Array(closed({ stage: StageName, version: VersionNumber }), {
     description: 'The newest version of each stage that has one.',
   }),
 });

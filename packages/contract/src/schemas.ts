@@ -26,6 +26,11 @@ export const Done = named('Done', {}, 'The change is made and durable.');
 export const Time = Type.Integer({ description: 'Epoch milliseconds.' });
 export const Id = Type.Integer({ minimum: 0, description: 'Given once, never again, whatever is renamed or purged.' });
 export const ModelName = Type.String({ minLength: 1, description: 'Name of a registered model.' });
+export const StageName = Type.String({
+  minLength: 1,
+  description: 'None, Staging, Production, Archived, or a stage that the workspace defined.',
+});
+export const StageWord = Type.String({ description: 'Name of a stage of the workspace, in any case.' });
 export const VersionNumber = Type.Integer({ minimum: 1, description: 'Number of the version inside its model.' });
 /** JSON has no number for these three. */
 export const MetricValue = Type.Union([Type.Number(), oneOf(['NaN', 'Infinity', '-Infinity'])], {

@@ -1,7 +1,8 @@
 /** What a workspace can be set to. */
 import { Type } from 'typebox';
 import { LEVELS } from './levels.ts';
-import { nullable, oneOf } from './schemas.ts';
+import { closed, nullable, oneOf } from './schemas.ts';
+import { DEFAULT_STAGES, STAGE_LEVELS, STAGE_NAME_MAX, STAGES_MAX } from './stages.ts';
 
 export const NAME_PATTERN_MAX = 200;
 
@@ -15,11 +16,41 @@ function quota(of: string) {
   );
 }
 
+const StageNameInput = Type.String({ minLength: 1, maxLength: STAGE_NAME_MAX });
+
+const StageDefinitions = Type.Array(
+  closed({
+    name: Type.String({ minLength: 1, maxLength: STAGE_NAME_MAX, description: 'Letters, digits, `-` and `_`; unique in any case.' }),
+    active: Type.Optional(
+      Type.Boolean({
+        default: true,
+        description: 'Whether a move there may archive the versions that stand there. Fixed for the four of MLflow.',
+      }),
+    ),
+    level: Type.Optional(
+      oneOf(STAGE_LEVELS, 'What a move into or out of it asks; MANAGE_STAGING where it is left out. Fixed for the four of MLflow.'),
+    ),
+  }),
+  {
+    minItems: 1,
+    maxItems: STAGES_MAX,
+    description:
+      'The stages of the workspace, in their order. None and Archived are always there. A stage that is in use is not taken away: the answer says where.',
+  },
+);
+
+const StageEdges = nullable(
+  Type.Array(closed({ from: StageNameInput, to: StageNameInput }), { minItems: 1, maxItems: STAGES_MAX * (STAGES_MAX - 1) }),
+  'Along which versions move between stages. Null: from every stage to every other.',
+);
+
 export const SettingsSchema = Type.Object(
   {
     refuse_unsealed: Type.Boolean({
       description: 'Refuse to register a version whose files the server does not hold, or that are not complete yet.',
     }),
+    stages: StageDefinitions,
+    stage_edges: StageEdges,
     protected_stages: Type.Array(Type.String(), { description: 'Versions in these stages, and models that have one, cannot be deleted.' }),
     protect_aliased: Type.Boolean({ description: 'Versions with an alias, and models that have one, cannot be deleted.' }),
     pending_registration: Type.Boolean({ description: 'Answer PENDING_REGISTRATION until a version is sealed, instead of READY at once.' }),
@@ -50,6 +81,8 @@ export type SettingName = keyof Settings;
 
 export const DEFAULT_SETTINGS: Settings = {
   refuse_unsealed: false,
+  stages: [...DEFAULT_STAGES],
+  stage_edges: null,
   protected_stages: [],
   protect_aliased: false,
   pending_registration: false,

@@ -2,12 +2,10 @@
 import { Type } from 'typebox';
 import { endpoint } from './endpoint.ts';
 import { LEVELS } from './levels.ts';
-import { closed, Done, Id, ModelName, named, nullable, oneOf, PrincipalRef, Time, VersionNumber } from './schemas.ts';
-import { STAGES } from './stages.ts';
+import { closed, Done, Id, ModelName, named, nullable, oneOf, PrincipalRef, StageName, StageWord, Time, VersionNumber } from './schemas.ts';
 import { TimeText } from './time.ts';
 import { ByVersion, VersionSchema } from './versions.ts';
 
-const StageWord = Type.String({ description: `One of ${STAGES.join(', ')}, in any case.` });
 const Alias = Type.String({ minLength: 1, description: 'Name of the alias.' });
 
 export const HolderSchema = named(
@@ -39,7 +37,7 @@ const AS_OF =
 
 export const StageOccupants = named('StageOccupants', {
   ...moment,
-  stage: oneOf(STAGES),
+  stage: StageName,
   versions: Type.Array(HolderSchema, { description: 'By number.' }),
 });
 
@@ -124,7 +122,10 @@ export const transitionEndpoints = [
     body: closed({
       stage: StageWord,
       archive_existing: Type.Optional(
-        Type.Boolean({ default: false, description: 'Moves every other version in Staging or Production to Archived in the same step.' }),
+        Type.Boolean({
+          default: false,
+          description: 'Moves every other version of the stage to Archived in the same step; the stage must be an active one.',
+        }),
       ),
     }),
     output: VersionSchema,

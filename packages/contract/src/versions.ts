@@ -16,13 +16,13 @@ import {
   oneOf,
   PageToken,
   PrincipalRef,
+  StageName,
   Tag,
   TagKey,
   TagValue,
   Time,
   VersionNumber,
 } from './schemas.ts';
-import { STAGES } from './stages.ts';
 
 const Sha256 = Type.String({ pattern: '^[0-9a-f]{64}$', description: 'SHA-256 in lowercase hex.' });
 
@@ -51,7 +51,7 @@ export const VersionSchema = named('ModelVersion', {
   name: ModelName,
   version: VersionNumber,
   description: nullable(Type.String()),
-  stage: oneOf(STAGES),
+  stage: StageName,
   aliases: Type.Array(Type.String()),
   tags: Type.Array(Tag),
   is_prompt: Type.Boolean(),

@@ -1,11 +1,12 @@
 import type { Level } from '@countersign/contract/levels.ts';
-import { canonicalStage } from '@countersign/contract/stages.ts';
+import { findStage, stageOf } from '@countersign/contract/stages.ts';
 import { parseTime } from '@countersign/contract/time.ts';
 import type { transitionEndpoints } from '@countersign/contract/transitions.ts';
 import * as audit from '../features/audit/audit.ts';
 import * as catalog from '../features/catalog/catalog.ts';
 import * as requests from '../features/requests/requests.ts';
 import * as transitions from '../features/transitions/transitions.ts';
+import * as workspaces from '../features/workspaces/workspaces.ts';
 import type { Ctx } from '../platform/context.ts';
 import { answerVersion, done } from './answers.ts';
 import type { Handlers } from './handlers.ts';
@@ -48,8 +49,11 @@ async function listModelAccess(ctx: Ctx, name: string, query: AsOfQuery & { read
 }
 
 async function getStage(ctx: Ctx, question: audit.ModelQuestion, word: string, query: AsOfQuery) {
-  const stage = canonicalStage(word);
-  const moment = await audit.getStage(ctx, question, stage, asOfIn(query));
+  const asOf = asOfIn(query);
+  const defined = await workspaces.getStages(ctx);
+  // One that the workspace no longer has is asked for as it was written.
+  const stage = asOf === undefined ? stageOf(defined, word) : (findStage(defined, word)?.name ?? word);
+  const moment = await audit.getStage(ctx, question, stage, asOf);
   return { ...momentMembers(moment), stage, versions: await answerHolders(ctx, moment.answer) };
 }
 

@@ -1,5 +1,6 @@
 import type { WorkspaceAnswer, workspaceEndpoints } from '@countersign/contract/workspaces.ts';
 import * as access from '../features/access/access.ts';
+import { updateWorkspace } from '../features/stage-removal/stage-removal.ts';
 import { removeWorkspace } from '../features/workspace-removal/workspace-removal.ts';
 import * as workspaces from '../features/workspaces/workspaces.ts';
 import type { Ctx } from '../platform/context.ts';
@@ -32,7 +33,7 @@ export const workspaceHandlers: Handlers<(typeof workspaceEndpoints)[number]['id
   updateWorkspace: async (ctx, { params, body }) =>
     answerWorkspace(
       ctx,
-      await workspaces.updateWorkspace(ctx, params.workspace, {
+      await updateWorkspace(ctx, params.workspace, {
         description: body.description,
         defaultArtifactRoot: body.default_artifact_root,
         settings: body.settings,

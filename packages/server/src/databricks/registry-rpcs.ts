@@ -2,13 +2,14 @@
 import * as messages from '@countersign/contract/databricks/workspace-messages.ts';
 import { levelOf } from '@countersign/contract/levels.ts';
 import { parseVersionNumber } from '@countersign/contract/names.ts';
-import { canonicalStage } from '@countersign/contract/stages.ts';
+import { isActiveStage } from '@countersign/contract/stages.ts';
 import * as audit from '../features/audit/audit.ts';
 import * as catalog from '../features/catalog/catalog.ts';
 import * as models from '../features/models/models.ts';
 import * as requests from '../features/requests/requests.ts';
 import type { ModelVersion } from '../features/versions/versions.ts';
 import * as versions from '../features/versions/versions.ts';
+import * as workspaces from '../features/workspaces/workspaces.ts';
 import { modelToWire, NO_PARTS, versionToWire } from '../mlflow/registry-wire.ts';
 import { type Rpc, rpc } from '../mlflow/rpc.ts';
 import type { Ctx } from '../platform/context.ts';
@@ -68,7 +69,7 @@ export const databricksRegistryRpcs: readonly Rpc[] = [
         version: parseVersionNumber(input.version),
         stage: input.stage,
         // The SDK always says something; where nothing is to be archived, nothing is.
-        archiveExisting: input.archive_existing_versions && ['Staging', 'Production'].includes(canonicalStage(input.stage)),
+        archiveExisting: input.archive_existing_versions && isActiveStage(await workspaces.getStages(ctx), input.stage),
         comment: input.comment,
       });
       return { model_version_databricks: await versionToDatabricks(ctx, moved) };

@@ -1,10 +1,11 @@
 /** `create_`, `list_`, `approve_`, `reject_` and `delete_transition_request(s)` of databricks-sdk. */
 import * as messages from '@countersign/contract/databricks/governance-messages.ts';
 import { parseVersionNumber } from '@countersign/contract/names.ts';
-import { canonicalStage } from '@countersign/contract/stages.ts';
+import { isActiveStage } from '@countersign/contract/stages.ts';
 import * as catalog from '../features/catalog/catalog.ts';
 import * as requests from '../features/requests/requests.ts';
 import * as versions from '../features/versions/versions.ts';
+import * as workspaces from '../features/workspaces/workspaces.ts';
 import { type Rpc, rpc } from '../mlflow/rpc.ts';
 import type { Ctx } from '../platform/context.ts';
 import { requestActivities } from './activity-wire.ts';
@@ -86,7 +87,7 @@ export const databricksRequestRpcs: readonly Rpc[] = [
     messages.ApproveTransitionRequest,
     async (ctx, input) => {
       // The SDK always says something; where nothing is to be archived, nothing is.
-      const archiveExisting = input.archive_existing_versions && ['Staging', 'Production'].includes(canonicalStage(input.stage));
+      const archiveExisting = input.archive_existing_versions && isActiveStage(await workspaces.getStages(ctx), input.stage);
       const approved = await requests.approve(ctx, { ...wishOf(input), archiveExisting });
       return answerActivity(ctx, approved.requests);
     },

@@ -1,12 +1,13 @@
 /** Registered models, and their aliases, as upstream asks for them (model_registry.proto, 3.17.2). */
 import * as messages from '@countersign/contract/mlflow/registry-messages.ts';
 import { parseVersionNumber } from '@countersign/contract/names.ts';
-import { canonicalStage } from '@countersign/contract/stages.ts';
+import { stageOf } from '@countersign/contract/stages.ts';
 import type { RegisteredModel } from '../features/models/models.ts';
 import * as models from '../features/models/models.ts';
 import * as requests from '../features/requests/requests.ts';
 import * as transitions from '../features/transitions/transitions.ts';
 import * as versions from '../features/versions/versions.ts';
+import * as workspaces from '../features/workspaces/workspaces.ts';
 import type { Ctx } from '../platform/context.ts';
 import { modelToWire, NO_PARTS, versionToWire } from './registry-wire.ts';
 import { type Rpc, rpc } from './rpc.ts';
@@ -96,8 +97,9 @@ export const modelRpcs: readonly Rpc[] = [
     messages.GetLatestVersions,
     async (ctx, input) => {
       const model = await models.get(ctx, input.name);
-      const stages = input.stages.length > 0 ? [...new Set(input.stages.map(canonicalStage))] : undefined;
-      const latest = await versions.listLatest(ctx, model, stages);
+      const defined = await workspaces.getStages(ctx);
+      const stages = new Set(input.stages.map((word) => stageOf(defined, word)));
+      const latest = await versions.listLatest(ctx, model, stages.size > 0 ? [...stages] : undefined);
       return { model_versions: latest.length > 0 ? latest.map((version) => versionToWire(version)) : undefined };
     },
     PREVIEW,

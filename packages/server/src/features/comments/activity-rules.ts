@@ -1,5 +1,5 @@
 /** What happened to a version, as people read it: each activity is one event. Pure. */
-import { STAGES, type Stage } from '@countersign/contract/stages.ts';
+import type { Stage } from '@countersign/contract/stages.ts';
 
 /** Types of events and the activities that they are. A transition is one of two. */
 const ACTIVITY_TYPES = {
@@ -57,7 +57,7 @@ export function activityOf(event: ActivityEvent): Activity {
     comment: event.comment ?? null,
     systemComment: systemComment(data),
     from: stageIn(data.from),
-    to: stageIn(data.to ?? stageOfTarget(data.target)),
+    to: stageIn(data.to) ?? stageOfTarget(data.target),
     createdAt: event.recordedAt,
     updatedAt: event.recordedAt,
   };
@@ -74,10 +74,11 @@ function systemComment(data: ActivityEvent['data']): string | null {
   return null;
 }
 
-function stageOfTarget(target: unknown): string {
-  return String(target).replace(/^stage:/, '');
+function stageOfTarget(target: unknown): Stage | null {
+  return /^stage:(.+)$/.exec(String(target))?.[1] ?? null;
 }
 
+/** Also one that the workspace no longer has. */
 function stageIn(value: unknown): Stage | null {
-  return STAGES.find((stage) => stage === value) ?? null;
+  return typeof value === 'string' ? value : null;
 }

@@ -19,6 +19,22 @@ export function listOfModels(db: Queries, modelIds: readonly number[]): Promise<
   );
 }
 
+/** Of all models of a workspace, in any case, by name of the model; the key by model is asked once per model. */
+export function listNamed(
+  db: Queries,
+  workspaceId: number,
+  alias: string,
+  limit: number,
+): Promise<{ readonly name: string; readonly alias: string }[]> {
+  return db.all(
+    'SELECT m.name, a.alias FROM registered_models m JOIN model_aliases a ON a.model_id = m.id ' +
+      'WHERE m.workspace_id = ? AND m.deleted_at IS NULL AND lower(a.alias) = lower(?) ORDER BY m.name, a.alias LIMIT ?',
+    workspaceId,
+    alias,
+    limit,
+  );
+}
+
 export function find(db: Queries, modelId: number, alias: string): Promise<AliasRow | undefined> {
   return db.one(
     `SELECT ${COLUMNS} FROM model_aliases a JOIN model_versions v ON v.id = a.version_id WHERE a.model_id = ? AND a.alias = ?`,

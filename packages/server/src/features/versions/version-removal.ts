@@ -1,12 +1,13 @@
 /** How versions go and come back: they leave their places first, and come back to none. Each demands a Permit. */
 import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import { notFound, Problem } from '@countersign/contract/problem.ts';
+import { namesOf } from '@countersign/contract/stages.ts';
 import type { TxCtx } from '../../platform/context.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import { record } from '../events/events.ts';
 import type { ModelIdentity, RegisteredModel } from '../models/models.ts';
 import * as models from '../models/models.ts';
-import { countUsage, getSettings } from '../workspaces/workspaces.ts';
+import { countUsage, getSettings, getStages } from '../workspaces/workspaces.ts';
 import * as aliasStore from './alias-store.ts';
 import type { ModelVersion } from './version-store.ts';
 import * as store from './version-store.ts';
@@ -45,7 +46,8 @@ export async function removeAll(ctx: TxCtx, permit: Permit, model: RegisteredMod
 
 async function listPlaced(ctx: TxCtx, model: RegisteredModel): Promise<ModelVersion[]> {
   const placed = new Map<number, ModelVersion>();
-  for (const stage of ['Staging', 'Production', 'Archived'] as const) {
+  for (const stage of namesOf(await getStages(ctx))) {
+    if (stage === 'None') continue;
     for (const version of await store.listInStage(ctx.tx, model.id, stage)) placed.set(version.id, version);
   }
   const aliased = await aliasStore.listOfModels(ctx.tx, [model.id]);

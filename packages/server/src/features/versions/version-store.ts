@@ -1,4 +1,4 @@
-import { STAGES, type Stage } from '@countersign/contract/stages.ts';
+import type { Stage } from '@countersign/contract/stages.ts';
 import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 import { foldedColumn } from '../../platform/db/fold.ts';
 import { jsonRows, readJsonRows } from '../../platform/db/json-rows.ts';
@@ -133,15 +133,23 @@ export async function findNewest(db: Queries, workspaceId: number, name: string)
   return row && fromRow(row);
 }
 
-/** The newest version of each stage that each model has, by model and number; asked of an index once per model and stage. */
-export async function listLatest(db: Queries, modelIds: readonly number[], stages: readonly Stage[] = STAGES): Promise<ModelVersion[]> {
-  const models = db.dialect === 'sqlite' ? 'json_each(?) w' : 'unnest(?::bigint[]) AS w (value)';
-  const asked = stages.map((stage) => `SELECT '${stage}' AS stage`).join(' UNION ALL ');
+/** The newest version of each of the stages that each model has, by model and number; asked of an index once per model and stage. */
+export async function listLatest(db: Queries, modelIds: readonly number[], stages: readonly Stage[]): Promise<ModelVersion[]> {
+  const lists =
+    db.dialect === 'sqlite'
+      ? 'json_each(?) w CROSS JOIN json_each(?) s'
+      : 'unnest(?::bigint[]) AS w (value) CROSS JOIN unnest(?::text[]) AS s (value)';
   const from =
-    `${models} CROSS JOIN (${asked}) s JOIN model_versions v ON v.id = (SELECT id FROM model_versions ` +
-    'WHERE model_id = w.value AND stage = s.stage AND deleted_at IS NULL ORDER BY version DESC LIMIT 1) ' +
+    `${lists} JOIN model_versions v ON v.id = (SELECT id FROM model_versions ` +
+    'WHERE model_id = w.value AND stage = s.value AND deleted_at IS NULL ORDER BY version DESC LIMIT 1) ' +
     'JOIN registered_models m ON m.id = v.model_id ORDER BY v.model_id, v.version';
-  return (await db.all<VersionRow>(select(db, from), idList(db, modelIds))).map(fromRow);
+  return (await db.all<VersionRow>(select(db, from), idList(db, modelIds), nameList(db, stages))).map(fromRow);
+}
+
+/** As one bound value. Names of stages hold nothing that either form would read as its own. */
+function nameList(db: Queries, stages: readonly Stage[]): string {
+  const names = stages.map((stage) => JSON.stringify(stage)).join(',');
+  return db.dialect === 'sqlite' ? `[${names}]` : `{${names}}`;
 }
 
 const STAGE_PAGE = 1000;
@@ -157,6 +165,22 @@ export async function listInStage(db: Queries, modelId: number, stage: Stage): P
     found.push(...page.map(fromRow));
     if (page.length < STAGE_PAGE) return found;
   }
+}
+
+export interface Standing {
+  readonly name: string;
+  readonly version: number;
+}
+
+/** Of all models of a workspace, by name and number; asked of the index by stage once per model. */
+export function listStanding(db: Queries, workspaceId: number, stage: Stage, limit: number): Promise<Standing[]> {
+  return db.all(
+    'SELECT m.name, v.version FROM registered_models m JOIN model_versions v ON v.model_id = m.id AND v.stage = ? AND v.deleted_at IS NULL ' +
+      'WHERE m.workspace_id = ? AND m.deleted_at IS NULL ORDER BY m.name, v.version LIMIT ?',
+    stage,
+    workspaceId,
+    limit,
+  );
 }
 
 /** Newest first, those below a number. */

@@ -3,7 +3,7 @@ import { checkAlias, checkLength, checkRegistryTag } from '@countersign/contract
 import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import type { Filter } from '@countersign/contract/search.ts';
-import type { Stage } from '@countersign/contract/stages.ts';
+import { namesOf, type Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { parseModelVersionFilter, parseModelVersionOrderBy } from '../../platform/search/model-version-search-grammar.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
@@ -11,7 +11,7 @@ import { digestOf, record } from '../events/events.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
 import type { ModelIdentity, RegisteredModel, Tag } from '../models/models.ts';
 import * as models from '../models/models.ts';
-import { checkNaming, countUsage, getSettings } from '../workspaces/workspaces.ts';
+import { checkNaming, countUsage, getSettings, getStages } from '../workspaces/workspaces.ts';
 import * as aliasStore from './alias-store.ts';
 import { demandReadable, isSealedPromptTag, type Resolved, resolveSource, sealPrompt } from './sealing.ts';
 import { parseSource, sealedUri } from './version-rules.ts';
@@ -205,9 +205,9 @@ function namesVisible(ctx: Ctx, filter: Filter): boolean {
   );
 }
 
-/** The newest of each stage; all stages where none are named. */
-export function listLatest(ctx: Ctx, model: RegisteredModel, stages?: readonly Stage[]): Promise<ModelVersion[]> {
-  return store.listLatest(reading(ctx), [model.id], stages);
+/** The newest of each stage, as the workspace writes it; of all its stages where none are named. */
+export async function listLatest(ctx: Ctx, model: RegisteredModel, stages?: readonly Stage[]): Promise<ModelVersion[]> {
+  return store.listLatest(reading(ctx), [model.id], stages ?? namesOf(await getStages(ctx)));
 }
 
 /** A page of a model's versions, newest first: those below a number, or from the newest. */
@@ -229,7 +229,8 @@ export interface Placed {
 export async function listPlacedOfModels(ctx: Ctx, pageOfModels: readonly RegisteredModel[]): Promise<Placed[]> {
   const ids = pageOfModels.map((model) => model.id);
   const db = reading(ctx);
-  const [latest, aliases] = await Promise.all([store.listLatest(db, ids), aliasStore.listOfModels(db, ids)]);
+  const stages = namesOf(await getStages(ctx));
+  const [latest, aliases] = await Promise.all([store.listLatest(db, ids, stages), aliasStore.listOfModels(db, ids)]);
   const latestOf = Map.groupBy(latest, (version) => version.modelId);
   const aliasesOf = Map.groupBy(aliases, (alias) => alias.modelId);
   return ids.map((id) => ({ latest: latestOf.get(id) ?? [], aliases: aliasesOf.get(id) ?? [] }));
@@ -237,6 +238,16 @@ export async function listPlacedOfModels(ctx: Ctx, pageOfModels: readonly Regist
 
 export function listInStage(ctx: Ctx, model: Pick<RegisteredModel, 'id'>, stage: Stage): Promise<ModelVersion[]> {
   return store.listInStage(reading(ctx), model.id, stage);
+}
+
+/** Which versions of the workspace stand in a stage, as `name/version`, by both; at most so many. */
+export async function listStanding(ctx: Ctx, stage: Stage, limit: number): Promise<string[]> {
+  return (await store.listStanding(reading(ctx), ctx.workspace.id, stage, limit)).map(({ name, version }) => `${name}/${version}`);
+}
+
+/** Which aliases of the workspace are called so, in any case, as `name@alias`, by both; at most so many. */
+export async function listAliasesNamed(ctx: Ctx, word: string, limit: number): Promise<string[]> {
+  return (await aliasStore.listNamed(reading(ctx), ctx.workspace.id, word, limit)).map(({ name, alias }) => `${name}@${alias}`);
 }
 
 export function listAliases(ctx: Ctx, model: RegisteredModel): Promise<aliasStore.AliasRow[]> {

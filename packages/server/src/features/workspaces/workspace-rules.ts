@@ -4,7 +4,6 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { type NamePattern, parseNamePattern } from '@countersign/contract/name-pattern.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
 import { DEFAULT_SETTINGS, QUOTAS, type Settings } from '@countersign/contract/settings.ts';
-import { canonicalStage } from '@countersign/contract/stages.ts';
 
 /** What a workspace holds. */
 export interface Usage {
@@ -24,12 +23,6 @@ export function checkSettings({ access }: { readonly access: Access }, changes: 
     }
   }
   if (changes.name_pattern) parseNamePattern(changes.name_pattern);
-}
-
-/** Stages by their own names, each once. */
-export function normalised(changes: Partial<Settings>): Partial<Settings> {
-  if (changes.protected_stages === undefined) return changes;
-  return { ...changes, protected_stages: [...new Set(changes.protected_stages.map(canonicalStage))] };
 }
 
 const PARSED_MAX = 100;

@@ -4,16 +4,19 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { checkWorkspaceName } from '@countersign/contract/names.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { DEFAULT_SETTINGS, type SettingName, type Settings } from '@countersign/contract/settings.ts';
+import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import type { Database, Queries } from '../../platform/db/database.ts';
 import { announceChange, recordAccess } from '../accounts/accounts.ts';
 import * as settingsStore from './settings-store.ts';
+import { goneStages, STAGE_SETTINGS, withStages } from './stage-rules.ts';
 import * as usageStore from './usage-store.ts';
-import { checkAllowed, checkSettings, isServed, normalised, overQuota, type Usage } from './workspace-rules.ts';
+import { checkAllowed, checkSettings, isServed, overQuota, type Usage } from './workspace-rules.ts';
 import type { Workspace } from './workspace-store.ts';
 import * as store from './workspace-store.ts';
 
 export type { Usage } from './workspace-rules.ts';
+export { getStages, holdStages } from './workspace-stages.ts';
 export type { Workspace } from './workspace-store.ts';
 
 /** Where everything is that names no workspace. It is always there, and everybody with an account is a member. */
@@ -67,7 +70,8 @@ export async function createWorkspace(ctx: Ctx, input: NewWorkspace): Promise<Wo
     const inside = within(inner, { id, name: input.name });
     recordAccess(inside, { type: 'workspace.created', data: { workspace_id: id, name: input.name }, texts: textsOf(row) });
     await announceChange(inner);
-    if (input.settings !== undefined) await changeSettings(inside, input.settings);
+    // Nothing is in it yet, so that no stage is in use.
+    if (input.settings !== undefined) await changeSettings(inside, input.settings, async () => {});
     return { id, name: input.name, ...row, createdAt: at };
   });
 }
@@ -79,8 +83,8 @@ export interface WorkspaceChange {
   readonly settings?: Partial<Settings> | undefined;
 }
 
-/** What is undefined stays as it is. */
-export async function updateWorkspace(ctx: Ctx, name: string, change: WorkspaceChange): Promise<Workspace> {
+/** What is undefined stays as it is. `refuseGone` as in `changeSettings`. */
+export async function updateWorkspace(ctx: Ctx, name: string, change: WorkspaceChange, refuseGone?: RefuseGone): Promise<Workspace> {
   const root = change.defaultArtifactRoot === undefined ? undefined : readRoot(change.defaultArtifactRoot);
   return transaction(ctx, async (inner) => {
     const before = await getWorkspace(inner, name);
@@ -93,7 +97,7 @@ export async function updateWorkspace(ctx: Ctx, name: string, change: WorkspaceC
       await store.update(inner.tx, before.id, { ...row, by: inner.principal.id });
       recordAccess(inside, { type: 'workspace.changed', data: { workspace_id: before.id }, texts: textsOf(row) });
     }
-    if (change.settings !== undefined) await changeSettings(inside, change.settings);
+    if (change.settings !== undefined) await changeSettings(inside, change.settings, refuseGone);
     return { ...before, ...row };
   });
 }
@@ -158,11 +162,21 @@ export async function settingsOf(db: Queries, workspaceId: number): Promise<Sett
   return settings as unknown as Settings; // rows are written by `changeSettings` only, which takes nothing else
 }
 
+/** Throws INVALID_STATE for stages that are still in use; which those are, rooms above know. */
+export type RefuseGone = (ctx: TxCtx, gone: readonly Stage[]) => Promise<void>;
+
 /** Changes some settings, as events. PERMISSION_DENIED for a quota, unless the caller administers the server. */
-export async function changeSettings(ctx: Ctx, changes: Partial<Settings>): Promise<Settings> {
+export async function changeSettings(ctx: Ctx, changes: Partial<Settings>, refuseGone: RefuseGone = neverGone): Promise<Settings> {
   checkSettings(ctx, changes);
   return transaction(ctx, async (inner) => {
-    for (const [name, value] of Object.entries(normalised(changes))) {
+    if (STAGE_SETTINGS.some((name) => changes[name] !== undefined)) await settingsStore.lockStageSettings(inner.tx);
+    const before = await getSettings(inner);
+    const normalised = withStages(before, changes);
+    const gone = goneStages(before, { ...before, ...normalised });
+    if (gone.length > 0) await refuseGone(inner, gone);
+    // Before the first of them is written, so that nobody remembers what may be undone.
+    await announceChange(inner);
+    for (const [name, value] of Object.entries(normalised)) {
       await settingsStore.upsertSetting(inner.tx, inner.workspace.id, name as SettingName, JSON.stringify(value), inner.principal.id);
       const isText = name === 'name_message';
       recordAccess(inner, {
@@ -171,9 +185,12 @@ export async function changeSettings(ctx: Ctx, changes: Partial<Settings>): Prom
         ...(isText ? { texts: { value: String(value) } } : {}),
       });
     }
-    await announceChange(inner);
     return getSettings(inner);
   });
+}
+
+async function neverGone(_ctx: TxCtx, gone: readonly Stage[]): Promise<void> {
+  throw new TypeError(`the stages ${gone.join(', ')} are taken away where nobody looks whether they are in use`);
 }
 
 /** INVALID_PARAMETER_VALUE, in the workspace's own words, for a name of a model that its pattern doesn't take. */
