@@ -90,7 +90,6 @@ async function moveContents(ctx: TxCtx): Promise<void> {
   }
   await refuseForeignStages(ctx);
   await blocks.moveAll(ctx, DEFAULT);
-  await refuseForeignStages(ctx);
   await transitions.moveModels(ctx, DEFAULT);
   await experiments.moveAll(ctx, DEFAULT);
   await artifacts.moveAll(ctx, DEFAULT);
