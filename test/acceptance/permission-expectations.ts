@@ -16,8 +16,8 @@ export interface Expectation {
   readonly asks: 'any' | 'read' | 'write' | 'admin';
   /** A token of one run may, where it is about that run. */
   readonly isOfRun?: boolean;
-  /** The word of a CI job's token that allows it too. */
-  readonly word?: 'versions:create' | 'requests:create';
+  /** The word of a CI job's token that allows it too, as the room looks at it. */
+  readonly word?: 'versions:create' | 'requests:create' | 'check:lint';
 }
 
 interface Group extends Expectation {
@@ -153,6 +153,7 @@ const GROUPS: readonly Group[] = [
       'GET /api/v1/models/:name/versions/:version/comments',
       ...['GET mlflow/transition-requests/list', 'GET /api/v1/models/:name/versions/:version/requests'],
       ...['GET /api/v1/models/:name/versions/:version/requests/:request', 'GET /api/v1/models/:name/versions/:version/activities'],
+      ...['GET /api/v1/models/:name/versions/:version/checks', 'GET /api/v1/models/:name/versions/:version/checks/:check/history'],
     ],
   },
   { who: 'model', level: 'READ', asks: 'read', routes: ['GET mlflow/model-versions/get-download-uri', 'GET /model-versions/get-artifact'] },
@@ -187,6 +188,8 @@ const GROUPS: readonly Group[] = [
       ...['POST /api/v1/models/:name/versions/:version/requests', 'POST /api/v1/models/:name/versions/:version/requests/:request/cancel'],
     ],
   },
+  // Of a token for the check READ is asked, which the room's own test holds.
+  { who: 'model', level: 'EDIT', asks: 'write', word: 'check:lint', routes: ['POST /api/v1/models/:name/versions/:version/checks'] },
   {
     who: 'model',
     level: 'READ',

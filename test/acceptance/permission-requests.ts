@@ -248,6 +248,14 @@ export const REQUESTS: Readonly<Record<string, MakeRequest>> = {
   'POST /api/v1/models/:name/versions/:version/requests/:request/reject': (o) => ({ ...ofNoRequest(o, ''), body: {} }),
   'POST /api/v1/models/:name/versions/:version/requests/:request/cancel': (o) => ({ ...ofNoRequest(o, ''), body: {} }),
   'GET /api/v1/models/:name/versions/:version/activities': nativeVersion,
+  'GET /api/v1/models/:name/versions/:version/checks': nativeVersion,
+  'GET /api/v1/models/:name/versions/:version/checks/:check/history': (o) => ({
+    params: { name: o.model, version: '1', check: 'ci/lint' },
+  }),
+  'POST /api/v1/models/:name/versions/:version/checks': (o, unique) => ({
+    ...nativeVersion(o, ''),
+    body: { name: 'lint', external_id: unique, status: 'queued' },
+  }),
   'GET /api/v1/models/:name/versions/:version/comments': nativeVersion,
   'POST /api/v1/models/:name/versions/:version/comments': (o) => ({ ...nativeVersion(o, ''), body: { comment: 'words' } }),
   'GET /api/v1/events': () => ({}),

@@ -277,7 +277,7 @@ describe('the permission table', () => {
       await token('read', ['read']),
       await token('write', ['read', 'write']),
       { ...(await token(`run:${shared.runId}`, [])), isRunToken: true },
-      await token('check:lint', []),
+      await token('check:lint', ['check:lint']),
       await token('versions:create', ['versions:create']),
     ];
     // The first use of a token is noted; the others of this minute aren't.

@@ -12,6 +12,7 @@ export const API_NOUNS = [
   'stages and aliases',
   'requests',
   'comments',
+  'checks',
   'blocks',
   'break-glass',
   'deleted',
@@ -48,6 +49,8 @@ export interface Endpoint {
   readonly output: TSchema;
   /** Of the answer that isn't a refusal; default 200. */
   readonly status?: 200 | 201;
+  /** 200 in its place where the answer's `is_new` is false. */
+  readonly isRepeatable?: true;
 }
 
 /** Keeps the literal's exact type. */

@@ -80,6 +80,8 @@ export const PERMISSIONS = {
   /** Asking for a change that others may make, and taking the question back. */
   'request.create': { on: 'registered-model', level: 'READ', asks: 'write' },
   'comment.create': { on: 'registered-model', level: 'READ', asks: 'write' },
+  /** EDIT, but for identities whose token has the scope `check:<name>`; the room looks at that. */
+  'check.report': { on: 'registered-model', level: 'READ', asks: 'write' },
   /** Whoever may see what it is about; the handler finds it by the request. */
   'comment.view': { on: 'account', asks: 'read' },
   /** The author's, whoever manages the model, or whoever may comment; the handler finds them by the comment or the request. */

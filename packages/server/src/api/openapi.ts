@@ -79,6 +79,7 @@ function operationOf(endpoint: Endpoint, schemas: Record<string, JsonSchema>): O
     ...(endpoint.body === undefined ? {} : { requestBody: { required: isRequired(endpoint.body), content: json(asInput(endpoint.body)) } }),
     responses: {
       [String(endpoint.status ?? 200)]: { description: 'Done.', content: json(asOutput(endpoint.output, schemas)) },
+      ...(endpoint.isRepeatable ? { '200': { description: 'Known before.', content: json(asOutput(endpoint.output, schemas)) } } : {}),
       default: { description: 'Refused.', content: json({ $ref: '#/components/schemas/Problem' }) },
     },
     'x-permission': endpoint.permission,

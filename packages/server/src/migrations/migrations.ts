@@ -7,10 +7,27 @@ import { encryption } from './0005-encryption.ts';
 import { signIn } from './0006-sign-in.ts';
 import { checkpoints } from './0007-checkpoints.ts';
 import { requests } from './0008-requests.ts';
+import { policies } from './0009-policies.ts';
+import { checks } from './0010-checks.ts';
 import { exceptions } from './0012-exceptions.ts';
 import { people } from './0013-people.ts';
 import { inbox } from './0015-inbox.ts';
 import { lineage } from './0018-lineage.ts';
 
 /** In order; never edited after a release. */
-export const migrations: readonly Migration[] = [ground, search, webhooks, access, encryption, signIn, checkpoints, requests, exceptions, people, inbox, lineage];
+export const migrations: readonly Migration[] = [
+  ground,
+  search,
+  webhooks,
+  access,
+  encryption,
+  signIn,
+  checkpoints,
+  requests,
+  policies,
+  checks,
+  exceptions,
+  people,
+  inbox,
+  lineage,
+];
