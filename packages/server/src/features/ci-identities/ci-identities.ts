@@ -18,7 +18,7 @@ export interface CiIdentityKey {
 }
 
 /** Once more changes nothing. RESOURCE_ALREADY_EXISTS where it is another account's: taking it away there is a change of its own. */
-export function link(ctx: Ctx, account: accounts.Account, { issuer, actorId }: CiIdentityKey): Promise<CiIdentity> {
+export async function link(ctx: Ctx, account: accounts.Account, { issuer, actorId }: CiIdentityKey): Promise<CiIdentity> {
   if (account.kind !== 'user') throw invalid(`'${account.name}' is no person, and only persons start jobs. Name a user.`);
   checkIssuer(issuer);
   if (!/^\d{1,20}$/.test(actorId)) {

@@ -21,7 +21,7 @@ export interface Holder {
 }
 
 /** Once more changes nothing. */
-export function give(ctx: Ctx, permission: string, holder: Holder): Promise<void> {
+export async function give(ctx: Ctx, permission: string, holder: Holder): Promise<void> {
   checkPermission(permission);
   return transaction(ctx, async (inner) => {
     const row: Holding = { permission, holderKind: holder.kind, holderId: holder.id, givenAt: inner.clock.now() };
