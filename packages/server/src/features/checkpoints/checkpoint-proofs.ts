@@ -38,6 +38,24 @@ export async function proveInclusion(
   return { event, checkpoint, hashes: await rootsOf(ctx, inclusionRanges(seq - 1, checkpoint.size)) };
 }
 
+/** That events are in the tree of a checkpoint of that size, by seq; what several proofs share is read once. No seq may be larger than the size. */
+export async function proveInclusions(ctx: Ctx, seqs: readonly number[], size: number): Promise<ReadonlyMap<number, readonly Buffer[]>> {
+  const known = new Map<string, Buffer>();
+  const proofs = new Map<number, readonly Buffer[]>();
+  for (const seq of seqs) {
+    const roots: Buffer[] = [];
+    for (const range of inclusionRanges(seq - 1, size)) {
+      const key = `${range.start} ${range.end}`;
+      const root = known.get(key) ?? (await rootsOf(ctx, [range]))[0];
+      if (root === undefined) throw new TypeError('one range has one root');
+      known.set(key, root);
+      roots.push(root);
+    }
+    proofs.set(seq, roots);
+  }
+  return proofs;
+}
+
 /** That the record at the newer checkpoint goes on from what it was at the older. RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE. */
 export async function proveConsistency(
   ctx: Ctx,

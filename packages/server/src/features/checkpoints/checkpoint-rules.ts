@@ -142,10 +142,15 @@ export function publicBytesOf(key: KeyObject): Buffer {
 }
 
 export function signText(text: string, key: KeyObject): Buffer {
-  return sign(null, Buffer.from(text, 'utf8'), key);
+  return signBytes(Buffer.from(text, 'utf8'), key);
 }
 
-export function isSignedBy(text: string, signature: Uint8Array, publicKey: Uint8Array): boolean {
+/** Whatever else is signed by this key begins with a mark of its own, so that nothing can stand for a checkpoint. */
+export function signBytes(bytes: Uint8Array, key: KeyObject): Buffer {
+  return sign(null, bytes, key);
+}
+
+export function isSignedBy(statement: string | Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean {
   const key = createPublicKey({ key: Buffer.concat([PUBLIC_HEAD, publicKey]), format: 'der', type: 'spki' });
-  return verify(null, Buffer.from(text, 'utf8'), key, signature);
+  return verify(null, typeof statement === 'string' ? Buffer.from(statement, 'utf8') : statement, key, signature);
 }

@@ -15,6 +15,7 @@ import {
   digestOf,
   NO_CHECKPOINT,
   type SignedCheckpoint,
+  signBytes,
   signText,
 } from './checkpoint-rules.ts';
 import { chooseNextKey, chooseSigner, type KeyFacts, type Signer, type SignerMeans } from './checkpoint-signer.ts';
@@ -23,12 +24,13 @@ import { serverIdOf, shown } from './kept-checkpoints.ts';
 import { frontierBytes, GrowingTree, readFrontier, type TreeNode } from './merkle-rules.ts';
 
 export { CheckpointAudit } from './checkpoint-audit-rules.ts';
-export { proveConsistency, proveInclusion } from './checkpoint-proofs.ts';
+export { proveConsistency, proveInclusion, proveInclusions } from './checkpoint-proofs.ts';
 export {
   type Checkpoint,
   type CheckpointKey,
   checkpointLine,
   checkpointNote,
+  isSignedBy,
   keyIdOf,
   readCheckpoint,
   type SignedCheckpoint,
@@ -52,6 +54,8 @@ export interface Checkpoints {
   readonly newestLine: () => string | undefined;
   /** One over all events that there are now: the newest, or a new one. Undefined where there is none. INVALID_STATE without its key. */
   make(ctx: Ctx): Promise<SignedCheckpoint | undefined>;
+  /** As `make`, with what signs other statements by the key of that checkpoint. */
+  makeToSign(ctx: Ctx): Promise<{ readonly checkpoint: SignedCheckpoint; readonly sign: (statement: Uint8Array) => Buffer } | undefined>;
   /** One that is due is made; what another replica made is noticed. */
   look(ctx: Ctx): Promise<void>;
   /** A new key signs from now on. `isLost`: the old one can't vouch for it. INVALID_STATE where it would have to. */
@@ -96,6 +100,17 @@ class Checkpointer implements Checkpoints {
       this.#making = undefined;
     });
     return this.#making;
+  }
+
+  async makeToSign(ctx: Ctx): ReturnType<Checkpoints['makeToSign']> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt += 1) {
+      // First the key: one that takes another's place is an event, which the checkpoint is then over.
+      const signer = (await events.findEnd(ctx.db)).seq === 0 ? undefined : await this.#signer(ctx);
+      const checkpoint = await this.make(ctx);
+      if (checkpoint === undefined) return undefined;
+      if (signer?.keyId === checkpoint.keyId) return { checkpoint, sign: (statement) => signBytes(statement, signer.privateKey) };
+    }
+    throw new Error(`the key that signs checkpoints was replaced ${ATTEMPTS_MAX} times meanwhile`);
   }
 
   async look(ctx: Ctx): Promise<void> {

@@ -5,6 +5,11 @@ export function listHashes(db: Queries, afterSeq: number, untilSeq: number, limi
   return db.all('SELECT seq, hash FROM events WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?', afterSeq, untilSeq, limit);
 }
 
+/** Single events of the chain, in its order. */
+export function listAt(db: Queries, seqs: readonly number[]): Promise<{ seq: number; body: string; hash: Uint8Array }[]> {
+  return db.all(`SELECT seq, body, hash FROM events WHERE seq IN (${idsOf(db)}) ORDER BY seq`, idList(db, seqs));
+}
+
 /** A row as it is, with what stands in columns of their own for the sake of searches. */
 export interface WholeRow {
   readonly seq: number;

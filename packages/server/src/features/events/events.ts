@@ -332,13 +332,47 @@ export async function listChained(db: Queries, { limit, ...query }: ChainedQuery
   return page;
 }
 
-async function readChained(db: Queries, query: ChainedQuery): Promise<ChainedEvent[]> {
-  const rows = await store.range(db, query.afterSeq, query.limit);
+/** An event by itself, with what its hash follows from. */
+export interface ExcerptedEvent extends ChainedEvent {
+  /** Hash of the event before it, in hex. */
+  readonly previous: string;
+}
+
+const EXCERPT_STEP = 500;
+
+/** These events and the salted texts beside them, in the chain's order, for proofs by somebody who has not the whole chain. */
+export async function listExcerpt(db: Queries, seqs: readonly number[]): Promise<readonly ExcerptedEvent[]> {
+  const { server_id: serverId } = await store.getHead(db);
+  const excerpt: ExcerptedEvent[] = [];
+  for (let at = 0; at < seqs.length; at += EXCERPT_STEP) {
+    const step = seqs.slice(at, at + EXCERPT_STEP);
+    const rows = await ranges.listAt(db, step);
+    const before = await ranges.listAt(
+      db,
+      step.map((seq) => seq - 1),
+    );
+    const hashes = new Map(before.map(({ seq, hash }) => [seq, Buffer.from(hash).toString('hex')]));
+    const texts = await saltedTexts(db, step);
+    for (const { seq, body, hash } of rows) {
+      const previous = hashes.get(seq - 1) ?? firstPrevious(serverId).toString('hex');
+      excerpt.push({ seq, body, hash: Buffer.from(hash).toString('hex'), previous, texts: texts.get(seq) ?? {} });
+    }
+    await setImmediate();
+  }
+  return excerpt;
+}
+
+async function saltedTexts(db: Queries, seqs: readonly number[]): Promise<ReadonlyMap<number, NonNullable<ChainedEvent['texts']>>> {
   const texts = new Map<number, Record<string, { salt: string; text: string }>>();
-  const seqs = query.withTexts ? rows.map((row) => row.seq) : [];
   for (const { seq, field, salt, text } of seqs.length === 0 ? [] : await ranges.listSaltedTexts(db, seqs)) {
     texts.set(seq, { ...texts.get(seq), [field]: { salt: Buffer.from(salt).toString('hex'), text } });
   }
+  return texts;
+}
+
+async function readChained(db: Queries, query: ChainedQuery): Promise<ChainedEvent[]> {
+  const rows = await store.range(db, query.afterSeq, query.limit);
+  const texts = await saltedTexts(db, query.withTexts ? rows.map((row) => row.seq) : []);
   return rows.map(({ seq, body, hash }) => ({
     seq,
     body,
