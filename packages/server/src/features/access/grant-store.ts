@@ -191,8 +191,8 @@ export function listReachingObject(
   const here = 'g.workspace_id IN (-1, ?) AND g.object_id IN (-1, ?)';
   return db.all(
     `SELECT g.subject_id AS principal_id, ${columns} FROM grants g WHERE g.subject_kind = 'principal' AND g.subject_id IN (${idsOf(db)}) AND ${here} ` +
-      `UNION ALL SELECT m.principal_id, ${columns} FROM group_members m JOIN grants g ON g.subject_kind = 'group' AND g.subject_id = m.group_id ` +
-      `WHERE m.principal_id IN (${idsOf(db)}) AND ${here} LIMIT 200000`,
+      `UNION ALL SELECT m.principal_id, ${columns} FROM group_members m CROSS JOIN grants g ` + // SQLite begins at the left of it
+      `WHERE m.principal_id IN (${idsOf(db)}) AND g.subject_kind = 'group' AND g.subject_id = m.group_id AND ${here} LIMIT 200000`,
     idList(db, principalIds),
     workspaceId,
     objectId,
