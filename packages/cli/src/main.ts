@@ -7,6 +7,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { addAudit } from './audit.ts';
 import { addBlock } from './block.ts';
 import { addBreakGlass } from './break-glass.ts';
+import { addCheck } from './check.ts';
 import { addCiTrust } from './ci-trust.ts';
 import { addDb } from './db.ts';
 import { EXIT } from './exit-codes.ts';
@@ -33,6 +34,7 @@ const NOUNS: Readonly<Record<string, (program: Command) => void>> = {
   db: addDb,
   model: addModel,
   version: addVersion,
+  check: addCheck,
   gc: addGc,
   keys: addKeys,
   user: addUser,

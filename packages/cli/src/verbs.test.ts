@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { addAudit } from './audit.ts';
+import { addCheck } from './check.ts';
 import { addBlock } from './block.ts';
 import { addBreakGlass } from './break-glass.ts';
 import { addGrant } from './grant.ts';
@@ -40,6 +41,7 @@ describe('the verbs that ask the native API', () => {
     addPermission,
     addAudit,
     addModel,
+    addCheck,
     addVersion,
     addWhoami,
     addBlock,

@@ -5,7 +5,7 @@ import { type Command, Option } from 'commander';
 import { lineageTree } from './lineage-tree.ts';
 import { withCaller } from './reach.ts';
 import { addCommonFlags, addNoun, addVerb, type OutputFlags, show } from './verbs.ts';
-import { readVersionName } from './version-name.ts';
+import { findVersion, VERSION_ARGUMENT } from './version-name.ts';
 
 export function addVersion(program: Command): void {
   const noun = addNoun(program, 'version', 'look into versions of models', 'Commands for model versions.');
@@ -25,7 +25,7 @@ function addLineage(noun: Command): void {
       'shows, is marked so.',
     examples: ['countersign version lineage fraud/7', 'countersign version lineage fraud/7 --direction up --json'],
   })
-    .argument('<MODEL/VERSION>', 'name of the model and number of the version')
+    .argument('<VERSION>', VERSION_ARGUMENT)
     .addOption(
       new Option('--direction <WAY>', 'only what it comes from, or what it became').choices(['up', 'down', 'both']).default('both'),
     )
@@ -34,7 +34,7 @@ function addLineage(noun: Command): void {
     withCaller(verb, async ({ ask }) => {
       const { direction, depth } = flags;
       const query = { direction, ...(depth === undefined ? {} : { depth: readDepth(depth) }) };
-      const graph = await ask('getVersionLineage', { params: readVersionName(given), query });
+      const graph = await ask('getVersionLineage', { params: await findVersion(ask, given), query });
       show(flags, { document: graph, quiet: graph.nodes.map((node) => node.id), lines: lineageTree(graph) });
     }),
   );
