@@ -59,7 +59,7 @@ export const breakGlassEndpoints = [
     permission: 'break-glass.review',
     summary: 'Review how a policy was gone past, so that it can be again.',
     description:
-      'By a second person who manages production of the model, or the workspace: not whoever used it or acts for him, and no CI job. INVALID_STATE where it was not used, or was reviewed.',
+      'By a second person who manages production of the model, or the workspace: not whoever used it or acts for him, and no CI job. A later review takes the place of an earlier one. INVALID_STATE where it was not used.',
     params: closed({ id: Id }),
     body: closed({ note: Type.String({ minLength: 1, maxLength: 4000, description: 'What you found.' }) }),
     output: OpeningSchema,

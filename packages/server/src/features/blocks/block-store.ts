@@ -15,12 +15,12 @@ export interface BlockRow {
 const COLUMNS =
   'id, workspace_id AS "workspaceId", digest, blocked_by AS "blockedBy", blocked_at AS "blockedAt", lifted_by AS "liftedBy", lifted_at AS "liftedAt"';
 
-/** Those that hold of these digests, asked of `digest_blocks_open`. Digests are hex, so that a list of them is one value. */
+/** Those that hold of these digests, by an index of digests: the plus keeps that of workspaces away. Digests are hex, so that a list of them is one value. */
 export function listOpenOf(db: Queries, workspaceIds: readonly number[], digests: readonly string[]): Promise<BlockRow[]> {
   const isSqlite = db.dialect === 'sqlite';
   return db.all(
     `SELECT ${COLUMNS} FROM digest_blocks WHERE digest IN (${isSqlite ? 'SELECT value FROM json_each(?)' : 'SELECT unnest(?::text[])'}) ` +
-      `AND workspace_id IN (${idsOf(db)}) AND lifted_at IS NULL ORDER BY workspace_id, id`,
+      `AND +workspace_id IN (${idsOf(db)}) AND lifted_at IS NULL ORDER BY workspace_id, id`,
     isSqlite ? JSON.stringify(digests) : `{${digests.join(',')}}`,
     idList(db, workspaceIds),
   );
@@ -94,6 +94,9 @@ export function moveOpen(tx: Queries, workspaceId: number, toId: number, by: num
   );
 }
 
+/** From the digest to its trees to their versions: the pluses below keep other indexes away. */
+const HAVING = 'v.tree_id IN (SELECT id FROM trees WHERE digest = ?) AND v.deleted_at IS NULL';
+
 /** Versions that have these bytes and aren't deleted, by id. */
 export async function listVersionIds(
   db: Queries,
@@ -102,8 +105,7 @@ export async function listVersionIds(
   page: { readonly afterId: number; readonly limit: number },
 ): Promise<number[]> {
   const rows = await db.all<{ id: number }>(
-    'SELECT v.id FROM trees t JOIN model_versions v ON v.tree_id = t.id ' +
-      'WHERE t.digest = ? AND v.workspace_id = ? AND v.deleted_at IS NULL AND v.id > ? ORDER BY v.id LIMIT ?',
+    `SELECT v.id FROM model_versions v WHERE ${HAVING} AND +v.workspace_id = ? AND +v.id > ? ORDER BY +v.id LIMIT ?`,
     digest,
     workspaceId,
     page.afterId,
@@ -120,10 +122,10 @@ export interface ModelRow {
 
 /** Models that have a version with these bytes, by id; of all workspaces where none is named. */
 export function listModels(db: Queries, workspaceId: number | undefined, digest: string, limit: number): Promise<ModelRow[]> {
-  const where = workspaceId === undefined ? '' : 'AND v.workspace_id = ? ';
+  const where = workspaceId === undefined ? '' : ' AND +v.workspace_id = ?';
   return db.all(
-    'SELECT DISTINCT m.id, m.name, m.workspace_id AS "workspaceId" FROM trees t JOIN model_versions v ON v.tree_id = t.id JOIN registered_models m ON m.id = v.model_id ' +
-      `WHERE t.digest = ? AND v.deleted_at IS NULL ${where}ORDER BY m.id LIMIT ?`,
+    'SELECT m.id, m.name, m.workspace_id AS "workspaceId" FROM registered_models m ' +
+      `WHERE m.id IN (SELECT v.model_id FROM model_versions v WHERE ${HAVING}${where}) ORDER BY m.id LIMIT ?`,
     digest,
     ...(workspaceId === undefined ? [] : [workspaceId]),
     limit,

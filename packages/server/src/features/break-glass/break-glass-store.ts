@@ -109,14 +109,15 @@ export async function markUsed(tx: Queries, id: number, use: Use, at: number, by
   return changed > 0;
 }
 
-/** False where it was reviewed before. */
+/** False where it wasn't used, or the same account reviewed it before. */
 export async function markReviewed(tx: Queries, id: number, at: number, by: number): Promise<boolean> {
   const changed = await tx.run(
-    'UPDATE break_glass SET reviewed_at = ?, reviewed_by = ?, written_by = ? WHERE id = ? AND used_at IS NOT NULL AND reviewed_at IS NULL',
+    'UPDATE break_glass SET reviewed_at = ?, reviewed_by = ?, written_by = ? WHERE id = ? AND used_at IS NOT NULL AND (reviewed_by IS NULL OR reviewed_by <> ?)',
     at,
     by,
     by,
     id,
+    by,
   );
   return changed > 0;
 }

@@ -8,9 +8,9 @@ import { checkLength } from '@countersign/contract/names.ts';
 import type { BreakGlassFacts } from '@countersign/contract/policy-facts.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
-import * as accounts from '../accounts/accounts.ts';
 import * as events from '../events/events.ts';
 import * as models from '../models/models.ts';
+import * as people from '../people/people.ts';
 import type { OpeningRow, OpeningState } from './break-glass-store.ts';
 import * as store from './break-glass-store.ts';
 
@@ -136,7 +136,7 @@ function withoutValue(subject: string): string {
 
 /**
  * By a second person: not whoever used it or acts for him, no job of a CI system; somebody who manages production of the model, or the workspace. From then on the
- * policy's glass can be broken again. INVALID_STATE where it wasn't used, or was reviewed.
+ * policy's glass can be broken again. A later review takes an earlier one's place. INVALID_STATE where it wasn't used, or the caller reviewed it.
  */
 export function review(ctx: Ctx, id: number, note: string): Promise<Opening> {
   checkWords(note, 'note', WORDS_MAX);
@@ -161,23 +161,35 @@ export function review(ctx: Ctx, id: number, note: string): Promise<Opening> {
 }
 
 function notReviewable({ id, usedAt }: OpeningRow): Problem {
-  const why = usedAt === null ? 'was not used' : 'was reviewed already';
-  return new Problem('INVALID_STATE', `Break-glass opening ${id} ${why}: there is nothing to review.`);
+  const why = usedAt === null ? 'was not used: there is nothing to review' : 'was reviewed by you already';
+  return new Problem('INVALID_STATE', `Break-glass opening ${id} ${why}.`);
 }
 
-async function demandReview(ctx: TxCtx, row: OpeningRow): Promise<void> {
-  const [reviewer, user] = await Promise.all([accounts.findById(ctx, ctx.principal.id), accounts.findById(ctx, row.openedBy)]);
-  const same = [row.openedBy, user?.ownerId].some((id) => id === ctx.principal.id || id === reviewer?.ownerId);
-  if (same) throw refused(ctx, 'used it, or acts for who did. A second person reviews it');
-  if (ctx.principal.kind === 'ci') throw refused(ctx, 'is a CI identity. A person reviews it');
-  if (ctx.access.isManager) return;
-  const model = row.modelId === null ? undefined : await models.findById(ctx, row.modelId);
+async function demandReview(ctx: Ctx, row: OpeningRow): Promise<void> {
+  const why = await whyNotReviewer(ctx, row);
+  if (why !== undefined) throw new Problem('PERMISSION_DENIED', `Permission denied: '${clip(ctx.principal.name)}' ${why}.`);
+}
+
+/** Whether the caller could be the second person who reviews it. */
+export async function mayReview(ctx: Ctx, opening: OpeningRow): Promise<boolean> {
+  return (await whyNotReviewer(ctx, opening)) === undefined;
+}
+
+/** As the rules of policies judge a reviewer, so that a review that was taken counts. */
+async function whyNotReviewer(ctx: Ctx, { openedBy, modelId }: OpeningRow): Promise<string | undefined> {
+  const ids = [ctx.principal.id, openedBy];
+  const { principals } = await people.readPeople(ctx, { ids, groups: [], model: undefined, changedSince: ctx.clock.now() });
+  const [reviewer, user] = ids.map((id) => principals.find((each) => each.id === id));
+  if (ctx.principal.kind === 'ci') return 'is a CI identity. A person reviews it';
+  if (reviewer === undefined || reviewer.persons.length === 0) return 'is nobody known. A second person reviews it';
+  const used = new Set([openedBy, user?.account ?? openedBy, ...(user?.persons ?? [])]);
+  if ([reviewer.id, reviewer.account, ...reviewer.persons].some((id) => used.has(id))) {
+    return 'used it, or acts for who did. A second person reviews it';
+  }
+  if (ctx.access.isManager) return undefined;
+  const model = modelId === null ? undefined : await models.findById(ctx, modelId);
   const rank = model === undefined ? 0 : ctx.access.rankOf('registered-model', model);
-  if (rank < RANK.MANAGE_PRODUCTION) throw refused(ctx, 'needs MANAGE_PRODUCTION on the model, or to manage the workspace');
-}
-
-function refused(ctx: Ctx, why: string): Problem {
-  return new Problem('PERMISSION_DENIED', `Permission denied: '${clip(ctx.principal.name)}' ${why}.`);
+  return rank < RANK.MANAGE_PRODUCTION ? 'needs MANAGE_PRODUCTION on the model, or to manage the workspace' : undefined;
 }
 
 export interface OpeningQuery {
