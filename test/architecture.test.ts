@@ -31,6 +31,7 @@ const ROOMS = [
   'models',
   'versions',
   'checks',
+  'evidence',
   'blocks',
   'break-glass',
   'transitions',
@@ -41,6 +42,7 @@ const ROOMS = [
   'workspace-removal',
   'audit',
   'lineage',
+  'inbox',
   'catalog',
 ] as const;
 

@@ -156,7 +156,15 @@ const GROUPS: readonly Group[] = [
       ...['GET /api/v1/models/:name/versions/:version/checks', 'GET /api/v1/models/:name/versions/:version/checks/:check/history'],
     ],
   },
-  { who: 'model', level: 'READ', asks: 'read', routes: ['GET mlflow/model-versions/get-download-uri', 'GET /model-versions/get-artifact'] },
+  {
+    who: 'model',
+    level: 'READ',
+    asks: 'read',
+    routes: [
+      ...['GET mlflow/model-versions/get-download-uri', 'GET /model-versions/get-artifact'],
+      'GET /api/v1/models/:name/versions/:version/evidence',
+    ],
+  },
   {
     who: 'model',
     level: 'EDIT',
@@ -169,6 +177,7 @@ const GROUPS: readonly Group[] = [
       'PATCH /api/v1/models/:name/versions/:version',
       ...['POST /api/v1/models/:name/versions/:version/seal', 'PUT /api/v1/models/:name/versions/:version/tags/:key'],
       'PUT /api/v1/models/:name/aliases/:alias',
+      'POST /api/v1/models/:name/versions/:version/evidence/renew',
     ],
   },
   {

@@ -9,8 +9,10 @@ import { ciTrustEndpoints } from './ci-trusts.ts';
 import { commentEndpoints } from './comments.ts';
 import { comparisonEndpoints } from './comparisons.ts';
 import { eventEndpoints } from './events.ts';
+import { evidenceEndpoints } from './evidence.ts';
 import { grantEndpoints } from './grants.ts';
 import { groupEndpoints } from './groups.ts';
+import { inboxEndpoints } from './inbox.ts';
 import { lineageEndpoints } from './lineage.ts';
 import { modelEndpoints } from './models.ts';
 import { namedPermissionEndpoints } from './named-permissions.ts';
@@ -28,9 +30,11 @@ export const endpoints = [
   ...transitionEndpoints,
   ...requestEndpoints,
   ...commentEndpoints,
+  ...inboxEndpoints,
   ...checkEndpoints,
   ...blockEndpoints,
   ...breakGlassEndpoints,
+  ...evidenceEndpoints,
   ...comparisonEndpoints,
   ...lineageEndpoints,
   ...eventEndpoints,

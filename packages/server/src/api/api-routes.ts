@@ -16,9 +16,11 @@ import { commentHandlers } from './comment-handlers.ts';
 import { comparisonHandlers } from './comparison-handlers.ts';
 import { documentationRoutes } from './documentation-routes.ts';
 import { eventHandlers } from './event-handlers.ts';
+import { evidenceHandlers } from './evidence-handlers.ts';
 import { grantHandlers } from './grant-handlers.ts';
 import { groupHandlers } from './group-handlers.ts';
 import type { CallerFacts, Handlers } from './handlers.ts';
+import { inboxHandlers } from './inbox-handlers.ts';
 import { type RawInput, readInput } from './input.ts';
 import { lineageHandlers } from './lineage-handlers.ts';
 import { modelHandlers } from './model-handlers.ts';
@@ -39,9 +41,11 @@ export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = 
   ...transitionHandlers,
   ...requestHandlers,
   ...commentHandlers,
+  ...inboxHandlers,
   ...checkHandlers,
   ...blockHandlers,
   ...breakGlassHandlers,
+  ...evidenceHandlers,
   ...comparisonHandlers,
   ...lineageHandlers,
   ...eventHandlers,

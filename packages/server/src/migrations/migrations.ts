@@ -9,6 +9,7 @@ import { checkpoints } from './0007-checkpoints.ts';
 import { requests } from './0008-requests.ts';
 import { policies } from './0009-policies.ts';
 import { checks } from './0010-checks.ts';
+import { evidence } from './0011-evidence.ts';
 import { exceptions } from './0012-exceptions.ts';
 import { people } from './0013-people.ts';
 import { inbox } from './0015-inbox.ts';
@@ -26,6 +27,7 @@ export const migrations: readonly Migration[] = [
   requests,
   policies,
   checks,
+  evidence,
   exceptions,
   people,
   inbox,

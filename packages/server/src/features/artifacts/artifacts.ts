@@ -39,6 +39,7 @@ export {
   storedPathOf,
   WORKSPACES_ROOT,
 } from './artifact-rules.ts';
+export { DamagedFile } from './verified-chunks.ts';
 export { type ListedKey, WORKSPACE_KEYS, type WorkspaceKey } from './workspace-keys.ts';
 
 type ReadCtx = Pick<Ctx, 'db' | 'tx' | 'workspace'>;

@@ -5,20 +5,13 @@ import { demandByName } from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import * as blocks from '../blocks/blocks.ts';
+import * as evidence from '../evidence/evidence.ts';
 import * as experiments from '../experiments/experiments.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
 import * as runs from '../runs/runs.ts';
 import type { ModelVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
-import {
-  compareFiles,
-  compareNamed,
-  type FileDifferences,
-  type NamedDifference,
-  readRequirements,
-  stableJson,
-} from './comparison-rules.ts';
-import { type ModelFacts, NO_FACTS, readModelFile } from './model-file.ts';
+import { compareFiles, compareNamed, type FileDifferences, type NamedDifference, stableJson } from './comparison-rules.ts';
 
 /** Who was authenticated. */
 export interface PrincipalView {
@@ -102,8 +95,7 @@ interface Facts {
   readonly sources: readonly FactSource[];
   readonly params: ReadonlyMap<string, string>;
   readonly metrics: ReadonlyMap<string, Metric>;
-  readonly requirements: ReadonlyMap<string, string>;
-  readonly model: ModelFacts;
+  readonly sealed: evidence.SealedFacts;
 }
 
 export interface ComparedSide {
@@ -145,7 +137,7 @@ export async function compareVersions(ctx: Ctx, from: VersionName, to: VersionNa
   for (const { name } of [from, to]) demandByName(ctx, 'registered-model', name, 'VIEW');
   const [left, right] = [await gatherFacts(ctx, from), await gatherFacts(ctx, to)];
   const signature = (part: 'inputs' | 'outputs' | 'params'): JsonDifference =>
-    compareJson(left.model.signature[part], right.model.signature[part]);
+    compareJson(left.sealed.model.signature[part], right.sealed.model.signature[part]);
   return {
     from: sideOf(left),
     to: sideOf(right),
@@ -154,8 +146,8 @@ export async function compareVersions(ctx: Ctx, from: VersionName, to: VersionNa
     metrics: compareNamed(left.metrics, right.metrics),
     tags: compareNamed(pairs(left.version.tags), pairs(right.version.tags)),
     signature: { inputs: signature('inputs'), outputs: signature('outputs'), params: signature('params') },
-    requirements: compareNamed(left.requirements, right.requirements),
-    flavors: compareNamed(left.model.flavors, right.model.flavors, stableJson),
+    requirements: compareNamed(left.sealed.requirements, right.sealed.requirements),
+    flavors: compareNamed(left.sealed.model.flavors, right.sealed.model.flavors, stableJson),
     files: left.files && right.files ? compareFiles(left.files, right.files) : null,
   };
 }
@@ -178,8 +170,6 @@ function pairs(list: readonly { readonly key: string; readonly value: string }[]
 async function gatherFacts(ctx: Ctx, { name, version: number }: VersionName): Promise<Facts> {
   const version = await versions.get(ctx, name, number);
   const tree = version.treeId === null || version.isPrompt ? undefined : await artifacts.findTree(ctx, version.treeId);
-  const modelText = tree && (await readSealedText(ctx, version, tree, 'MLmodel'));
-  const requirementsText = tree && (await readSealedText(ctx, version, tree, 'requirements.txt'));
   const tracked = await gatherTracked(ctx, version);
   return {
     version,
@@ -187,8 +177,9 @@ async function gatherFacts(ctx: Ctx, { name, version: number }: VersionName): Pr
     files: tree && (await artifacts.treeManifest(ctx, tree.id)),
     ...tracked,
     sources: tree ? [...tracked.sources, 'sealed files'] : tracked.sources,
-    requirements: requirementsText === undefined ? new Map() : readRequirements(requirementsText),
-    model: modelText === undefined ? NO_FACTS : await readModelFile(modelText),
+    sealed: tree
+      ? await evidence.readSealedFiles(ctx, tree, (path) => versions.reportDamage(ctx, version.id, path))
+      : evidence.NOTHING_SEALED,
   };
 }
 
@@ -221,17 +212,4 @@ async function findLoggedModel(ctx: Ctx, modelId: string): Promise<loggedModels.
     if (error instanceof Problem && error.code === 'RESOURCE_DOES_NOT_EXIST') return undefined;
     throw error;
   }
-}
-
-/** A larger one is no requirements.txt or MLmodel that a person compares. */
-const TEXT_BYTES_MAX = 4 << 20;
-
-/** A small sealed file, each chunk checked; undefined where it isn't there, or is too large. Throws INVALID_STATE for damaged bytes. */
-async function readSealedText(ctx: Ctx, version: ModelVersion, tree: artifacts.Tree, path: string): Promise<string | undefined> {
-  const file = await artifacts.findInTree(ctx, tree.id, path);
-  if (!file || file.sizeBytes > TEXT_BYTES_MAX) return undefined;
-  const pieces: Buffer[] = [];
-  const stream = artifacts.readVerified(ctx, file, undefined, () => versions.reportDamage(ctx, version.id, path));
-  for await (const piece of stream as AsyncIterable<Buffer>) pieces.push(piece);
-  return Buffer.concat(pieces).toString('utf8');
 }

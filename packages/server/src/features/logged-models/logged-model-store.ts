@@ -147,12 +147,14 @@ export interface Head {
   readonly artifactUri: string;
   readonly status: LoggedModelStatus;
   readonly lifecycle: 'active' | 'deleted';
+  /** The authenticated principal. */
+  readonly createdBy: number;
 }
 
 /** Without its lists. */
 export async function findHead(db: Queries, workspaceId: number, modelId: string): Promise<Head | undefined> {
-  const row = await db.one<Pick<Row, 'pk' | 'experiment_id' | 'source_run_id' | 'artifact_uri' | 'status' | 'lifecycle'>>(
-    'SELECT m.pk, m.experiment_id, m.source_run_id, m.artifact_uri, m.status, m.lifecycle FROM logged_models m JOIN experiments e ON e.id = m.experiment_id ' +
+  const row = await db.one<Pick<Row, 'pk' | 'experiment_id' | 'source_run_id' | 'artifact_uri' | 'status' | 'lifecycle' | 'created_by'>>(
+    'SELECT m.pk, m.experiment_id, m.source_run_id, m.artifact_uri, m.status, m.lifecycle, m.created_by FROM logged_models m JOIN experiments e ON e.id = m.experiment_id ' +
       'WHERE m.model_id = ? AND e.workspace_id = ?',
     modelId,
     workspaceId,
@@ -165,8 +167,36 @@ export async function findHead(db: Queries, workspaceId: number, modelId: string
       artifactUri: row.artifact_uri,
       status: row.status,
       lifecycle: row.lifecycle,
+      createdBy: row.created_by,
     }
   );
+}
+
+export interface FinalFacts {
+  readonly params: readonly KeyValue[];
+  /** Of each key and dataset the point with the greatest (step, timestamp, value), by key. */
+  readonly metrics: readonly Pick<LoggedModelMetric, 'key' | 'value' | 'dataset_name' | 'dataset_digest'>[];
+}
+
+const FINAL_MAX = 10_000;
+
+/** Both lists along their tables' keys, which begin with the model. */
+export async function findFinal(db: Queries, workspaceId: number, modelId: string): Promise<FinalFacts | undefined> {
+  const head = await findHead(db, workspaceId, modelId);
+  if (head === undefined) return undefined;
+  const params = await db.all<KeyValue>(
+    `SELECT key, value FROM logged_model_params WHERE model_pk = ? ORDER BY key LIMIT ${FINAL_MAX}`,
+    head.pk,
+  );
+  const points = await db.all<{ key: string; value: number; is_nan: number; dataset_name: string | null; dataset_digest: string | null }>(
+    `SELECT key, value, is_nan, dataset_name, dataset_digest FROM (
+       SELECT key, value, is_nan, dataset_name, dataset_digest, row_number() OVER (
+         PARTITION BY key, dataset_name, dataset_digest ORDER BY step DESC, timestamp DESC, value DESC, is_nan DESC) AS place
+       FROM logged_model_metrics WHERE model_pk = ?) AS ranked
+     WHERE place = 1 ORDER BY key, dataset_name, dataset_digest LIMIT ${FINAL_MAX}`,
+    head.pk,
+  );
+  return { params, metrics: points.map(({ is_nan, ...point }) => ({ ...point, value: is_nan === 1 ? 'NaN' : point.value })) };
 }
 
 export interface NewRow {

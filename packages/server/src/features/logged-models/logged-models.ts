@@ -65,6 +65,11 @@ export function findHead(ctx: Ctx, modelId: string): Promise<store.Head | undefi
   return store.findHead(reading(ctx), ctx.workspace.id, modelId);
 }
 
+/** Its params, and its final point of each metric and dataset; active or deleted. */
+export function findFinal(ctx: Ctx, modelId: string): Promise<store.FinalFacts | undefined> {
+  return store.findFinal(reading(ctx), ctx.workspace.id, modelId);
+}
+
 /** Where its files lie. Throws RESOURCE_DOES_NOT_EXIST. */
 export async function getArtifactUri(ctx: Ctx, modelId: string): Promise<string> {
   const head = await getHead(ctx, modelId);

@@ -1,10 +1,18 @@
+import type { Signature } from './signature-rules.ts';
+
 /** What an MLmodel file says of a model. The text is a client's, so nothing in it is trusted to have a shape. */
 export interface ModelFacts {
   readonly flavors: ReadonlyMap<string, unknown>;
-  readonly signature: { readonly inputs: unknown; readonly outputs: unknown; readonly params: unknown };
+  readonly signature: Signature;
+  /** Path of the example that was saved beside the model. */
+  readonly inputExample: string | undefined;
 }
 
-export const NO_FACTS: ModelFacts = { flavors: new Map(), signature: { inputs: null, outputs: null, params: null } };
+export const NO_FACTS: ModelFacts = {
+  flavors: new Map(),
+  signature: { inputs: null, outputs: null, params: null },
+  inputExample: undefined,
+};
 
 /** Aliases multiply: a short text could stand for gigabytes. */
 const ALIASES_MAX = 100;
@@ -13,7 +21,7 @@ const DEPTH_MAX = 60;
 
 /** What can't be read is as if it were not there. */
 export async function readModelFile(text: string): Promise<ModelFacts> {
-  // Loaded at the first comparison: a start doesn't wait for it. Bundled, a CommonJS module has a default export only.
+  // Loaded when it is first needed: a start doesn't wait for it. Bundled, a CommonJS module has a default export only.
   const { default: yaml } = await import('yaml');
   let document: unknown;
   try {
@@ -22,11 +30,13 @@ export async function readModelFile(text: string): Promise<ModelFacts> {
     return NO_FACTS;
   }
   if (!isShallow(document, DEPTH_MAX)) return NO_FACTS;
-  const { flavors, signature } = membersOf(document);
+  const { flavors, signature, saved_input_example_info: example } = membersOf(document);
   const { inputs, outputs, params } = membersOf(signature);
+  const { artifact_path: path } = membersOf(example);
   return {
     flavors: new Map(Object.entries(membersOf(flavors))),
     signature: { inputs: readSchema(inputs), outputs: readSchema(outputs), params: readSchema(params) },
+    inputExample: typeof path === 'string' && path !== '' ? path : undefined,
   };
 }
 
