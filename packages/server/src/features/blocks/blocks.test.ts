@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openContext } from '../../../../../test/support/context.ts';
 import { type PostgresCluster, startPostgres } from '../../../../../test/support/postgres.ts';
 import { LocalBlobStore } from '../../platform/blobs/local-blob-store.ts';
-import { type Ctx, transaction } from '../../platform/context.ts';
+import { type Ctx, type TxCtx, transaction } from '../../platform/context.ts';
 import { PostgresDatabase } from '../../platform/db/postgres.ts';
 import { compileAccess } from '../access/access.ts';
 import * as administration from '../administration/administration.ts';
@@ -211,24 +211,28 @@ describe.each(['sqlite', 'postgres'] as const)('blocks on %s', (dialect) => {
     expect(ends.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });
 
-  it('wait for a change of a model that has the bytes, so that it is before the block or sees it', async () => {
+  it('wait for what is being decided about the bytes, and what is decided after them sees them', async () => {
     if (dialect === 'sqlite') return;
     const steps: string[] = [];
-    let isHeld = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      isHeld = resolve;
-    });
-    const change = ctx.db.write(async (tx) => {
-      const inner = { ...ctx, tx };
-      await models.hold(inner, name);
-      isHeld();
-      await tx.one('SELECT pg_sleep(0.3)');
-      steps.push(`change sees ${(await blocks.find(inner, [digest])).size}`);
-    });
-    await held;
-    const block = blocks.block(other, digest, 'poisoned').then(() => steps.push('blocked'));
-    await Promise.all([change, block]);
-    expect(steps).toEqual(['change sees 0', 'blocked']);
+    /** Does something in a transaction that goes on for a while, and answers as soon as it is done. */
+    const inLongTransaction = async (of: Ctx, work: (inner: TxCtx) => Promise<string>): Promise<{ committed: Promise<void> }> => {
+      const { promise: done, resolve } = Promise.withResolvers<void>();
+      const committed = transaction(of, async (inner) => {
+        steps.push(await work(inner));
+        resolve();
+        await inner.tx.one('SELECT pg_sleep(0.3)');
+        steps.push('over');
+      });
+      await done;
+      return { committed };
+    };
+    const decide = async (inner: TxCtx): Promise<string> => `decided by ${(await blocks.find(inner, [digest])).size} blocks`;
+    const block = async (inner: TxCtx): Promise<string> => (await blocks.block(inner, digest, 'poisoned')).reason ?? '';
+    const decision = await inLongTransaction(ctx, decide);
+    const blocking = await inLongTransaction(other, block);
+    await transaction(ctx, async (inner) => void steps.push(await decide(inner)));
+    await Promise.all([decision.committed, blocking.committed]);
+    expect(steps).toEqual(['decided by 0 blocks', 'over', 'poisoned', 'over', 'decided by 1 blocks']);
   });
 
   it('cannot be made of a version without a seal', async () => {

@@ -11,7 +11,6 @@ import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '.
 import { EVERY_WORKSPACE } from '../access/access.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import * as events from '../events/events.ts';
-import * as models from '../models/models.ts';
 import type { ModelVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import type { BlockRow } from './block-store.ts';
@@ -21,7 +20,7 @@ const REASON_MAX = 4000;
 const DIGEST = /^[0-9a-f]{64}$/;
 /** Stands in a refusal where the reason itself was erased. */
 const NO_REASON = 'its reason is not on record any more';
-/** Models whose changes wait for a block. */
+/** Models that are looked at for one that the caller manages. */
 const MODELS_MAX = 10_000;
 const HISTORY_MAX = 100;
 
@@ -43,10 +42,11 @@ export interface Blocked {
   readonly at: number;
 }
 
-/** Which of these digests are blocked here. One indexed statement where none is. */
+/** Which of these digests are blocked here. One indexed statement where none is. In a transaction it stays so until the commit. */
 export async function find(ctx: Pick<Ctx, 'db' | 'tx' | 'workspace'>, digests: readonly string[]): Promise<ReadonlyMap<string, Blocked>> {
   const asked = [...new Set(digests)].filter((digest) => DIGEST.test(digest));
   if (asked.length === 0) return new Map();
+  if (ctx.tx !== undefined) await store.hold(ctx.tx, asked, 'shared');
   const db = reading(ctx);
   const rows = await store.listOpenOf(db, reaching(ctx), asked);
   if (rows.length === 0) return new Map();
@@ -73,8 +73,8 @@ async function withReasons(db: Parameters<typeof events.listTextsOn>[0], rows: r
 }
 
 /**
- * By whoever manages a model that has these bytes, or the workspace; in all workspaces by administrators of the server. Changes of models that have the bytes are
- * over by then, or see the block. RESOURCE_ALREADY_EXISTS where it is blocked already.
+ * By whoever manages a model that has these bytes, or the workspace; in all workspaces by administrators of the server. What was decided about the bytes
+ * is over by then. RESOURCE_ALREADY_EXISTS where they are blocked already.
  */
 export function block(ctx: Ctx, digest: string, reason: string, { isServerWide = false }: Reach = {}): Promise<Block> {
   checkDigest(digest);
@@ -82,8 +82,7 @@ export function block(ctx: Ctx, digest: string, reason: string, { isServerWide =
   return transaction(ctx, async (inner) => {
     const having = await store.listModels(inner.tx, isServerWide ? undefined : inner.workspace.id, digest, MODELS_MAX);
     demandBlock(inner, having, isServerWide);
-    // In the order of their ids, as everybody who holds several.
-    for (const { id, workspaceId } of having) await models.holdById({ ...inner, workspace: { id: workspaceId, name: '' } }, id);
+    await store.hold(inner.tx, [digest], 'alone');
     const workspaceId = isServerWide ? EVERY_WORKSPACE : inner.workspace.id;
     const row = { digest, blockedBy: inner.principal.id, blockedAt: inner.clock.now() };
     const id = await store.insert(inner.tx, { ...row, workspaceId });
