@@ -130,6 +130,7 @@ const GROUPS: readonly Group[] = [
       ...['POST mlflow/experiments/search-datasets', 'POST mlflow/logged-models/search', 'GET mlflow/registered-models/search'],
       ...['GET mlflow/registered-models/list', 'GET mlflow/model-versions/search', 'GET /api/v1/models', 'GET /api/v1/model-versions'],
       ...['GET /api/v1/blocks', 'GET /api/v1/blocks/:digest', 'GET /api/v1/break-glass'],
+      'GET /api/v1/inbox',
       ...['GET /api/v1/deleted-models', 'GET /api/v1/settings', 'GET /api/v1/datasets/:digest/lineage'],
     ],
   },
@@ -180,6 +181,7 @@ const GROUPS: readonly Group[] = [
       'POST /api/v1/models/:name/versions/:version/evidence/renew',
     ],
   },
+  { who: 'member', asks: 'write', routes: ['POST /api/v1/inbox/mentions/:mention/read'] },
   {
     who: 'model',
     level: 'EDIT',

@@ -14,6 +14,7 @@ import { EXIT } from './exit-codes.ts';
 import { addGc } from './gc.ts';
 import { addGrant } from './grant.ts';
 import { addGroup } from './group.ts';
+import { addInbox } from './inbox.ts';
 import { addKeys } from './keys.ts';
 import { addModel } from './model.ts';
 import { fail, say } from './output.ts';
@@ -49,6 +50,7 @@ const NOUNS: Readonly<Record<string, (program: Command) => void>> = {
   block: addBlock,
   'break-glass': addBreakGlass,
   audit: addAudit,
+  inbox: addInbox,
   whoami: addWhoami,
 };
 

@@ -6,6 +6,7 @@ import { addBlock } from './block.ts';
 import { addBreakGlass } from './break-glass.ts';
 import { addGrant } from './grant.ts';
 import { addGroup } from './group.ts';
+import { addInbox } from './inbox.ts';
 import { addModel } from './model.ts';
 import { addPermission } from './permission.ts';
 import { addServiceAccount } from './service-account.ts';
@@ -43,6 +44,7 @@ describe('the verbs that ask the native API', () => {
     addModel,
     addCheck,
     addVersion,
+    addInbox,
     addWhoami,
     addBlock,
     addBreakGlass,

@@ -86,6 +86,9 @@ export const PERMISSIONS = {
   'comment.view': { on: 'account', asks: 'read' },
   /** The author's, whoever manages the model, or whoever may comment; the handler finds them by the comment or the request. */
   'comment.edit': { on: 'account', asks: 'write' },
+  /** The caller's own. */
+  'inbox.view': { on: 'workspace', asks: 'read' },
+  'inbox.edit': { on: 'workspace', asks: 'write' },
 
   'block.read': { on: 'workspace', asks: 'read' },
   /** MANAGE on a model that has the bytes, or the workspace; the room finds the models by the digest. */

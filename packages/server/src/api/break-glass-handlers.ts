@@ -12,7 +12,7 @@ import type { Handlers } from './handlers.ts';
 
 type Answer = Static<typeof OpeningSchema>;
 
-async function answerOpenings(ctx: Ctx, list: readonly breakGlass.Opening[]): Promise<Answer[]> {
+export async function answerOpenings(ctx: Ctx, list: readonly breakGlass.Opening[]): Promise<Answer[]> {
   const principalOf = await catalog.listPrincipals(
     ctx,
     list.flatMap(({ openedBy, reviewedBy }) => (reviewedBy === null ? [openedBy] : [openedBy, reviewedBy])),

@@ -3,9 +3,10 @@ import type { Access } from '@countersign/contract/access.ts';
 import { RANK, type Rank } from '@countersign/contract/levels.ts';
 import { notFound, Problem } from '@countersign/contract/problem.ts';
 import type { Ctx } from '../../platform/context.ts';
-import { demand } from '../access/access.ts';
-import * as approvals from '../approvals/approvals.ts';
+import { accessIn, demand } from '../access/access.ts';
+import type { Account } from '../accounts/accounts.ts';
 import * as models from '../models/models.ts';
+import * as requests from '../requests/requests.ts';
 import * as versions from '../versions/versions.ts';
 import type { CommentRow } from './comment-store.ts';
 
@@ -21,19 +22,19 @@ export async function subjectOfVersion(ctx: Ctx, name: string, number: number): 
   return { model: { id: version.modelId, name: version.name }, version, requestId: null };
 }
 
-/** Throws RESOURCE_DOES_NOT_EXIST, also where the caller may not see what it is about. */
+/** Throws RESOURCE_DOES_NOT_EXIST, also where the caller may not see it. */
 export async function subjectOfRequest(ctx: Ctx, id: number): Promise<Subject> {
-  const request = await approvals.get(ctx, id);
-  const subject = await find(ctx, request.modelId, request.versionId, id);
-  if (subject === undefined || rankOn(ctx.access, subject) < RANK.VIEW) throw notFound(`There is no request ${id}.`);
+  const { modelId, versionId } = await requests.get(ctx, id);
+  const subject = await find(ctx, modelId, versionId, id);
+  if (subject === undefined) throw notFound(`There is no request ${id}.`);
   return subject;
 }
 
 /** Undefined where it was deleted, is in another workspace, or the caller may not see it. */
-export async function findSubject(ctx: Ctx, row: CommentRow): Promise<Subject | undefined> {
-  if (row.modelId === null && row.workspaceId !== ctx.workspace.id) return undefined;
-  const subject = await find(ctx, row.modelId, row.versionId, row.requestId);
-  return subject && rankOn(ctx.access, subject) >= RANK.VIEW ? subject : undefined;
+export async function findSubject(ctx: Ctx, { modelId, versionId, requestId }: CommentRow): Promise<Subject | undefined> {
+  if (requestId !== null && !(await isRequestVisible(ctx, requestId))) return undefined;
+  const subject = await find(ctx, modelId, versionId, requestId);
+  return subject && (requestId !== null || rankOn(ctx.access, subject) >= RANK.VIEW) ? subject : undefined;
 }
 
 async function find(ctx: Ctx, modelId: number | null, versionId: number | null, requestId: number | null): Promise<Subject | undefined> {
@@ -46,15 +47,34 @@ async function find(ctx: Ctx, modelId: number | null, versionId: number | null, 
   return { model, version: undefined, requestId };
 }
 
-/** What somebody may do about it: as on its model; as a member where it is of none. */
+async function isRequestVisible(ctx: Ctx, id: number): Promise<boolean> {
+  try {
+    await requests.get(ctx, id);
+    return true;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'RESOURCE_DOES_NOT_EXIST') return false;
+    throw error;
+  }
+}
+
+/** Whether somebody else may see it. */
+export async function isVisibleTo(ctx: Ctx, account: Account, subject: Subject): Promise<boolean> {
+  const access = await accessIn(ctx, account, ctx.workspace.id);
+  if (subject.model !== undefined) return access.rankOf('registered-model', subject.model) >= RANK.VIEW;
+  const { id, kind, name } = account;
+  return (
+    subject.requestId !== null &&
+    isRequestVisible({ ...ctx, principal: { id, kind, name }, access, tokenScope: undefined }, subject.requestId)
+  );
+}
+
+/** What somebody may do about what he sees: as on its model; where it is of none, a manager all. */
 export function rankOn(access: Access, { model }: Pick<Subject, 'model'>): Rank {
   if (model !== undefined) return access.rankOf('registered-model', model);
-  return access.isMember ? RANK.READ : 0;
+  return access.isManager ? RANK.MANAGE : RANK.READ;
 }
 
 /** Whoever may read may say something. Throws PERMISSION_DENIED. */
-export function demandWord(ctx: Ctx, subject: Subject): void {
-  if (subject.model !== undefined) demand(ctx, 'registered-model', subject.model, 'READ');
-  else if (!ctx.access.isMember)
-    throw new Problem('PERMISSION_DENIED', `Permission denied: '${ctx.principal.name}' isn't a member of the workspace.`);
+export function demandWord(ctx: Ctx, { model }: Subject): void {
+  if (model !== undefined) demand(ctx, 'registered-model', model, 'READ');
 }

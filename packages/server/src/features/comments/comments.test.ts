@@ -44,6 +44,7 @@ describe.each(['sqlite', 'postgres'] as const)('comments on %s', (dialect) => {
     principal: { id, kind: 'user', name: `user ${id}` },
     access: compileAccess({ isAdmin: false, isBornMember: true, memberRank: level === 'NONE' ? 0 : RANK[level] }, []),
   });
+  const toStaging = { target: { kind: 'stage', stage: 'Staging' }, version: 1 } as const;
   const say = async (who: Ctx, text: string, parent?: string): Promise<comments.Comment> =>
     (await comments.create(who, { name, version: 1 }, text, parent)).comment;
   const list = async (query: Partial<comments.ActivityQuery> = {}): Promise<comments.ActivityPage> =>
@@ -91,7 +92,7 @@ describe.each(['sqlite', 'postgres'] as const)('comments on %s', (dialect) => {
   it('are gone with the texts beside their events, and the record verifies', async () => {
     const { id } = await say(ctx, 'my number is 555-1234');
     await comments.update(ctx, id, 'my number is 555-9999');
-    const request = await requests.create(ctx, { name, version: 1, stage: 'Staging', comment: 'call me: 555-1234' });
+    const request = await requests.create(ctx, name, toStaging, 'call me: 555-1234');
     await comments.create(ctx, { requestId: request.id }, '555-1234, as I said');
     await say(ctx, 'or 555-9999', id);
     await comments.setResolved(ctx, id, true);
@@ -152,7 +153,7 @@ describe.each(['sqlite', 'postgres'] as const)('comments on %s', (dialect) => {
   });
 
   it('answer what is about the same, and is there', async () => {
-    const request = await requests.create(ctx, { name, version: 1, stage: 'Staging' });
+    const request = await requests.create(ctx, name, toStaging);
     const onVersion = await say(ctx, 'on the version');
     const { comment: onRequest } = await comments.create(ctx, { requestId: request.id }, 'on the request');
     for (const [about, parent] of [
@@ -198,7 +199,7 @@ describe.each(['sqlite', 'postgres'] as const)('comments on %s', (dialect) => {
       return { ...as(account.id, 'READ'), principal: { id: account.id, kind: 'user', name: account.name } };
     };
     const told = async (who: Ctx, isRead = false): Promise<(string | null)[]> =>
-      (await comments.listMentions(who, { isRead, beforeId: undefined, limit: 10 })).mentions.map(({ text }) => text);
+      (await comments.listMentions(who, { isRead, beforeId: undefined, limit: 10 })).mentions.map(({ comment }) => comment.text);
 
     it('people and groups who may see the model, each once and not the author', async () => {
       await person('admin', { isAdmin: true });
@@ -235,16 +236,17 @@ describe.each(['sqlite', 'postgres'] as const)('comments on %s', (dialect) => {
       await say(ann, text);
       await say(ann, `and here: ${text}`);
       const page = await comments.listMentions(bob, { isRead: false, beforeId: undefined, limit: 1 });
-      expect(page.mentions).toMatchObject([{ text: `and here: ${text}`, subject: { model: { name } }, readAt: null }]);
+      expect(page.mentions).toMatchObject([{ comment: { text: `and here: ${text}` }, subject: { model: { name } }, readAt: null }]);
       const rest = await comments.listMentions(bob, { isRead: false, beforeId: page.lastId, limit: 1 });
-      expect(rest).toMatchObject({ mentions: [{ text }], lastId: undefined });
+      expect(rest).toMatchObject({ mentions: [{ comment: { text } }], lastId: undefined });
+      expect([await comments.countUnreadMentions(bob, 100), await comments.countUnreadMentions(bob, 1)]).toEqual([2, 1]);
       const id = rest.mentions[0]?.id ?? 0;
       await expect(comments.readMention(ann, id)).rejects.toMatchObject({ code: 'RESOURCE_DOES_NOT_EXIST' });
       await comments.readMention(bob, id);
       await comments.readMention(bob, id);
       expect([await told(bob), await told(bob, true)]).toEqual([[`and here: ${text}`], [text]]);
       const shutOut = { ...bob, access: as(1, 'NONE').access };
-      expect([await told(shutOut), await told(shutOut, true)]).toEqual([[], []]);
+      expect([await told(shutOut), await told(shutOut, true), await comments.countUnreadMentions(shutOut, 9)]).toEqual([[], [], 0]);
     });
 
     it('leave out a group of more than 200, whole', async () => {

@@ -13,19 +13,14 @@ import type { CommentRow } from './comment-store.ts';
 import * as store from './comment-store.ts';
 import { demandWord, findSubject, rankOn, type Subject, subjectOfRequest, subjectOfVersion } from './comment-subjects.ts';
 import * as mentionStore from './mention-store.ts';
-import { forgetMentions, listMentioned, setMentions } from './mentions.ts';
+import { type Comment, forgetMentions, listMentioned, setMentions } from './mentions.ts';
 
 export { type ActivityPage, type ActivityQuery, listActivities, listRequestActivities } from './activities.ts';
 export type { Activity } from './activity-rules.ts';
 export type { Subject } from './comment-subjects.ts';
-export { listMentions, type Mention } from './mentions.ts';
+export { type Comment, countUnreadMentions, listMentions, type Mention } from './mentions.ts';
 
 const COMMENT_MAX = 16_000;
-
-export interface Comment extends CommentRow {
-  /** Null where it was deleted, or its words were erased. */
-  readonly text: string | null;
-}
 
 /** A comment with what it is about. */
 export interface Placed {

@@ -1,12 +1,11 @@
 /** Who is told that a comment mentions them: people, by their names or a group's, who may see what it is about. */
-import { RANK } from '@countersign/contract/levels.ts';
 import { type Ctx, reading, type TxCtx } from '../../platform/context.ts';
-import { accessIn } from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as groups from '../groups/groups.ts';
+import * as models from '../models/models.ts';
 import { listWords } from './activities.ts';
 import * as commentStore from './comment-store.ts';
-import { findSubject, rankOn, type Subject } from './comment-subjects.ts';
+import { findSubject, isVisibleTo, type Subject } from './comment-subjects.ts';
 import { mentionsIn } from './mention-rules.ts';
 import type { MentionRow } from './mention-store.ts';
 import * as store from './mention-store.ts';
@@ -22,7 +21,7 @@ export async function listMentioned(ctx: Ctx, text: string, subject: Subject): P
   const told: number[] = [];
   for (const account of await accounts.listByIds(ctx, [...ids])) {
     if (account.kind !== 'user' || account.state !== 'active') continue;
-    if (rankOn(await accessIn(ctx, account, ctx.workspace.id), subject) >= RANK.VIEW) told.push(account.id);
+    if (await isVisibleTo(ctx, account, subject)) told.push(account.id);
   }
   return told.sort((a, b) => a - b);
 }
@@ -54,11 +53,14 @@ export function forgetMentions(ctx: TxCtx, comment: Pick<commentStore.CommentRow
   return store.keepOnly(ctx.tx, comment.pk, []);
 }
 
-export interface Mention extends MentionRow {
-  readonly comment: commentStore.CommentRow;
-  readonly subject: Subject;
-  /** What the comment says now; null where it was erased. */
+export interface Comment extends commentStore.CommentRow {
+  /** Null where it was deleted, or its words were erased. */
   readonly text: string | null;
+}
+
+export interface Mention extends MentionRow {
+  readonly comment: Comment;
+  readonly subject: Subject;
 }
 
 export interface MentionQuery {
@@ -74,15 +76,9 @@ export interface MentionPage {
   readonly lastId: number | undefined;
 }
 
-/** Those of the caller, newest first. What he may not see any more is left out, so a page may be shorter than its limit. */
+/** Those of the caller on what he may see, newest first. */
 export async function listMentions(ctx: Ctx, { isRead, beforeId = Number.MAX_SAFE_INTEGER, limit }: MentionQuery): Promise<MentionPage> {
-  const found = await store.list(reading(ctx), {
-    principalId: ctx.principal.id,
-    workspaceId: ctx.workspace.id,
-    isRead,
-    beforeId,
-    limit: limit + 1,
-  });
+  const found = await store.list(reading(ctx), { ...readerOf(ctx), isRead, beforeId, limit: limit + 1 });
   const page = found.slice(0, limit);
   const ids = page.map(({ commentId }) => commentId);
   const comments = new Map((await commentStore.listByIds(reading(ctx), ids)).map((row) => [row.id, row]));
@@ -91,7 +87,16 @@ export async function listMentions(ctx: Ctx, { isRead, beforeId = Number.MAX_SAF
   for (const row of page) {
     const comment = comments.get(row.commentId);
     const subject = comment && (await findSubject(ctx, comment));
-    if (comment && subject) mentions.push({ ...row, comment, subject, text: texts.get(comment.id) ?? null });
+    if (comment && subject) mentions.push({ ...row, comment: { ...comment, text: texts.get(comment.id) ?? null }, subject });
   }
   return { mentions, lastId: found.length > page.length ? page.at(-1)?.id : undefined };
+}
+
+function readerOf(ctx: Ctx): store.Reader {
+  return { principalId: ctx.principal.id, workspaceId: ctx.workspace.id, scope: models.scopeOf(ctx, reading(ctx).dialect) };
+}
+
+/** At most `max`. */
+export function countUnreadMentions(ctx: Ctx, max: number): Promise<number> {
+  return store.countUnread(reading(ctx), readerOf(ctx), max);
 }

@@ -1,0 +1,131 @@
+import { type Level, RANK } from '@countersign/contract/levels.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openContext } from '../../../../../test/support/context.ts';
+import { type PostgresCluster, startPostgres } from '../../../../../test/support/postgres.ts';
+import type { Ctx } from '../../platform/context.ts';
+import { PostgresDatabase } from '../../platform/db/postgres.ts';
+import { compileAccess } from '../access/access.ts';
+import * as accounts from '../accounts/accounts.ts';
+import * as breakGlass from '../break-glass/break-glass.ts';
+import * as comments from '../comments/comments.ts';
+import * as models from '../models/models.ts';
+import * as requests from '../requests/requests.ts';
+import * as transitions from '../transitions/transitions.ts';
+import * as inbox from './inbox.ts';
+
+let cluster: PostgresCluster;
+beforeAll(async () => {
+  cluster = await startPostgres();
+}, 120_000);
+afterAll(() => cluster?.stop());
+
+const FIRST: inbox.Page = { from: undefined, limit: 20 };
+
+describe.each(['sqlite', 'postgres'] as const)('the inbox on %s', (dialect) => {
+  let ctx: Ctx;
+
+  beforeAll(async () => {
+    ctx = await openContext(dialect === 'sqlite' ? {} : { db: new PostgresDatabase(await cluster.createDatabase()) });
+    await accounts.createUser(ctx, { name: 'admin', isAdmin: true });
+  });
+  afterAll(() => ctx.db.close());
+
+  /** A person with a level on every model of the workspace. */
+  const person = async (name: string, level: Level): Promise<Ctx> => {
+    const { id } = await accounts.createUser(ctx, { name });
+    return {
+      ...ctx,
+      principal: { id, kind: 'user', name },
+      access: compileAccess({ isAdmin: false, isBornMember: true, memberRank: RANK[level] }, []),
+    };
+  };
+
+  const register = async (name: string): Promise<void> => {
+    await models.create(ctx, { name, tags: [] });
+    const files = { source: 's3://bucket/model', runId: '', loggedModelId: undefined, runLink: '' };
+    await transitions.registerVersion(ctx, { name, ...files, description: undefined, tags: [] });
+  };
+
+  const ask = (who: Ctx, name: string, stage: string) => requests.create(who, name, { target: { kind: 'stage', stage }, version: 1 });
+  const shown = async (section: Promise<inbox.Section<inbox.OpenRequest>>): Promise<string[]> =>
+    (await section).items.map(({ name, version, request }) => `${name}/${version} ${request.target}`);
+
+  it('shows to whoever may answer what waits for an answer, and to whoever asked what he asked', async () => {
+    const [reader, staging, production] = [
+      await person('reader', 'READ'),
+      await person('staging', 'MANAGE_STAGING'),
+      await person('production', 'MANAGE_PRODUCTION'),
+    ];
+    await register('A');
+    const toStaging = await ask(reader, 'A', 'Staging');
+    await ask(staging, 'A', 'Production');
+    expect(await shown(inbox.listWaiting(reader, FIRST))).toEqual([]);
+    expect(await shown(inbox.listWaiting(staging, FIRST))).toEqual(['A/1 stage:Staging']);
+    expect(await shown(inbox.listWaiting(production, FIRST))).toEqual(['A/1 stage:Production', 'A/1 stage:Staging']);
+    expect(await shown(inbox.listOpened(reader, FIRST))).toEqual(['A/1 stage:Staging']);
+    expect(await shown(inbox.listOpened(production, FIRST))).toEqual([]);
+    await requests.reject(production, toStaging.id);
+    expect(await shown(inbox.listWaiting(staging, FIRST))).toEqual([]);
+    expect(await shown(inbox.listOpened(reader, FIRST))).toEqual([]);
+  });
+
+  it('comes page by page, and counts', async () => {
+    const [asks, answers] = [await person('asks', 'READ'), await person('answers', 'MANAGE')];
+    const names = Array.from({ length: 5 }, (_, i) => `B${i}`);
+    for (const name of names) {
+      await register(name);
+      await ask(asks, name, 'Staging');
+    }
+    for (const list of [() => inbox.listOpened(asks, FIRST), () => inbox.listWaiting(answers, FIRST)]) {
+      const { items, isCountExact, next } = await list();
+      expect(items.filter(({ name }) => name?.startsWith('B')).map(({ name }) => name)).toEqual([...names].reverse());
+      expect([isCountExact, next]).toEqual([true, undefined]);
+    }
+    const pages: string[][] = [];
+    for (let from: number | undefined, more = true; more; ) {
+      const page = await inbox.listOpened(asks, { from, limit: 2 });
+      pages.push(page.items.map(({ name }) => name ?? ''));
+      expect(page.count).toBe(5 - 2 * (pages.length - 1));
+      from = page.next;
+      more = from !== undefined;
+    }
+    expect(pages).toEqual([['B4', 'B3'], ['B2', 'B1'], ['B0']]);
+  });
+
+  it('shows mentions, the unread first, page by page', async () => {
+    const [ann, bob] = [await person('ann', 'READ'), await person('bob', 'READ')];
+    await register('C');
+    for (let i = 0; i < 5; i++) await comments.create(ann, { name: 'C', version: 1 }, `${i} @bob`);
+    const first = (await inbox.listMentions(bob, { from: undefined, limit: 9 })).items;
+    await comments.readMention(bob, first[0]?.id ?? 0);
+    await comments.readMention(bob, first[2]?.id ?? 0);
+    for (const limit of [1, 2, 3, 4, 5, 9]) {
+      const words: string[] = [];
+      for (let from: number | undefined, more = true; more; ) {
+        const page = await inbox.listMentions(bob, { from, limit });
+        expect(page.items.length).toBeLessThanOrEqual(limit);
+        expect(page.count).toBe(3);
+        words.push(...page.items.map(({ comment }) => comment.text ?? ''));
+        from = page.next;
+        more = from !== undefined;
+      }
+      expect(words, `by ${limit}`).toEqual(['3 @bob', '1 @bob', '0 @bob', '4 @bob', '2 @bob']);
+    }
+    expect((await inbox.listMentions(ann, FIRST)).items).toEqual([]);
+  });
+
+  it('asks a second person to review how glass was broken', async () => {
+    const [user, second] = [await person('user', 'MANAGE_PRODUCTION'), await person('second', 'MANAGE_PRODUCTION')];
+    await register('D');
+    const { id: modelId } = await models.get(ctx, 'D');
+    const opening = await breakGlass.open(user, { policyName: 'p', minutes: 5, reason: 'it burns', ticket: 'T-1' });
+    const review = async (who: Ctx): Promise<number[]> => (await inbox.listToReview(who, FIRST)).items.map(({ id }) => id);
+    expect(await review(second)).toEqual([]);
+    await ctx.db.write((tx) =>
+      breakGlass.markUsed({ ...user, tx }, opening.id, { subject: 'stage:Production', modelId, versionId: undefined }),
+    );
+    expect([await review(user), await review(second), await review(await person('third', 'READ'))]).toEqual([[], [opening.id], []]);
+    await breakGlass.review(second, opening.id, 'it did burn');
+    expect(await review(second)).toEqual([]);
+  });
+});
