@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 X, y = load_iris(return_X_y=True)
 NAME = f"{PREFIX}.staged"
-SAVED = {"serialization_format": "cloudpickle"} if Version("3.13") <= RELEASE else {}
+SAVED = {"pip_requirements": ["scikit-learn"], **({"serialization_format": "cloudpickle"} if Version("3.13") <= RELEASE else {})}
 client = MlflowClient()
 
 
@@ -56,7 +56,7 @@ def archiving_what_stood_there():
     # Canary is defined as not active.
     expect_error(
         "INVALID_PARAMETER_VALUE",
-        "'Canary' is not an Active stage. Valid stages are Staging, Production, UAT",
+        "'Canary' is not an Active stage. Valid stages are Staging, UAT, Production",
         lambda: move("3", "Canary", archive=True),
     )
 

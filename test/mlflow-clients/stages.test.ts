@@ -37,6 +37,32 @@ onBothDatabases('stages of the workspace', (databaseUrl) => {
     );
   });
 
+  it('are asked for, answered and moved to by the calls of databricks-sdk', async () => {
+    const at = '/api/2.0/mlflow';
+    await call(server, 'POST', '/api/v1/models', { name: 'Asked' });
+    for (let i = 0; i < 2; i++) await call(server, 'POST', '/api/v1/models/Asked/versions', { source: 's3://bucket/model' });
+    const version = (number: string) => ({ name: 'Asked', version: number });
+    const all = { archive_existing_versions: true };
+    const moved = await call(server, 'POST', `${at}/databricks/model-versions/transition-stage`, { ...version('1'), stage: 'uat', ...all });
+    expect(moved.body.model_version_databricks).toMatchObject({ current_stage: 'UAT' });
+    const asked = await call(server, 'POST', `${at}/transition-requests/create`, { ...version('2'), stage: 'uat' });
+    expect(asked.body.request).toMatchObject({ to_stage: 'UAT' });
+    const notAlong = await call(server, 'POST', `${at}/transition-requests/create`, { ...version('2'), stage: 'Production' });
+    expect(notAlong).toMatchObject({ status: 400, body: { error_code: 'INVALID_STATE' } });
+    const approved = await call(server, 'POST', `${at}/transition-requests/approve`, { ...version('2'), stage: 'UAT', ...all });
+    expect(approved.body.activity).toMatchObject({ to_stage: 'UAT' });
+    const stages = async (): Promise<string[]> =>
+      (await call(server, 'GET', '/api/v1/models/Asked/versions')).body.versions.map((each: { stage: string }) => each.stage);
+    expect(await stages()).toEqual(['UAT', 'Archived']);
+    // Canary isn't active: the SDK always says something about archiving, and nothing is archived.
+    const toCanary = await call(server, 'POST', `${at}/databricks/model-versions/transition-stage`, {
+      ...version('2'),
+      stage: 'CANARY',
+      ...all,
+    });
+    expect(toCanary.body.model_version_databricks).toMatchObject({ current_stage: 'Canary' });
+  });
+
   it('are read with everything filled in, and stay while versions stand in them', async () => {
     const { body: settings } = await call(server, 'GET', '/api/v1/settings');
     expect(settings.stages.map((stage: { name: string }) => stage.name)).toEqual([
