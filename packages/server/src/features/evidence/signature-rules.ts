@@ -154,7 +154,8 @@ function takesObject(given: Members, expected: Members, again: Takes): boolean {
 const SHOWN_MAX = 200;
 
 function shown(type: Members): string {
-  const { name: _name, required: _required, optional: _optional, default: _default, ...rest } = type;
+  const { name: _name, required: _required, optional: _optional, default: _default, shape, ...others } = type;
+  const rest = shape === undefined || shape === null ? others : { ...others, shape };
   const isPlain = typeof type.type === 'string' && Object.keys(rest).length <= 1;
   return (isPlain ? String(type.type) : JSON.stringify(rest)).slice(0, SHOWN_MAX);
 }

@@ -64,7 +64,8 @@ export function evidenceOf(facts: SnapshotContent): Evidence {
   };
   // A metric is a double by nature, which RFC 8785 writes exactly.
   const body = canonicalize(content) ?? '';
-  return { content, body, digest: evidenceDigest(body) };
+  // Read back, so that it is the same before and after it was stored.
+  return readEvidence(body, evidenceDigest(body));
 }
 
 export function evidenceDigest(body: string): string {
