@@ -5,11 +5,13 @@ import { type Command, Option } from 'commander';
 import { lineageTree } from './lineage-tree.ts';
 import { withCaller } from './reach.ts';
 import { addCommonFlags, addNoun, addVerb, type OutputFlags, show } from './verbs.ts';
+import { addEvidence } from './version-evidence.ts';
 import { findVersion, VERSION_ARGUMENT } from './version-name.ts';
 
 export function addVersion(program: Command): void {
   const noun = addNoun(program, 'version', 'look into versions of models', 'Commands for model versions.');
   addLineage(noun);
+  addEvidence(noun);
 }
 
 interface LineageFlags extends OutputFlags {
