@@ -441,7 +441,7 @@ describe('requests and comments', () => {
     expect(await ok('PATCH', `/comments/${id}`, { comment: 'two' })).toMatchObject({
       id,
       comment: 'two',
-      available_actions: ['edit', 'delete'],
+      available_actions: ['edit', 'delete', 'resolve'],
     });
     const newest = await ok('GET', `${at}/activities?limit=1`);
     expect(newest.activities).toMatchObject([{ type: 'NEW_COMMENT', comment: 'two', comment_id: id }]);
