@@ -102,6 +102,12 @@ describe('artifact locations', () => {
     await expect(experiments.getByName(ctx, 'intruder')).rejects.toMatchObject({ code: 'RESOURCE_DOES_NOT_EXIST' });
   });
 
+  test('one inside another is refused however the scheme of that one was written', async () => {
+    await create('holder', 'MLflow-Artifacts:/team');
+    expect((await experiments.getByName(ctx, 'holder')).artifactLocation).toBe('mlflow-artifacts:/team');
+    await expect(create('intruder', 'mlflow-artifacts:/team/inner')).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' });
+  });
+
   test('a sibling whose name begins alike is taken', async () => {
     await create('holder', 'mlflow-artifacts:/team');
     await expect(create('sibling', 'mlflow-artifacts:/team2')).resolves.toBeGreaterThan(0);

@@ -73,7 +73,8 @@ async function settleLocation(ctx: TxCtx, id: number, given: string | undefined)
     const root = (await findArtifactRoot(ctx)) ?? rootBelow(ctx, folder);
     await store.setArtifactLocation(ctx.tx, id, appendToLocation(root, String(id)));
   } else if (given.toLowerCase().startsWith('mlflow-artifacts:')) {
-    const location = intoFolder(given, folder);
+    // One spelling, or the others would not be found beside it.
+    const location = intoFolder(`mlflow-artifacts:${given.slice('mlflow-artifacts:'.length)}`, folder);
     checkServedLocation(location, rootBelow(ctx, folder), folder, await store.listServedLocations(ctx.tx, id));
     if (location !== given) await store.setArtifactLocation(ctx.tx, id, location);
   }
