@@ -164,6 +164,7 @@ const GROUPS: readonly Group[] = [
     routes: [
       ...['GET mlflow/model-versions/get-download-uri', 'GET /model-versions/get-artifact'],
       'GET /api/v1/models/:name/versions/:version/evidence',
+      'GET /api/v1/models/:name/versions/:version/evidence-pack',
     ],
   },
   {

@@ -237,6 +237,8 @@ export const REQUESTS: Readonly<Record<string, MakeRequest>> = {
   'POST /api/v1/models/:name/versions/:version/evidence/renew': (o) => ({ ...nativeVersion(o, ''), body: {} }),
   'GET /api/v1/models/:name/versions/:version/comparison': (o) => ({ ...nativeVersion(o, ''), query: { with: '1' } }),
   'GET /api/v1/models/:name/versions/:version/lineage': nativeVersion,
+  // Nothing is signed there.
+  'GET /api/v1/models/:name/versions/:version/evidence-pack': (o) => ({ ...nativeVersion(o, ''), status: 400 }),
   'GET /api/v1/runs/:run_id/lineage': (o) => ({ params: { run_id: o.runId } }),
   'GET /api/v1/datasets/:digest/lineage': () => ({ params: { digest: 'none' }, status: 404 }),
   'GET /api/v1/models/:name/versions/:version/requests': nativeVersion,

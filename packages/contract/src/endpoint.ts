@@ -10,6 +10,7 @@ export const API_NOUNS = [
   'models',
   'versions',
   'stages and aliases',
+  'policies',
   'requests',
   'comments',
   'inbox',
@@ -20,6 +21,7 @@ export const API_NOUNS = [
   'deleted',
   'comparisons',
   'lineage',
+  'evidence packs',
   'events',
   'checkpoints',
   'settings',
@@ -49,6 +51,9 @@ export interface Endpoint {
   readonly query?: TObject;
   readonly body?: TObject;
   readonly output: TSchema;
+  /** Of an answer that is bytes and no JSON: its type, and what it is called where it is kept, with parameters of the path in braces. */
+  readonly media?: string;
+  readonly fileName?: string;
   /** Of the answer that isn't a refusal; default 200. */
   readonly status?: 200 | 201;
   /** 200 in its place where the answer's `is_new` is false. */
@@ -69,11 +74,13 @@ export interface InputOf<E extends Endpoint> {
   readonly body: StaticOf<E['body']>;
 }
 
-type DeepReadonly<T> = T extends readonly (infer Item)[]
-  ? readonly DeepReadonly<Item>[]
-  : T extends object
-    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
-    : T;
+type DeepReadonly<T> = T extends Uint8Array
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly DeepReadonly<Item>[]
+    : T extends object
+      ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+      : T;
 
 /** What a handler answers. */
 export type AnswerOf<E extends Endpoint> = DeepReadonly<Static<E['output']>>;

@@ -10,12 +10,14 @@ import { commentEndpoints } from './comments.ts';
 import { comparisonEndpoints } from './comparisons.ts';
 import { eventEndpoints } from './events.ts';
 import { evidenceEndpoints } from './evidence.ts';
+import { evidencePackEndpoints } from './evidence-packs.ts';
 import { grantEndpoints } from './grants.ts';
 import { groupEndpoints } from './groups.ts';
 import { inboxEndpoints } from './inbox.ts';
 import { lineageEndpoints } from './lineage.ts';
 import { modelEndpoints } from './models.ts';
 import { namedPermissionEndpoints } from './named-permissions.ts';
+import { policyEndpoints } from './policy-endpoints.ts';
 import { requestEndpoints } from './requests.ts';
 import { settingsEndpoints } from './settings-endpoints.ts';
 import { signInEndpoints } from './sign-in.ts';
@@ -29,6 +31,7 @@ export const endpoints = [
   ...versionEndpoints,
   ...transitionEndpoints,
   ...requestEndpoints,
+  ...policyEndpoints,
   ...commentEndpoints,
   ...inboxEndpoints,
   ...checkEndpoints,
@@ -37,6 +40,7 @@ export const endpoints = [
   ...evidenceEndpoints,
   ...comparisonEndpoints,
   ...lineageEndpoints,
+  ...evidencePackEndpoints,
   ...eventEndpoints,
   ...checkpointEndpoints,
   ...settingsEndpoints,

@@ -79,6 +79,12 @@ export const PERMISSIONS = {
 
   /** Asking for a change that others may make, and taking the question back. */
   'request.create': { on: 'registered-model', level: 'READ', asks: 'write' },
+  'request.list': { on: 'workspace', asks: 'read' },
+  /** Whoever may see what it is about, and of answers whom the policies name; the handler finds both by the request. */
+  'request.view': { on: 'account', asks: 'read' },
+  'request.answer': { on: 'account', asks: 'write' },
+  'policy.read': { on: 'workspace', asks: 'read' },
+  'policy.publish': { on: 'workspace-manager', asks: 'admin' },
   'comment.create': { on: 'registered-model', level: 'READ', asks: 'write' },
   /** EDIT, but for identities whose token has the scope `check:<name>`; the room looks at that. */
   'check.report': { on: 'registered-model', level: 'READ', asks: 'write' },

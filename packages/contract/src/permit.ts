@@ -11,9 +11,18 @@ export type GovernedTarget =
   | { readonly kind: 'tag'; readonly key: string }
   | { readonly kind: 'setting'; readonly setting: string };
 
+/** What let a change happen. `ungoverned`: no policy in enforce did. */
+export type Admission = 'policy' | 'rollback' | 'break-glass' | 'ungoverned';
+
 export interface Permit {
   readonly [permitMark]: true;
   readonly targets: readonly GovernedTarget[];
-  /** The policy that allowed it, by hash; undefined while no policy matches. */
-  readonly policy: string | undefined;
+  /** Hashes of the policies that were asked; empty where none matches. */
+  readonly policies: readonly string[];
+  readonly admission: Admission;
+}
+
+/** What an event says of the permit that it happened under; nothing where nobody had to be asked. */
+export function permitFacts({ policies, admission }: Permit): { policies?: readonly string[]; admission?: Admission } {
+  return policies.length === 0 && admission === 'ungoverned' ? {} : { policies, admission };
 }

@@ -17,6 +17,7 @@ import { comparisonHandlers } from './comparison-handlers.ts';
 import { documentationRoutes } from './documentation-routes.ts';
 import { eventHandlers } from './event-handlers.ts';
 import { evidenceHandlers } from './evidence-handlers.ts';
+import { evidencePackHandlers } from './evidence-pack-handlers.ts';
 import { grantHandlers } from './grant-handlers.ts';
 import { groupHandlers } from './group-handlers.ts';
 import type { CallerFacts, Handlers } from './handlers.ts';
@@ -25,6 +26,7 @@ import { type RawInput, readInput } from './input.ts';
 import { lineageHandlers } from './lineage-handlers.ts';
 import { modelHandlers } from './model-handlers.ts';
 import { ciIdentityHandlers, namedPermissionHandlers } from './people-handlers.ts';
+import { policyHandlers } from './policy-handlers.ts';
 import { requestHandlers } from './request-handlers.ts';
 import { settingsHandlers } from './settings-handlers.ts';
 import { ciTrustHandlers, type IdentityMeans, signInHandlers } from './sign-in-handlers.ts';
@@ -40,6 +42,7 @@ export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = 
   ...versionHandlers(fileRoots),
   ...transitionHandlers,
   ...requestHandlers,
+  ...policyHandlers,
   ...commentHandlers,
   ...inboxHandlers,
   ...checkHandlers,
@@ -48,6 +51,7 @@ export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = 
   ...evidenceHandlers,
   ...comparisonHandlers,
   ...lineageHandlers,
+  ...evidencePackHandlers(checkpoints),
   ...eventHandlers,
   ...checkpointHandlers(checkpoints),
   ...settingsHandlers,
@@ -91,11 +95,21 @@ function routeOf(endpoint: Endpoint & { readonly id: keyof Handlers }, handlers:
       const input = await readInput(endpoint, exchange);
       await gate.authorize(ctx, endpoint.permission, input.params);
       const answer = await handle(ctx, input, { address: exchange.req.socket.remoteAddress ?? '' });
+      if (answer instanceof Uint8Array) return fileReply(endpoint, input.params, answer);
       const body = JSON.stringify(answer);
       if (options.checkAnswers) await checkAnswer(endpoint.id, endpoint.output, body);
       const isAgain = endpoint.isRepeatable === true && (answer as { is_new?: boolean }).is_new === false; // as such an endpoint answers
       return { status: isAgain ? 200 : (endpoint.status ?? 200), body };
     },
+  };
+}
+
+function fileReply({ media, fileName = '' }: Endpoint, params: RawInput['params'], bytes: Uint8Array): Reply {
+  const name = fileName.replaceAll(/\{(\w+)\}/g, (_all, param: string) => String(params[param]).replaceAll(/[^A-Za-z0-9._-]+/g, '_'));
+  return {
+    ...(media === undefined ? {} : { type: media }),
+    headers: { 'content-disposition': `attachment; filename="${name}"` },
+    body: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
   };
 }
 

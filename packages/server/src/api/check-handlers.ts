@@ -5,13 +5,14 @@ import type { EndpointOf } from '@countersign/contract/native-api.ts';
 import type { Static } from 'typebox';
 import * as catalog from '../features/catalog/catalog.ts';
 import * as checks from '../features/checks/checks.ts';
+import * as requests from '../features/requests/requests.ts';
 import * as versions from '../features/versions/versions.ts';
 import type { Ctx } from '../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
 import type { Handlers } from './handlers.ts';
 
-/** Reports come in through here alone. */
-const report = checks.report;
+/** What waited for the report is carried out with it. */
+const report = requests.reportCheck;
 
 async function answerChecks(ctx: Ctx, list: readonly checks.Check[]): Promise<Static<typeof CheckReportSchema>[]> {
   const principalOf = await catalog.listPrincipals(

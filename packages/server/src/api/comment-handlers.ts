@@ -9,7 +9,7 @@ import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
 import { done } from './answers.ts';
 import type { Handlers } from './handlers.ts';
 
-async function answerComments(
+export async function answerComments(
   ctx: Ctx,
   subject: Pick<comments.Subject, 'model'>,
   list: readonly comments.Comment[],

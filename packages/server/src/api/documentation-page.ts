@@ -40,7 +40,7 @@ function callSection({ path, method, operation }: { path: string; method: string
   const answers = Object.entries(operation.responses)
     .map(
       ([status, { content }]) =>
-        `<li><b>${status === 'default' ? 'Refused' : status}</b> ${typeOf(content['application/json'].schema)}</li>`,
+        `<li><b>${status === 'default' ? 'Refused' : status}</b> ${Object.entries(content).map(answerType).join(' ')}</li>`,
     )
     .join('');
   return (
@@ -51,6 +51,10 @@ function callSection({ path, method, operation }: { path: string; method: string
     (body === undefined ? '' : `<h4>Body</h4>${members(body)}`) +
     `<h4>Answer</h4><ul>${answers}</ul></article>`
   );
+}
+
+function answerType([media, { schema }]: [string, { readonly schema: JsonSchema }]): string {
+  return media === 'application/json' ? typeOf(schema) : `<code>${escapeHtml(media)}</code>`;
 }
 
 function parameterTable(parameters: readonly Parameter[]): string {

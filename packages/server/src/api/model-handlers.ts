@@ -26,14 +26,14 @@ export const modelHandlers: Handlers<(typeof modelEndpoints)[number]['id']> = {
   getModel: async (ctx, { params }) => answerModel(ctx, await models.get(ctx, params.name)),
   updateModel: async (ctx, { params, body }) =>
     answerModel(ctx, await models.setDescription(ctx, params.name, body.description ?? undefined)),
-  renameModel: async (ctx, { params, body }) => answerModel(ctx, await transitions.renameModel(ctx, params.name, body.name)),
+  renameModel: async (ctx, { params, body }) => answerModel(ctx, await requests.renameModel(ctx, params.name, body.name)),
   deleteModel: async (ctx, { params }) => {
     const { id, name } = await models.get(ctx, params.name);
     await requests.deleteModel(ctx, name);
     return { id, name };
   },
-  setModelTag: (ctx, { params, body }) => done(transitions.setModelTag(ctx, params.name, params.key, body.value)),
-  deleteModelTag: (ctx, { params }) => done(transitions.deleteModelTag(ctx, params.name, params.key)),
+  setModelTag: (ctx, { params, body }) => done(requests.setModelTag(ctx, params.name, params.key, body.value)),
+  deleteModelTag: (ctx, { params }) => done(requests.setModelTag(ctx, params.name, params.key, null)),
   listDeletedModels: async (ctx, { query }) => ({ models: (await models.listDeleted(ctx, query.name)).map(answerDeletedModel) }),
   restoreModel: async (ctx, { params, body }) => answerModel(ctx, await transitions.restoreModel(ctx, params.id, body.name)),
   purgeModel: async (ctx, { params, query }) => {

@@ -13,7 +13,7 @@ export interface Operation {
   readonly description?: string;
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly required: boolean; readonly content: Content };
-  readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Content }>>;
+  readonly responses: Readonly<Record<string, { readonly description: string; readonly content: Answers }>>;
   readonly 'x-permission': string;
 }
 
@@ -26,6 +26,8 @@ export interface Parameter {
 }
 
 type Content = { readonly 'application/json': { readonly schema: JsonSchema } };
+/** By the type of what is answered. */
+type Answers = Readonly<Record<string, { readonly schema: JsonSchema }>>;
 
 export interface OpenApiDocument {
   readonly openapi: '3.1.0';
@@ -78,7 +80,10 @@ function operationOf(endpoint: Endpoint, schemas: Record<string, JsonSchema>): O
     ...(parameters.length === 0 ? {} : { parameters }),
     ...(endpoint.body === undefined ? {} : { requestBody: { required: isRequired(endpoint.body), content: json(asInput(endpoint.body)) } }),
     responses: {
-      [String(endpoint.status ?? 200)]: { description: 'Done.', content: json(asOutput(endpoint.output, schemas)) },
+      [String(endpoint.status ?? 200)]: {
+        description: 'Done.',
+        content: { [endpoint.media ?? 'application/json']: { schema: asOutput(endpoint.output, schemas) } },
+      },
       ...(endpoint.isRepeatable ? { '200': { description: 'Known before.', content: json(asOutput(endpoint.output, schemas)) } } : {}),
       default: { description: 'Refused.', content: json({ $ref: '#/components/schemas/Problem' }) },
     },

@@ -1,106 +1,108 @@
-import type { RequestSchema, requestEndpoints } from '@countersign/contract/requests.ts';
+import type { InputOf } from '@countersign/contract/endpoint.ts';
+import type { EndpointOf } from '@countersign/contract/native-api.ts';
+import { invalid } from '@countersign/contract/problem.ts';
+import type { requestEndpoints } from '@countersign/contract/requests.ts';
 import { PAGE_SIZE } from '@countersign/contract/schemas.ts';
-import type { Static } from 'typebox';
-import * as catalog from '../features/catalog/catalog.ts';
-import * as comments from '../features/comments/comments.ts';
+import * as accounts from '../features/accounts/accounts.ts';
+import * as models from '../features/models/models.ts';
 import * as requests from '../features/requests/requests.ts';
-import type { ModelVersion } from '../features/versions/versions.ts';
 import * as versions from '../features/versions/versions.ts';
 import type { Ctx } from '../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
+import { answerDecisions } from './decision-answers.ts';
 import type { Handlers } from './handlers.ts';
+import { answerRequest, answerRequests } from './request-answers.ts';
 
-async function answerRequests(ctx: Ctx, version: ModelVersion, list: readonly requests.Request[]): Promise<Static<typeof RequestSchema>[]> {
-  const activitiesOf = await comments.listRequestActivities(
-    ctx,
-    list.map(({ id }) => id),
-  );
-  const principalOf = await catalog.listPrincipals(
-    ctx,
-    list.flatMap(({ createdBy, closedBy }) => (closedBy === null ? [createdBy] : [createdBy, closedBy])),
-  );
-  return list.map((request) => {
-    const { opened, closed } = activitiesOf.get(request.id) ?? {};
-    return {
-      id: request.id,
-      model_id: request.modelId,
-      version_id: request.versionId,
-      name: version.name,
-      version: version.version,
-      target: requests.targetOf(request),
-      state: request.state,
-      comment: opened?.comment ?? null,
-      created_by: principalOf(request.createdBy),
-      created_at: request.createdAt,
-      closed_by: request.closedBy === null ? null : principalOf(request.closedBy),
-      closed_at: request.closedAt,
-      closing_comment: closed?.comment ?? closed?.systemComment ?? null,
-      available_actions: [...requests.actionsOn(ctx, request, version)],
-    };
-  });
+type WishBody = InputOf<EndpointOf<'createModelRequest'>>['body'];
+
+function targetOf({ target }: WishBody): requests.WishedTarget {
+  const needed = <T>(value: T | undefined, member: string): T => {
+    if (value === undefined) throw invalid(`A target of kind '${target.kind}' needs '${member}'.`);
+    return value;
+  };
+  switch (target.kind) {
+    case 'stage':
+      return { kind: 'stage', stage: needed(target.stage, 'stage') };
+    case 'alias':
+      return { kind: 'alias', alias: needed(target.alias, 'alias') };
+    case 'tag':
+      return { kind: 'tag', key: needed(target.key, 'key'), value: target.value };
+    case 'rename':
+      return { kind: 'rename', newName: needed(target.new_name, 'new_name') };
+    default:
+      return { kind: 'entry' };
+  }
 }
 
-async function answerRequest(ctx: Ctx, name: string, number: number, id: number): Promise<Static<typeof RequestSchema>> {
-  const version = await versions.get(ctx, name, number);
-  const [answer] = await answerRequests(ctx, version, [await requests.get(ctx, version, id)]);
-  if (answer === undefined) throw new TypeError('one request is answered as one');
-  return answer;
+function wishOf(body: WishBody, version?: number): requests.Wish {
+  return {
+    target: targetOf(body),
+    change: body.change,
+    version,
+    archiveExisting: body.archive_existing,
+    registration:
+      body.source === undefined
+        ? undefined
+        : {
+            source: body.source,
+            runId: body.run_id ?? '',
+            loggedModelId: body.logged_model_id || undefined,
+            runLink: '',
+            description: body.description,
+            tags: models.lastWins(body.tags ?? []),
+          },
+  };
 }
 
-interface ListQuery {
-  readonly state?: 'open';
+interface PageQuery {
   readonly limit?: number;
   readonly page_token?: string;
 }
 
-async function listRequests(ctx: Ctx, name: string, number: number, query: ListQuery) {
-  const version = await versions.get(ctx, name, number);
-  if (query.state === 'open') {
-    return { requests: await answerRequests(ctx, version, await requests.listOpen(ctx, version)), next_page_token: null };
-  }
-  const limit = query.limit ?? PAGE_SIZE;
-  const found = await requests.list(ctx, version, { beforeId: decodeOffset(query.page_token) || undefined, limit: limit + 1 });
-  const page = found.slice(0, limit);
-  const last = page.at(-1);
+async function answerPage(ctx: Ctx, query: PageQuery, filter: Omit<requests.RequestFilter, 'beforeId' | 'limit'>) {
+  const page = { beforeId: decodeOffset(query.page_token) || undefined, limit: query.limit ?? PAGE_SIZE };
+  const found = await requests.list(ctx, { ...filter, ...page });
   return {
-    requests: await answerRequests(ctx, version, page),
-    next_page_token: found.length > limit && last ? encodeOffset(last.id) : null,
+    requests: await answerRequests(ctx, found.requests),
+    next_page_token: found.nextId === undefined ? null : encodeOffset(found.nextId),
   };
 }
 
-interface ByRequest {
-  readonly name: string;
-  readonly version: number;
-  readonly request: number;
+async function listRequests(ctx: Ctx, query: InputOf<EndpointOf<'listRequests'>>['query']) {
+  const creator = query.created_by;
+  const account = creator === undefined || creator === 'me' ? undefined : await accounts.findByName(ctx, creator);
+  if (creator !== undefined && creator !== 'me' && account === undefined) return { requests: [], next_page_token: null };
+  return answerPage(ctx, query, {
+    createdBy: creator === 'me' ? ctx.principal.id : account?.id,
+    modelId: query.model === undefined ? undefined : (await models.get(ctx, query.model)).id,
+    state: query.state,
+    target: query.target,
+  });
 }
 
-/** Reads what is asked for, has it answered, and shows the request as it is then. */
-async function answering(ctx: Ctx, params: ByRequest, answer: (asked: requests.Asked) => Promise<unknown>) {
-  const { name, version: number, request: id } = params;
-  const request = await requests.get(ctx, await versions.get(ctx, name, number), id);
-  const target = requests.targetOf(request);
-  await answer({ name, version: number, stage: target.stage });
-  return answerRequest(ctx, name, number, id);
-}
+const answering = async (ctx: Ctx, answered: Promise<requests.Request>) => answerRequest(ctx, await answered);
 
 export const requestHandlers: Handlers<(typeof requestEndpoints)[number]['id']> = {
-  listRequests: (ctx, { params, query }) => listRequests(ctx, params.name, params.version, query),
-  createRequest: async (ctx, { params, body }) => {
-    const request = await requests.create(ctx, { ...params, stage: body.target.stage, comment: body.comment });
-    return answerRequest(ctx, params.name, params.version, request.id);
+  listRequests: (ctx, { query }) => listRequests(ctx, query),
+  listVersionRequests: async (ctx, { params, query }) =>
+    answerPage(ctx, query, { versionId: (await versions.get(ctx, params.name, params.version)).id, state: query.state }),
+  createVersionRequest: (ctx, { params, body }) =>
+    answering(ctx, requests.create(ctx, params.name, wishOf(body, params.version), body.comment)),
+  createModelRequest: (ctx, { params, body }) => answering(ctx, requests.create(ctx, params.name, wishOf(body), body.comment)),
+  getRequest: (ctx, { params }) => answering(ctx, requests.get(ctx, params.request)),
+  evaluateRequest: async (ctx, { params }) => {
+    const request = await requests.get(ctx, params.request);
+    const asked = request.state === 'open' ? (await requests.evaluate(ctx, request)).asked : [];
+    return {
+      request: await answerRequest(ctx, request),
+      is_allowed: request.state === 'open' && asked.every(({ decision }) => decision.isAllowed),
+      decisions: await answerDecisions(ctx, asked),
+    };
   },
-  getRequest: (ctx, { params }) => answerRequest(ctx, params.name, params.version, params.request),
   approveRequest: (ctx, { params, body }) =>
-    answering(ctx, params, (asked) =>
-      requests.approve(ctx, {
-        ...asked,
-        requestId: params.request,
-        comment: body.comment,
-        archiveExisting: body.archive_existing ?? false,
-      }),
-    ),
-  rejectRequest: (ctx, { params, body }) =>
-    answering(ctx, params, (asked) => requests.reject(ctx, { ...asked, requestId: params.request, comment: body.comment })),
-  cancelRequest: (ctx, { params, body }) =>
-    answering(ctx, params, (asked) => requests.cancel(ctx, { ...asked, comment: body.comment }, (each) => each.id === params.request)),
+    answering(ctx, requests.approve(ctx, params.request, { comment: body.comment, archiveExisting: body.archive_existing })),
+  rejectRequest: (ctx, { params, body }) => answering(ctx, requests.reject(ctx, params.request, body.comment)),
+  cancelRequest: (ctx, { params, body }) => answering(ctx, requests.cancel(ctx, params.request, body.comment)),
+  applyRequest: (ctx, { params, body }) =>
+    answering(ctx, requests.apply(ctx, params.request, { comment: body.comment, archiveExisting: body.archive_existing })),
 };

@@ -5,7 +5,6 @@ import type { transitionEndpoints } from '@countersign/contract/transitions.ts';
 import * as audit from '../features/audit/audit.ts';
 import * as catalog from '../features/catalog/catalog.ts';
 import * as requests from '../features/requests/requests.ts';
-import * as transitions from '../features/transitions/transitions.ts';
 import * as workspaces from '../features/workspaces/workspaces.ts';
 import type { Ctx } from '../platform/context.ts';
 import { answerVersion, done } from './answers.ts';
@@ -71,6 +70,6 @@ export const transitionHandlers: Handlers<(typeof transitionEndpoints)[number]['
   getAliasByModelId: (ctx, { params, query }) => getAlias(ctx, { id: params.id }, params.alias, query),
   setStage: async (ctx, { params, body }) =>
     answerVersion(ctx, await requests.moveStage(ctx, { ...params, stage: body.stage, archiveExisting: body.archive_existing ?? false })),
-  setAlias: (ctx, { params, body }) => done(transitions.setAlias(ctx, params.name, params.alias, body.version)),
-  deleteAlias: (ctx, { params }) => done(transitions.deleteAlias(ctx, params.name, params.alias)),
+  setAlias: (ctx, { params, body }) => done(requests.setAlias(ctx, params.name, params.alias, body.version)),
+  deleteAlias: (ctx, { params }) => done(requests.deleteAlias(ctx, params.name, params.alias)),
 };

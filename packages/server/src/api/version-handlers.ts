@@ -34,7 +34,7 @@ export const versionHandlers = (fileRoots?: FileRoots): Handlers<(typeof version
   registerVersion: async (ctx, { params, body }) =>
     answerVersion(
       ctx,
-      await transitions.registerVersion(ctx, {
+      await requests.registerVersion(ctx, {
         name: params.name,
         source: body.source,
         runId: body.run_id ?? '',
@@ -57,11 +57,11 @@ export const versionHandlers = (fileRoots?: FileRoots): Handlers<(typeof version
     };
   },
   sealVersion: async (ctx, { params }) => answerVersion(ctx, await transitions.sealVersion(ctx, params.name, params.version, fileRoots)),
-  setVersionTag: (ctx, { params, body }) => done(transitions.setVersionTag(ctx, params.name, params.version, params.key, body.value)),
-  deleteVersionTag: (ctx, { params }) => done(transitions.deleteVersionTag(ctx, params.name, params.version, params.key)),
+  setVersionTag: (ctx, { params, body }) => done(requests.setVersionTag(ctx, params.name, params.version, params.key, body.value)),
+  deleteVersionTag: (ctx, { params }) => done(requests.setVersionTag(ctx, params.name, params.version, params.key, null)),
   listDeletedVersions: async (ctx, { params }) => {
     const deleted = await versions.listDeleted(ctx, await models.get(ctx, params.name));
     return { versions: await answerVersions(ctx, deleted) };
   },
-  restoreVersion: async (ctx, { params }) => answerVersion(ctx, await transitions.restoreVersion(ctx, params.name, params.version)),
+  restoreVersion: async (ctx, { params }) => answerVersion(ctx, await requests.restoreVersion(ctx, params.name, params.version)),
 });

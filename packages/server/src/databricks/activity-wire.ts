@@ -18,13 +18,20 @@ function activityToWire(activity: comments.Activity, userId: string): object {
   };
 }
 
-/** What opened these requests, or closed them where they are closed; in the order given. */
-export async function requestActivities(ctx: Ctx, list: readonly requests.Request[]): Promise<readonly object[]> {
+/** What opened these requests, or closed them where they are closed; `newest`: what happened to them last. In the order given. */
+export async function requestActivities(
+  ctx: Ctx,
+  list: readonly requests.Request[],
+  which: 'state' | 'newest' = 'state',
+): Promise<readonly object[]> {
   const activitiesOf = await comments.listRequestActivities(
     ctx,
     list.map(({ id }) => id),
   );
-  const activities = list.flatMap(({ id, state }) => activitiesOf.get(id)?.[state === 'open' ? 'opened' : 'closed'] ?? []);
+  const activities = list.flatMap(({ id, state }) => {
+    const { opened, closed } = activitiesOf.get(id) ?? {};
+    return (state === 'open' && which === 'state' ? opened : (closed ?? opened)) ?? [];
+  });
   const nameOf = await catalog.listPrincipals(
     ctx,
     activities.map(({ principalId }) => principalId),

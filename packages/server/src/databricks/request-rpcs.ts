@@ -1,6 +1,8 @@
 /** `create_`, `list_`, `approve_`, `reject_` and `delete_transition_request(s)` of databricks-sdk. */
 import * as messages from '@countersign/contract/databricks/governance-messages.ts';
+import { clip } from '@countersign/contract/mlflow/message.ts';
 import { parseVersionNumber } from '@countersign/contract/names.ts';
+import { notFound } from '@countersign/contract/problem.ts';
 import { isActiveStage } from '@countersign/contract/stages.ts';
 import * as catalog from '../features/catalog/catalog.ts';
 import * as requests from '../features/requests/requests.ts';
@@ -13,11 +15,12 @@ import { requestActivities } from './activity-wire.ts';
 const AT = '/mlflow/transition-requests';
 const OPTIONS = { audience: 'api' } as const;
 
-const ACTION_WORDS = {
+/** The dialect knows no other actions. */
+const ACTION_WORDS: Readonly<Partial<Record<requests.RequestAction, string>>> = {
   approve: 'APPROVE_TRANSITION_REQUEST',
   reject: 'REJECT_TRANSITION_REQUEST',
   cancel: 'CANCEL_TRANSITION_REQUEST',
-} as const;
+};
 
 interface Transition {
   readonly name: string;
@@ -26,48 +29,56 @@ interface Transition {
   readonly comment: string | undefined;
 }
 
-function wishOf({ name, version, stage, comment }: Transition): requests.Wish {
-  return { name, version: parseVersionNumber(version), stage, comment };
-}
-
 async function createRequest(ctx: Ctx, input: Transition): Promise<object> {
-  const wish = wishOf(input);
-  const request = await requests.create(ctx, wish);
-  const version = await versions.get(ctx, wish.name, wish.version);
+  const wish: requests.Wish = { target: { kind: 'stage', stage: input.stage }, version: parseVersionNumber(input.version) };
+  const request = await requests.create(ctx, input.name, wish, input.comment);
   const nameOf = await catalog.listPrincipals(ctx, [request.createdBy]);
   return {
     request: {
-      available_actions: requests.actionsOn(ctx, request, version).map((action) => ACTION_WORDS[action]),
+      available_actions: (await requests.actionsOn(ctx, request)).flatMap((action) => ACTION_WORDS[action] ?? []),
       comment: input.comment,
       creation_timestamp: request.createdAt,
-      to_stage: requests.targetOf(request).stage,
+      to_stage: stageOf(request),
       user_id: nameOf(request.createdBy).name,
     },
   };
 }
 
+function stageOf({ target }: requests.Request): string {
+  return target.replace(/^stage:/, '');
+}
+
 async function listRequests(ctx: Ctx, name: string, number: number): Promise<object> {
   const version = await versions.get(ctx, name, number);
-  return { requests: await requestActivities(ctx, await requests.listOpen(ctx, version)) };
+  const open = await requests.listOpen(ctx, version);
+  return {
+    requests: await requestActivities(
+      ctx,
+      open.filter(({ target }) => target.startsWith('stage:')),
+    ),
+  };
 }
 
 /** Several may be answered at once; the first stands for all. */
-async function answerActivity(ctx: Ctx, [first]: readonly requests.Request[]): Promise<object> {
-  if (first === undefined) throw new TypeError('what is answered is at least one request');
-  const [activity] = await requestActivities(ctx, [first]);
+async function answerActivity(ctx: Ctx, answered: requests.Request): Promise<object> {
+  const [activity] = await requestActivities(ctx, [answered], 'newest');
   return { activity };
 }
 
-async function cancelRequest(ctx: Ctx, wish: requests.Wish, creator: string): Promise<object> {
-  const version = await versions.get(ctx, wish.name, wish.version);
-  const open = await requests.listOpen(ctx, version);
+/** The oldest open one for the stage: what answers it, answers all. */
+async function firstAsked(ctx: Ctx, { name, version, stage }: Transition): Promise<number> {
+  return (await requests.listAsked(ctx, name, parseVersionNumber(version), stage))[0].id;
+}
+
+async function cancelRequest(ctx: Ctx, input: Transition, creator: string): Promise<object> {
+  const open = await requests.listAsked(ctx, input.name, parseVersionNumber(input.version), input.stage);
   const nameOf = await catalog.listPrincipals(
     ctx,
     open.map(({ createdBy }) => createdBy),
   );
-  const meant = open.filter(({ createdBy }) => nameOf(createdBy).name === creator).map(({ createdBy }) => createdBy);
-  const cancelled = await requests.cancel(ctx, wish, ({ createdBy }) => meant.includes(createdBy));
-  return answerActivity(ctx, [cancelled]);
+  const meant = open.find(({ createdBy }) => nameOf(createdBy).name === creator);
+  if (meant === undefined) throw notFound(`'${clip(creator)}' has no such open request.`);
+  return answerActivity(ctx, await requests.cancel(ctx, meant.id, input.comment));
 }
 
 export const databricksRequestRpcs: readonly Rpc[] = [
@@ -83,22 +94,22 @@ export const databricksRequestRpcs: readonly Rpc[] = [
   rpc(
     'POST',
     `${AT}/approve`,
-    'model-version.transition',
+    'request.create',
     messages.ApproveTransitionRequest,
     async (ctx, input) => {
       // The SDK always says something; where nothing is to be archived, nothing is.
       const archiveExisting = input.archive_existing_versions && isActiveStage(await workspaces.getStages(ctx), input.stage);
-      const approved = await requests.approve(ctx, { ...wishOf(input), archiveExisting });
-      return answerActivity(ctx, approved.requests);
+      const id = await firstAsked(ctx, input);
+      return answerActivity(ctx, await requests.approve(ctx, id, { comment: input.comment, archiveExisting }));
     },
     OPTIONS,
   ),
   rpc(
     'POST',
     `${AT}/reject`,
-    'model-version.transition',
+    'request.create',
     messages.RejectTransitionRequest,
-    async (ctx, input) => answerActivity(ctx, await requests.reject(ctx, wishOf(input))),
+    async (ctx, input) => answerActivity(ctx, await requests.reject(ctx, await firstAsked(ctx, input), input.comment)),
     OPTIONS,
   ),
   rpc(
@@ -106,7 +117,7 @@ export const databricksRequestRpcs: readonly Rpc[] = [
     `${AT}/delete`,
     'request.create',
     messages.DeleteTransitionRequest,
-    (ctx, input) => cancelRequest(ctx, wishOf(input), input.creator),
+    (ctx, input) => cancelRequest(ctx, input, input.creator),
     OPTIONS,
   ),
 ];

@@ -5,7 +5,6 @@ import { stageOf } from '@countersign/contract/stages.ts';
 import type { RegisteredModel } from '../features/models/models.ts';
 import * as models from '../features/models/models.ts';
 import * as requests from '../features/requests/requests.ts';
-import * as transitions from '../features/transitions/transitions.ts';
 import * as versions from '../features/versions/versions.ts';
 import * as workspaces from '../features/workspaces/workspaces.ts';
 import type { Ctx } from '../platform/context.ts';
@@ -69,7 +68,7 @@ export const modelRpcs: readonly Rpc[] = [
     `${AT}/rename`,
     'registered-model.rename',
     messages.RenameRegisteredModel,
-    async (ctx, input) => ({ registered_model: await whole(ctx, await transitions.renameModel(ctx, input.name, input.new_name)) }),
+    async (ctx, input) => ({ registered_model: await whole(ctx, await requests.renameModel(ctx, input.name, input.new_name)) }),
     PREVIEW,
   ),
   rpc(
@@ -109,7 +108,7 @@ export const modelRpcs: readonly Rpc[] = [
     `${AT}/set-tag`,
     'registered-model.edit',
     messages.SetRegisteredModelTag,
-    async (ctx, input) => done(transitions.setModelTag(ctx, input.name, input.key, input.value)),
+    async (ctx, input) => done(requests.setModelTag(ctx, input.name, input.key, input.value)),
     PREVIEW,
   ),
   rpc(
@@ -117,14 +116,14 @@ export const modelRpcs: readonly Rpc[] = [
     `${AT}/delete-tag`,
     'registered-model.edit',
     messages.DeleteRegisteredModelTag,
-    async (ctx, input) => done(transitions.deleteModelTag(ctx, input.name, input.key)),
+    async (ctx, input) => done(requests.setModelTag(ctx, input.name, input.key, null)),
     PREVIEW,
   ),
   rpc('POST', `${AT}/alias`, 'registered-model.edit', messages.SetRegisteredModelAlias, async (ctx, input) =>
-    done(transitions.setAlias(ctx, input.name, input.alias, parseVersionNumber(input.version))),
+    done(requests.setAlias(ctx, input.name, input.alias, parseVersionNumber(input.version))),
   ),
   rpc('DELETE', `${AT}/alias`, 'registered-model.manage', messages.DeleteRegisteredModelAlias, async (ctx, input) =>
-    done(transitions.deleteAlias(ctx, input.name, input.alias)),
+    done(requests.deleteAlias(ctx, input.name, input.alias)),
   ),
   rpc('GET', `${AT}/alias`, 'registered-model.view', messages.GetModelVersionByAlias, async (ctx, input) => ({
     model_version: versionToWire(await versions.getByAlias(ctx, input.name, input.alias)),

@@ -5,7 +5,6 @@ import { parseVersionNumber } from '@countersign/contract/names.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 import * as models from '../features/models/models.ts';
 import * as requests from '../features/requests/requests.ts';
-import * as transitions from '../features/transitions/transitions.ts';
 import * as versions from '../features/versions/versions.ts';
 import { done } from './model-rpcs.ts';
 import { versionToWire } from './registry-wire.ts';
@@ -42,7 +41,7 @@ export const versionRpcs: readonly Rpc[] = [
     messages.CreateModelVersion,
     async (ctx, input) => {
       checkOperatorRule(input.source);
-      const version = await transitions.registerVersion(ctx, {
+      const version = await requests.registerVersion(ctx, {
         name: input.name,
         source: input.source,
         runId: input.run_id ?? '',
@@ -127,7 +126,7 @@ export const versionRpcs: readonly Rpc[] = [
     `${AT}/set-tag`,
     'model-version.edit',
     messages.SetModelVersionTag,
-    async (ctx, input) => done(transitions.setVersionTag(ctx, input.name, parseVersionNumber(input.version), input.key, input.value)),
+    async (ctx, input) => done(requests.setVersionTag(ctx, input.name, parseVersionNumber(input.version), input.key, input.value)),
     PREVIEW,
   ),
   rpc(
@@ -135,7 +134,7 @@ export const versionRpcs: readonly Rpc[] = [
     `${AT}/delete-tag`,
     'model-version.manage',
     messages.DeleteModelVersionTag,
-    async (ctx, input) => done(transitions.deleteVersionTag(ctx, input.name, parseVersionNumber(input.version), input.key)),
+    async (ctx, input) => done(requests.setVersionTag(ctx, input.name, parseVersionNumber(input.version), input.key, null)),
     PREVIEW,
   ),
 ];

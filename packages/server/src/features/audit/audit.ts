@@ -1,5 +1,6 @@
 /** Reads the record for people: pages of events with their texts, the chain's verdict, and what stood where at a time. */
 import { type Level, levelOf, RANK } from '@countersign/contract/levels.ts';
+import type { Admission } from '@countersign/contract/permit.ts';
 import { notFound } from '@countersign/contract/problem.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
@@ -166,6 +167,50 @@ export async function getAlias(ctx: Ctx, question: ModelQuestion, alias: string,
   return at(ctx, question, asOf, async (subject, untilSeq) => {
     const { aliases } = await places(ctx, subject, `alias:${alias}`, untilSeq);
     return aliases.get(alias) ?? null;
+  });
+}
+
+/** Why a change of a version was allowed. */
+export interface PastDecision {
+  readonly seq: number;
+  readonly at: number;
+  readonly principalId: number;
+  readonly target: string;
+  readonly change: 'enter' | 'leave';
+  readonly admission: Admission;
+  readonly digest: string | null;
+  readonly evidence: string;
+  readonly approvals: number[];
+  readonly policies: { name: string; hash: string; mode: string; path: string; is_satisfied: boolean }[];
+  /** Every reason; null where it was erased. */
+  readonly decision: unknown;
+}
+
+const DECISIONS_MAX = 200;
+
+/** What policies were asked about a version, newest first. */
+export async function listDecisions(ctx: Ctx, version: { readonly id: number }): Promise<PastDecision[]> {
+  const db = reading(ctx);
+  const query = { versionId: version.id, types: ['transition.allowed'], newestFirst: true, limit: DECISIONS_MAX };
+  const found = await events.listOfVersion(db, query);
+  const texts = await events.listTexts(
+    db,
+    found.map(({ seq }) => seq),
+  );
+  return found.map((event) => {
+    const body = readBody(event.body);
+    const data = body.data as Pick<PastDecision, 'change' | 'admission' | 'digest' | 'evidence' | 'approvals' | 'policies'>; // as transitions writes it
+    const { change, admission, digest, evidence, approvals } = data;
+    const policies = data.policies.map(({ name, hash, mode, path, is_satisfied }) => ({ name, hash, mode, path, is_satisfied }));
+    const decision = texts.get(event.seq)?.get('decision');
+    return {
+      seq: event.seq,
+      at: event.recordedAt,
+      principalId: body.principal_id,
+      target: body.target ?? '',
+      ...{ change, admission, digest, evidence, approvals, policies },
+      decision: decision === undefined ? null : (JSON.parse(decision) as unknown),
+    };
   });
 }
 

@@ -80,7 +80,7 @@ export async function listWords(ctx: Ctx, rows: readonly Pick<CommentRow, 'id'>[
   );
 }
 
-/** What opened a request, and what closed it. */
+/** What opened a request, and what was said to it last. */
 export interface RequestActivities {
   readonly opened: Activity | undefined;
   readonly closed: Activity | undefined;
@@ -88,13 +88,17 @@ export interface RequestActivities {
 
 /** By the request's id. */
 export async function listRequestActivities(ctx: Ctx, ids: readonly number[]): Promise<ReadonlyMap<number, RequestActivities>> {
-  const found = await withTexts(ctx, await events.listOnRequests(reading(ctx), ids));
+  const all = await events.listOnRequests(reading(ctx), ids);
+  const found = await withTexts(
+    ctx,
+    all.filter(({ type }) => ACTIVITY_EVENTS.includes(type)),
+  );
   const activities = Map.groupBy(found.map(activityOf), ({ requestId }) => requestId);
   return new Map(
     ids.map((id) => {
       const ofRequest = activities.get(id) ?? [];
       const opened = ofRequest.find(({ type }) => type === 'REQUESTED_TRANSITION');
-      return [id, { opened, closed: ofRequest.find((each) => each !== opened) }];
+      return [id, { opened, closed: ofRequest.findLast((each) => each !== opened) }];
     }),
   );
 }

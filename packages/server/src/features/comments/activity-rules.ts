@@ -8,6 +8,8 @@ const ACTIVITY_TYPES = {
   'request.approved': 'APPROVED_REQUEST',
   'request.rejected': 'REJECTED_REQUEST',
   'request.cancelled': 'CANCELLED_REQUEST',
+  'request.expired': 'CANCELLED_REQUEST',
+  'request.superseded': 'CANCELLED_REQUEST',
   'comment.created': 'NEW_COMMENT',
 } as const;
 
@@ -70,6 +72,7 @@ function isKnown(type: string): type is keyof typeof ACTIVITY_TYPES {
 function systemComment(data: ActivityEvent['data']): string | null {
   if (data.replaced_by !== undefined) return `Archived: version ${String(data.replaced_by)} came into ${String(data.from)}.`;
   if (data.cause === 'moved') return `Closed: the version was moved to ${stageOfTarget(data.target)} without the request.`;
+  if (data.cause === 'time') return 'Closed: its time was over.';
   if (data.cause === 'deleted') return 'Closed: the version was deleted.';
   return null;
 }

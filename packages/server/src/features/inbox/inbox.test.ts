@@ -8,6 +8,7 @@ import { compileAccess } from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as breakGlass from '../break-glass/break-glass.ts';
 import * as comments from '../comments/comments.ts';
+import * as groups from '../groups/groups.ts';
 import * as models from '../models/models.ts';
 import * as requests from '../requests/requests.ts';
 import * as transitions from '../transitions/transitions.ts';
@@ -40,10 +41,10 @@ describe.each(['sqlite', 'postgres'] as const)('the inbox on %s', (dialect) => {
     };
   };
 
-  const register = async (name: string): Promise<void> => {
+  const register = async (name: string, by: Ctx = ctx): Promise<void> => {
     await models.create(ctx, { name, tags: [] });
     const files = { source: 's3://bucket/model', runId: '', loggedModelId: undefined, runLink: '' };
-    await transitions.registerVersion(ctx, { name, ...files, description: undefined, tags: [] });
+    await transitions.registerVersion(by, { name, ...files, description: undefined, tags: [] });
   };
 
   const ask = (who: Ctx, name: string, stage: string) => requests.create(who, name, { target: { kind: 'stage', stage }, version: 1 });
@@ -67,6 +68,38 @@ describe.each(['sqlite', 'postgres'] as const)('the inbox on %s', (dialect) => {
     await requests.reject(production, toStaging.id);
     expect(await shown(inbox.listWaiting(staging, FIRST))).toEqual([]);
     expect(await shown(inbox.listOpened(reader, FIRST))).toEqual([]);
+  });
+
+  it('shows what a policy asks approvals for to those who can still give one', async () => {
+    const [asks, bob, eve, manager] = [
+      await person('asker', 'READ'),
+      await person('risk one', 'READ'),
+      await person('risk two', 'READ'),
+      await person('manager', 'MANAGE'),
+    ];
+    const risk = await groups.create(ctx, { name: 'risk', workspaceId: groups.SERVER_WIDE });
+    for (const who of [asks, bob, eve]) await groups.addMember(ctx, risk, await accounts.getByName(ctx, who.principal.name));
+    const text = JSON.stringify({
+      name: 'governed',
+      mode: 'enforce',
+      match: { model: 'governed-*', target: { stage: 'Production' } },
+      requirements: { sealed: false, approvals: [{ group: 'risk', count: 2 }] },
+    });
+    await requests.replacePolicies(ctx, { published: [{ text, listedDigests: [] }], withdrawn: [] });
+    await register('governed-one', manager);
+    const { id } = await ask(asks, 'governed-one', 'Production');
+    const waiting = async (who: Ctx): Promise<string[]> =>
+      (await inbox.listWaiting(who, FIRST)).items.filter(({ request }) => request.id === id).flatMap(({ missing }) => missing);
+    expect(await waiting(bob)).toEqual([expect.stringContaining("0 of 2 approvals of group 'risk'")]);
+    expect([await waiting(asks), await waiting(manager)]).toEqual([[], []]);
+    expect((await inbox.listOpened(asks, FIRST)).items).toMatchObject([
+      { name: 'governed-one', missing: [expect.stringContaining('0 of 2')] },
+    ]);
+    await requests.approve(bob, id);
+    expect(await waiting(bob)).toEqual([]);
+    expect(await waiting(eve)).toEqual([expect.stringContaining('1 of 2')]);
+    await requests.approve(eve, id);
+    expect([await waiting(eve), (await inbox.listOpened(asks, FIRST)).items]).toEqual([[], []]);
   });
 
   it('comes page by page, and counts', async () => {

@@ -1,196 +1,40 @@
 /**
- * Requests for governed changes: opened by whoever may read, answered by whoever may make the change itself. Here are also the changes that close
- * requests by the way: a move to what was asked for, and deletions.
+ * Requests for governed changes: opened by whoever may read, answered by those whom the policies name, and where there is no policy by whoever may make
+ * the change himself. A change that its approvals suffice for is carried out in the transaction of the last of them.
  */
+
 import { RANK } from '@countersign/contract/levels.ts';
+import { clip } from '@countersign/contract/mlflow/message.ts';
 import { checkLength } from '@countersign/contract/names.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
-import { canonicalStage, type Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
-import { demand } from '../access/access.ts';
-import { record } from '../events/events.ts';
+import { AS_LOCAL, demand } from '../access/access.ts';
+import * as approvals from '../approvals/approvals.ts';
+import * as candidates from '../candidates/candidates.ts';
+import * as checks from '../checks/checks.ts';
 import * as models from '../models/models.ts';
+import * as policies from '../policies/policies.ts';
 import * as transitions from '../transitions/transitions.ts';
-import type { ModelVersion } from '../versions/versions.ts';
+import type { NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
-import type { Ending, Request } from './request-store.ts';
-import * as store from './request-store.ts';
+import { findWorkspaceById, within } from '../workspaces/workspaces.ts';
+import { choicesOf, type ExplainedChoice, type Looked, lookAtPlaces, outcomeOf } from './explaining.ts';
+import { findOwn, mustOpen, open, operationFor, renewed } from './opening.ts';
+import { demandMaking, get, isApprover, managesIt, mayMakeIt } from './reach.ts';
+import { levelOf, type Wish } from './request-rules.ts';
 
-export type { Ending, Request } from './request-store.ts';
+export type { Ending, Request } from '../approvals/approvals.ts';
+export type { Outcome } from './explaining.ts';
+export { actionsOn, get, isApprover, list, listOpen, type RequestAction, type RequestFilter } from './reach.ts';
+export type { Wish, WishedTarget } from './request-rules.ts';
 
 const COMMENT_MAX = 16_000;
 
-/** What a request asks for. Other kinds of targets come beside stages. */
-export interface RequestTarget {
-  readonly kind: 'stage';
-  readonly stage: Stage;
-}
-
-export interface VersionName {
-  readonly name: string;
-  readonly version: number;
-}
-
-/** The requests of one version for one stage. */
-export interface Asked extends VersionName {
-  /** In any case. */
-  readonly stage: string;
-}
-
-export interface Wish extends Asked {
-  readonly comment?: string | undefined;
-}
-
-export interface Answer extends Wish {
-  /** It must be one of those that are answered: INVALID_STATE where it was closed before. */
-  readonly requestId?: number;
-}
-
-/** Why a request was closed that nobody answered. */
-export type CancelCause = 'withdrawn' | 'moved' | 'deleted';
-
-export function targetOf(request: Pick<Request, 'target'>): RequestTarget {
-  return { kind: 'stage', stage: canonicalStage(request.target.replace(/^stage:/, '')) };
-}
-
-function writeTarget(stage: Stage): string {
-  return `stage:${stage}`;
-}
-
 /** What is read and closed here is changed by nobody else until the commit. */
-function holding<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>): Promise<T> {
+function holding<T>(ctx: Ctx, modelId: number | null, work: (inner: TxCtx) => Promise<T>): Promise<T> {
   return transaction(ctx, async (inner) => {
-    await models.hold(inner, name);
+    if (modelId !== null) await models.holdById(inner, modelId);
     return work(inner);
-  });
-}
-
-/** RESOURCE_ALREADY_EXISTS where the caller has an open one for the same. */
-export function create(ctx: Ctx, asked: Wish): Promise<Request> {
-  const stage = canonicalStage(asked.stage);
-  checkComment(asked.comment);
-  return holding(ctx, asked.name, async (inner) => {
-    const version = await versions.get(inner, asked.name, asked.version);
-    demand(inner, 'registered-model', { id: version.modelId, name: version.name }, 'READ');
-    if (version.stage === stage) {
-      throw invalid(`Version ${version.version} of '${version.name}' is in ${stage} already. Ask for another stage.`);
-    }
-    const row = {
-      modelId: version.modelId,
-      versionId: version.id,
-      target: writeTarget(stage),
-      createdBy: inner.principal.id,
-      createdAt: inner.clock.now(),
-    };
-    const id = await store.insert(inner.tx, row);
-    if (id === undefined) {
-      throw new Problem(
-        'RESOURCE_ALREADY_EXISTS',
-        `You have an open request for version ${version.version} of '${version.name}' to ${stage} already. Wait for its answer, or cancel it first.`,
-      );
-    }
-    const request: Request = { ...row, id, state: 'open', closedBy: null, closedAt: null };
-    tell(inner, 'opened', request, version, asked.comment);
-    return request;
-  });
-}
-
-/** Answers all open requests of the version for the stage, and moves it there. Answers the version and the requests as they are then. */
-export function approve(
-  ctx: Ctx,
-  answer: Answer & { readonly archiveExisting: boolean },
-): Promise<{ readonly version: ModelVersion; readonly requests: readonly Request[] }> {
-  return holding(ctx, answer.name, async (inner) => {
-    const { requests } = await answerAll(inner, answer, 'approved');
-    const version = await moveStage(inner, answer);
-    return { version, requests };
-  });
-}
-
-/** Closes all open requests of the version for the stage; nothing moves. */
-export function reject(ctx: Ctx, answer: Answer): Promise<readonly Request[]> {
-  return holding(ctx, answer.name, async (inner) => (await answerAll(inner, answer, 'rejected')).requests);
-}
-
-async function answerAll(ctx: TxCtx, answer: Answer, ending: Ending): Promise<{ requests: readonly Request[] }> {
-  const stage = canonicalStage(answer.stage);
-  checkComment(answer.comment);
-  const version = await versions.get(ctx, answer.name, answer.version);
-  transitions.demandMove(ctx, version, stage);
-  const open = (await store.listOpen(ctx.tx, version.id)).filter((request) => request.target === writeTarget(stage));
-  if (answer.requestId !== undefined && !open.some((request) => request.id === answer.requestId)) throw closedBefore(answer.requestId);
-  if (open.length === 0) throw noOpenRequest(version, stage);
-  const requests: Request[] = [];
-  for (const request of open) requests.push(await close(ctx, request, version, ending, { comment: answer.comment }));
-  return { requests };
-}
-
-/** By whoever made it, or manages the model. `isMeant` picks it from the open ones for the stage. */
-export function cancel(ctx: Ctx, answer: Wish, isMeant: (request: Request) => boolean): Promise<Request> {
-  const stage = canonicalStage(answer.stage);
-  checkComment(answer.comment);
-  return holding(ctx, answer.name, async (inner) => {
-    const version = await versions.get(inner, answer.name, answer.version);
-    const open = await store.listOpen(inner.tx, version.id);
-    const request = open.find((each) => each.target === writeTarget(stage) && isMeant(each));
-    if (request === undefined) throw noOpenRequest(version, stage);
-    if (request.createdBy !== inner.principal.id) {
-      demand(inner, 'registered-model', { id: version.modelId, name: version.name }, 'MANAGE');
-    }
-    return close(inner, request, version, 'cancelled', { comment: answer.comment, cause: 'withdrawn' });
-  });
-}
-
-function noOpenRequest(version: ModelVersion, stage: Stage): Problem {
-  return notFound(`There is no such open request for version ${version.version} of '${version.name}' to ${stage}.`);
-}
-
-function closedBefore(id: number): Problem {
-  return new Problem('INVALID_STATE', `Request ${id} is open no more. Look at it to see how it ended; a new one can be made.`);
-}
-
-interface Closing {
-  readonly comment?: string | undefined;
-  readonly cause?: CancelCause;
-}
-
-async function close(
-  ctx: TxCtx,
-  request: Request,
-  version: Pick<ModelVersion, 'version' | 'stage'>,
-  ending: Ending,
-  { comment, cause }: Closing,
-): Promise<Request> {
-  const at = ctx.clock.now();
-  const by = ctx.principal.id;
-  // Without it one request would be answered twice: the model is held, so this doesn't happen.
-  if (!(await store.close(ctx.tx, request.id, ending, at, by))) throw new TypeError(`request ${request.id} was closed by another`);
-  tell(ctx, ending, request, version, comment, cause);
-  return { ...request, state: ending, closedAt: at, closedBy: by };
-}
-
-/** On the request itself: it changes no place. */
-function tell(
-  ctx: TxCtx,
-  verb: 'opened' | Ending,
-  request: Request,
-  version: Pick<ModelVersion, 'version' | 'stage'>,
-  comment: string | undefined,
-  cause?: CancelCause,
-): void {
-  record(ctx, {
-    type: `request.${verb}`,
-    target: `request:${request.id}`,
-    modelId: request.modelId,
-    versionId: request.versionId,
-    data: {
-      ...(cause === undefined ? {} : { cause }),
-      from: version.stage,
-      number: version.version,
-      request_id: request.id,
-      target: request.target,
-    },
-    ...(comment ? { texts: { comment } } : {}),
   });
 }
 
@@ -198,65 +42,369 @@ function checkComment(comment: string | undefined): void {
   if (comment !== undefined) checkLength(comment, COMMENT_MAX, 'comment');
 }
 
-/** As the door moves it; what was open for where a version came to is closed. */
-export function moveStage(ctx: Ctx, move: transitions.StageMove): Promise<ModelVersion> {
+/** RESOURCE_ALREADY_EXISTS where the caller has an open one for the same. */
+export function create(ctx: Ctx, name: string, wish: Wish, comment?: string): Promise<approvals.Request> {
+  checkComment(comment);
+  return transaction(ctx, async (inner) => {
+    await models.hold(inner, name);
+    const model = await models.getIdentity(inner, name);
+    demand(inner, 'registered-model', { id: model.id, name }, 'READ');
+    const operation = await operationFor(inner, model, wish);
+    return mustOpen(inner, operation, comment);
+  });
+}
+
+/** Where a policy says so, a refused call opens the request that it would have needed, and says which. Never inside of another transaction. */
+export async function asking<T>(ctx: Ctx, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof transitions.Refused) || !error.opensRequest || ctx.tx !== undefined) throw error;
+    throw await askFor(ctx, error);
+  }
+}
+
+/** A change at the door that opens its own request where it is refused. */
+function governed<Input extends unknown[], T>(
+  change: (ctx: Ctx, ...input: Input) => Promise<T>,
+): (ctx: Ctx, ...input: Input) => Promise<T> {
+  return (ctx, ...input) => asking(ctx, () => change(ctx, ...input));
+}
+
+export const registerVersion = governed((ctx, input: NewVersion) => transitions.registerVersion(ctx, input));
+export const moveStage = governed((ctx, move: transitions.StageMove) => {
   checkComment(move.comment);
-  return transitions.moveStage(ctx, move, async (inner, moved) => {
-    for (const request of await store.listOpen(inner.tx, moved.id)) {
-      if (request.target === writeTarget(moved.stage)) await close(inner, request, moved, 'cancelled', { cause: 'moved' });
+  return transitions.moveStage(ctx, move);
+});
+export const setAlias = governed((ctx, name: string, alias: string, version: number) => transitions.setAlias(ctx, name, alias, version));
+export const deleteAlias = governed((ctx, name: string, alias: string) => transitions.deleteAlias(ctx, name, alias));
+export const renameModel = governed((ctx, name: string, newName: string) => transitions.renameModel(ctx, name, newName));
+export const deleteModel = governed((ctx, name: string) => transitions.deleteModel(ctx, name));
+export const deleteVersion = governed((ctx, name: string, version: number) => transitions.deleteVersion(ctx, name, version));
+export const restoreVersion = governed((ctx, name: string, version: number) => transitions.restoreVersion(ctx, name, version));
+/** `value` null: it is taken away. */
+export const setModelTag = governed((ctx, name: string, key: string, value: string | null) =>
+  transitions.setModelTag(ctx, name, key, value),
+);
+export const setVersionTag = governed((ctx, name: string, version: number, key: string, value: string | null) =>
+  transitions.setVersionTag(ctx, name, version, key, value),
+);
+export const replacePolicies = governed((ctx, changes: transitions.PolicyChanges) => transitions.replacePolicies(ctx, changes));
+
+async function askFor(ctx: Ctx, refused: transitions.Refused): Promise<Problem> {
+  const { proposal, registration } = refused.operation;
+  if (proposal.op === 'move' || proposal.op === 'model-restoration') return refused;
+  try {
+    return await transaction(ctx, async (inner) => {
+      const operation = await renewed(inner, refused.operation, registration);
+      const request = await open(inner, operation, undefined);
+      const id = request?.id ?? (await findOwn(inner, operation))?.id;
+      const words = request === undefined ? `Request ${id} is open for it` : `Request ${id} was opened for it`;
+      return new Problem('PERMISSION_DENIED', `${refused.message} ${words}: GET /api/v1/requests/${id}.`);
+    });
+  } catch (error) {
+    if (error instanceof Problem)
+      return new Problem('PERMISSION_DENIED', `${refused.message} No request could be opened for it: ${error.message}`);
+    throw error;
+  }
+}
+
+export interface Answer {
+  readonly comment?: string | undefined;
+  /** Beside what the request says. */
+  readonly archiveExisting?: boolean | undefined;
+}
+
+/**
+ * Approves all open requests for the same change. What the approvals suffice for is carried out, unless its policy wants that to be said by hand.
+ * PERMISSION_DENIED where the approval could not count, with the reason.
+ */
+export function approve(ctx: Ctx, id: number, answer: Answer = {}): Promise<approvals.Request> {
+  checkComment(answer.comment);
+  return answering(ctx, id, async (inner, request, open) => {
+    const operation = await transitions.operationOf(inner, request);
+    const { version } = operation;
+    const about = { number: version?.version, from: version?.stage };
+    const before = await transitions.judge(inner, operation);
+    const asks = before.asked.filter(({ policy }) => policy.document.requirements.approvals.length > 0);
+    const mayMake = await mayMakeIt(inner, request);
+    if (asks.length === 0 && !mayMake) demandMaking(inner, operation, request);
+    const hashes = [...new Set(before.asked.map(({ policy }) => policy.hash))];
+    await approvals.approve(inner, open, { ...before.binding, policies: hashes }, about, answer.comment);
+    const { asked } = before.asked.length === 0 ? before : await transitions.judge(inner, operation);
+    const isSatisfied = asks.length > 0 && asked.every(({ decision }) => decision.isSatisfied);
+    const isAllowed = asked.every(({ decision }) => decision.isAllowed);
+    const isManual = asked.some(({ policy }) => policy.document.apply === 'manual');
+    const isCounted = asked.some(({ facts, decision }) => {
+      const own = facts.approvals.filter((each) => each.by === inner.principal.id);
+      return own.some((each) => !decision.staleApprovals.some((stale) => stale.id === each.id));
+    });
+    if (isSatisfied && !isManual) await transitions.carryOut(inner, request, { by: 'approvals' }, answer);
+    else if (isAllowed && !isManual && mayMake && request.modelId !== null)
+      await transitions.carryOut(inner, request, { by: 'caller', isAnswer: true }, answer);
+    else if (asks.length > 0 && !isCounted) throw uncounted(inner, asked);
+  });
+}
+
+function uncounted(ctx: Ctx, asked: Awaited<ReturnType<typeof transitions.judge>>['asked']): Problem {
+  const reasons = asked.flatMap(({ facts, decision }) =>
+    decision.staleApprovals
+      .filter((stale) => facts.approvals.some((each) => each.id === stale.id && each.by === ctx.principal.id))
+      .map(({ what }) => what),
+  );
+  return new Problem(
+    'PERMISSION_DENIED',
+    `The approval of '${clip(ctx.principal.name)}' would not count: ${[...new Set(reasons)].join('; ')}. Ask somebody else.`,
+  );
+}
+
+/** Closes all open requests for the same change; nothing moves. */
+export function reject(ctx: Ctx, id: number, comment?: string): Promise<approvals.Request> {
+  checkComment(comment);
+  return answering(ctx, id, async (inner, request, open) => {
+    const operation = await transitions.operationOf(inner, request);
+    if (!(await mayMakeIt(inner, request)) && !(await isApprover(inner, request))) demandMaking(inner, operation, request);
+    const about = { number: operation.version?.version, from: operation.version?.stage };
+    for (const each of open) await approvals.close(inner, each, 'rejected', about, { comment });
+    if (request.candidateId !== null) await candidates.close(inner, request.candidateId);
+  });
+}
+
+/** By whoever made it, or manages the model. */
+export function cancel(ctx: Ctx, id: number, comment?: string): Promise<approvals.Request> {
+  checkComment(comment);
+  return answering(ctx, id, async (inner, request) => {
+    if (request.createdBy !== inner.principal.id && !(await managesIt(inner, request))) {
+      throw new Problem('PERMISSION_DENIED', 'Only whoever made a request, or manages the model, takes it back.');
+    }
+    await withdraw(inner, request, 'cancelled', { comment, cause: 'withdrawn' });
+  });
+}
+
+async function withdraw(
+  ctx: TxCtx,
+  request: approvals.Request,
+  ending: approvals.Ending,
+  how: { comment?: string | undefined; cause: approvals.CloseCause },
+): Promise<void> {
+  const version = request.versionId === null ? undefined : await versions.findById(ctx, request.versionId);
+  await approvals.close(ctx, request, ending, { number: version?.version, from: version?.stage }, how);
+  const isLast = (await approvals.listOpen(ctx, request)).length === 0;
+  if (isLast && request.candidateId !== null) await candidates.close(ctx, request.candidateId);
+}
+
+/** Carries out what is allowed now: by whoever asked for it, or may make the change himself. Refused with what is missing. */
+export function apply(ctx: Ctx, id: number, answer: Answer = {}): Promise<approvals.Request> {
+  checkComment(answer.comment);
+  return answering(ctx, id, async (inner, request) => {
+    const mayMake = await mayMakeIt(inner, request);
+    if (request.createdBy !== inner.principal.id && !mayMake) demandMaking(inner, await transitions.operationOf(inner, request), request);
+    try {
+      await transitions.carryOut(inner, request, { by: 'approvals' }, answer);
+    } catch (error) {
+      if (!(error instanceof transitions.NotYet)) throw error;
+      if (!mayMake) {
+        const { asked } = await transitions.judge(inner, await transitions.operationOf(inner, request));
+        const decisions = asked.map(({ decision }) => ({ ...decision, isAllowed: decision.isSatisfied }));
+        throw new Problem(
+          'INVALID_STATE',
+          policies.refusalText(decisions) || 'No policy is about this change: whoever may make it approves the request.',
+        );
+      }
+      await transitions.carryOut(inner, request, { by: 'caller', isAnswer: true }, answer);
     }
   });
 }
 
-/** Its open requests go with it, and don't come back with it. */
-export function deleteVersion(ctx: Ctx, name: string, number: number): Promise<void> {
-  return holding(ctx, name, async (inner) => {
-    const version = await versions.get(inner, name, number);
-    for (const request of await store.listOpen(inner.tx, version.id))
-      await close(inner, request, version, 'cancelled', { cause: 'deleted' });
-    await transitions.deleteVersion(inner, name, number);
-  });
+/** The open requests that a version moves to a stage, as databricks-sdk names them. RESOURCE_DOES_NOT_EXIST where there is none. */
+export async function listAsked(ctx: Ctx, name: string, number: number, stage: string): Promise<Open> {
+  const version = await versions.get(ctx, name, number);
+  const canonical = await transitions.canonicalStageOf(ctx, stage);
+  const [first, ...others] = (await approvals.listOpenOfVersion(ctx, version.id)).filter((each) => each.target === `stage:${canonical}`);
+  if (first === undefined) throw notFound(`There is no such open request for version ${number} of '${name}' to ${canonical}.`);
+  return [first, ...others];
 }
 
-/** The same for all versions of a model. */
-export function deleteModel(ctx: Ctx, name: string): Promise<void> {
-  return holding(ctx, name, async (inner) => {
-    const model = await models.get(inner, name);
-    for (const request of await store.listOpenOfModel(inner.tx, model.id)) {
-      const version = await versions.findById(inner, request.versionId);
-      if (version) await close(inner, request, version, 'cancelled', { cause: 'deleted' });
-    }
-    await transitions.deleteModel(inner, name);
-  });
-}
+type Open = readonly [approvals.Request, ...approvals.Request[]];
 
-export async function listOpen(ctx: Ctx, version: Pick<ModelVersion, 'id'>): Promise<readonly Request[]> {
-  return store.listOpen(reading(ctx), version.id);
-}
-
-/** Of whatever state, newest first. */
-export async function list(
+/** INVALID_STATE where it was closed before. Answers the request as it is then. */
+async function answering(
   ctx: Ctx,
-  version: Pick<ModelVersion, 'id'>,
-  page: { readonly beforeId: number | undefined; readonly limit: number },
-): Promise<readonly Request[]> {
-  return store.list(reading(ctx), version.id, { beforeId: page.beforeId ?? Number.MAX_SAFE_INTEGER, limit: page.limit });
+  id: number,
+  work: (inner: TxCtx, request: approvals.Request, open: Open) => Promise<void>,
+): Promise<approvals.Request> {
+  const { modelId } = await get(ctx, id);
+  return holding(ctx, modelId, async (inner) => {
+    const request = await approvals.get(inner, id);
+    if (request.state !== 'open') {
+      throw new Problem('INVALID_STATE', `Request ${id} is open no more. Look at it to see how it ended; a new one can be made.`);
+    }
+    const others = (await approvals.listOpen(inner, request)).filter((each) => each.id !== id);
+    await work(inner, request, [request, ...others]);
+    return approvals.get(inner, id);
+  });
 }
 
-/** Throws RESOURCE_DOES_NOT_EXIST. */
-export async function get(ctx: Ctx, version: Pick<ModelVersion, 'id' | 'version' | 'name'>, id: number): Promise<Request> {
-  const request = await store.find(reading(ctx), version.id, id);
-  if (request) return request;
-  throw notFound(`Version ${version.version} of '${version.name}' has no request ${id}.`);
+/** What the policies say of it now, with every reason, and who may still be asked. */
+export function evaluate(ctx: Ctx, request: approvals.Request): Promise<transitions.Judgement> {
+  return transaction(ctx, async (inner) => transitions.judge(inner, await transitions.operationOf(inner, request)));
 }
 
-export type RequestAction = 'approve' | 'reject' | 'cancel';
+export interface Explanation {
+  readonly operation: transitions.Operation;
+  readonly choices: readonly ExplainedChoice[];
+  readonly asked: transitions.Judgement['asked'];
+  /** Why the call would be refused; undefined where it would succeed. */
+  readonly refusal: Problem | undefined;
+}
 
-/** What the caller may do with a request now. */
-export function actionsOn(ctx: Ctx, request: Request, version: ModelVersion): readonly RequestAction[] {
-  if (request.state !== 'open') return [];
+/** Makes the change and undoes it, so that what it says is what the call would answer. */
+export async function explain(ctx: Ctx, name: string, wish: Wish): Promise<Explanation> {
+  let found: Omit<Explanation, 'refusal'> | undefined;
+  const unseen = await transitions.rehearse(ctx, async (inner) => {
+    const operation = await operationFor(inner, await models.getIdentity(inner, name), { ...wish, isSame: true });
+    found = { operation, choices: await choicesOf(inner, operation), asked: (await transitions.judge(inner, operation)).asked };
+  });
+  if (unseen !== undefined || found === undefined) throw unseen ?? new TypeError('what was looked at is known');
+  const { operation } = found;
+  const refusal = await transitions.rehearse(ctx, async (inner) => {
+    const again = await operationFor(inner, await models.getIdentity(inner, name), { ...wish, isSame: true });
+    await transitions.carryOut(inner, askedFor(again), transitions.AS_CALLER);
+  });
+  return { ...found, refusal: refusal ?? missingLevel(ctx, operation) };
+}
+
+function askedFor({ proposal, version, about }: transitions.Operation): transitions.AskedFor {
+  const modelId = version?.modelId ?? Number(about.replace(/^model:/, ''));
+  return { id: 0, proposal: JSON.stringify(proposal), modelId, versionId: version?.id ?? null, candidateId: null };
+}
+
+/** What the route of the change asks before it comes to the door. */
+function missingLevel(ctx: Ctx, { proposal, version }: transitions.Operation): Problem | undefined {
+  if (version === undefined || proposal.op === 'stage') return undefined;
+  const level = levelOf(proposal);
   const rank = ctx.access.rankOf('registered-model', { id: version.modelId, name: version.name });
-  const mayAnswer = rank >= RANK[transitions.levelOfMove(version, targetOf(request).stage)];
-  const mayCancel = request.createdBy === ctx.principal.id || rank >= RANK.MANAGE;
-  return [...(mayAnswer ? (['approve', 'reject'] as const) : []), ...(mayCancel ? (['cancel'] as const) : [])];
+  return rank >= RANK[level]
+    ? undefined
+    : new Problem('PERMISSION_DENIED', `Permission denied: this asks for ${level} on '${version.name}'. Open a request.`);
+}
+
+/** Brings back a version that stood in a place before, under the rollback rule of the policy that is about it. */
+export async function rollback(ctx: Ctx, name: string, version: number, target: string, reason: string): Promise<void> {
+  if (reason.trim() === '') throw invalid("A rollback needs its reason: give 'reason'.");
+  const way = { by: 'rollback', reason } as const;
+  const place = transitions.readTarget(target);
+  if (place?.kind === 'alias') return transitions.setAlias(ctx, name, place.alias, version, way);
+  if (place?.kind !== 'stage')
+    throw invalid(`'${clip(target)}' is no place that a version comes back to. Name one as in stage:Production or alias:champion.`);
+  const archiveExisting = await transitions.isActiveStage(ctx, place.stage);
+  await transitions.moveStage(ctx, { name, version, stage: place.stage, archiveExisting, comment: reason }, way);
+}
+
+export interface PlanInput {
+  readonly texts: readonly string[];
+  readonly withdraw: readonly string[];
+}
+
+export interface PlanLine {
+  readonly now: Looked;
+  readonly next: Looked;
+}
+
+export interface Plan {
+  readonly publish: readonly { readonly name: string; readonly hash: string; readonly replaces: string | null }[];
+  readonly lines: readonly PlanLine[];
+  readonly isTruncated: boolean;
+}
+
+const PLANNED_MAX = 2000;
+
+/** Comes into force and is undone: open requests, and what stands in governed places, under the policies before and after. */
+export async function plan(ctx: Ctx, input: PlanInput): Promise<Plan> {
+  const named = await Promise.all(input.texts.map(async (text) => ({ text, policy: await policies.readPolicy(text) })));
+  const before = (await policies.getInForce(ctx)).policies;
+  const publish = named.map(({ policy: { document, hash } }) => ({
+    name: document.name,
+    hash,
+    replaces: before.find((each) => each.document.name === document.name)?.hash ?? null,
+  }));
+  let lines: PlanLine[] = [];
+  let isTruncated = false;
+  const problem = await transitions.rehearse(ctx, async (inner, rehearsal) => {
+    const now = await lookAtAll(inner);
+    await transitions.putInForce(inner, rehearsal, named, input.withdraw);
+    const next = await lookAtAll(inner);
+    const byKey = new Map(next.looked.map((each) => [each.key, each]));
+    lines = now.looked.flatMap((each) => {
+      const later = byKey.get(each.key);
+      return later === undefined || (each.outcome.policies.length === 0 && later.outcome.policies.length === 0)
+        ? []
+        : [{ now: each, next: later }];
+    });
+    isTruncated = now.isTruncated || next.isTruncated;
+  });
+  if (problem !== undefined) throw problem;
+  return { publish, lines, isTruncated };
+}
+
+async function lookAtAll(ctx: TxCtx): Promise<{ readonly looked: readonly Looked[]; readonly isTruncated: boolean }> {
+  const open = await approvals.list(ctx, { state: 'open', beforeId: Number.MAX_SAFE_INTEGER, limit: PLANNED_MAX });
+  const asked: Looked[] = [];
+  for (const request of open) {
+    const operation = await transitions.operationOf(ctx, request);
+    const decisions = (await transitions.judge(ctx, operation)).asked.map(({ decision }) => decision);
+    const name = 'name' in operation.proposal ? operation.proposal.name : '';
+    asked.push({
+      key: `request ${request.id}`,
+      name: operation.version?.name ?? name,
+      version: operation.version?.version,
+      target: request.target,
+      requestId: request.id,
+      outcome: outcomeOf(decisions),
+    });
+  }
+  const places = await lookAtPlaces(ctx, PLANNED_MAX);
+  return { looked: [...asked, ...places.looked], isTruncated: places.isTruncated || open.length === PLANNED_MAX };
+}
+
+/** Reports a check, and carries out what waited for it. */
+export function reportCheck(ctx: Ctx, name: string, version: number, report: checks.NewReport): Promise<checks.Reported> {
+  return transaction(ctx, async (inner) => {
+    await models.hold(inner, name);
+    const reported = await checks.report(inner, name, version, report);
+    await advance(inner, await approvals.listOpenOfVersion(inner, reported.check.versionId));
+    return reported;
+  });
+}
+
+/** Carries out, as the server itself, what needs nobody any more. */
+async function advance(ctx: TxCtx, open: readonly approvals.Request[]): Promise<void> {
+  for (const request of open) {
+    const isOpen = (await approvals.get(ctx, request.id)).state === 'open';
+    if (!isOpen || (await approvals.listLive(ctx, request)).length === 0) continue;
+    const about = await transitions.policiesAbout(ctx, request);
+    if (about.some(({ document }) => document.apply === 'manual')) continue;
+    try {
+      await transitions.carryOut({ ...ctx, principal: AS_LOCAL.principal }, request, { by: 'approvals' });
+    } catch (error) {
+      if (!(error instanceof transitions.NotYet) && !(error instanceof Problem)) throw error;
+    }
+  }
+}
+
+const SWEPT_MAX = 200;
+
+/** What time alone decides: requests expire, and what waited for a freeze or a soak to be over is carried out. */
+export async function sweep(ctx: Ctx): Promise<void> {
+  for (const request of await approvals.listExpired(ctx, SWEPT_MAX)) {
+    const workspace = await findWorkspaceById(reading(ctx), request.workspaceId);
+    if (workspace === undefined) continue;
+    await holding(within(ctx, workspace), request.modelId, async (inner) => {
+      if ((await approvals.get(inner, request.id)).state === 'open') await withdraw(inner, request, 'expired', { cause: 'time' });
+    });
+  }
+  for (const request of await approvals.listApproved(ctx, SWEPT_MAX)) {
+    const workspace = await findWorkspaceById(reading(ctx), request.workspaceId);
+    if (workspace !== undefined) await holding(within(ctx, workspace), request.modelId, (inner) => advance(inner, [request]));
+  }
 }

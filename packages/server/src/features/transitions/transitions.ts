@@ -1,41 +1,128 @@
 /**
- * The one door for every change of a governed target: stage, alias, entry into a model, tag. Only this room makes Permits.
- * No policy exists yet, so every request is allowed; the question is asked all the same, at the place where it will be answered.
+ * The one door for every change of a governed target: stage, alias, entry into a model, tag, setting. Only this room makes Permits: it asks the
+ * policies in force, from facts that are read in the transaction of the change.
  */
 import { Readable } from 'node:stream';
 import type { Level } from '@countersign/contract/levels.ts';
 import { checkAlias, checkModelName, checkRegistryTag } from '@countersign/contract/names.ts';
-import type { GovernedTarget, Permit } from '@countersign/contract/permit.ts';
-import { invalid, Problem } from '@countersign/contract/problem.ts';
+import type { Permit } from '@countersign/contract/permit.ts';
+import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { canonicalStage } from '@countersign/contract/stages.ts';
 import { FileRoots } from '../../platform/blobs/file-roots.ts';
 import { type Ctx, randomHex, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
-import { demand, demandNoGain } from '../access/access.ts';
+import { AS_LOCAL, demand, demandNoGain } from '../access/access.ts';
+import * as approvals from '../approvals/approvals.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
+import * as candidates from '../candidates/candidates.ts';
+import * as evidence from '../evidence/evidence.ts';
 import type { RegisteredModel } from '../models/models.ts';
 import * as models from '../models/models.ts';
+import * as policies from '../policies/policies.ts';
 import type { ModelVersion, NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
+import { type Proposal, readTarget, subjectOf } from './operation-rules.ts';
+import * as operations from './operations.ts';
+import { AS_CALLER, choose, type Operation, permit, unasked, type Way } from './permits.ts';
+import { stagesOf } from './workspace-stages.ts';
 
-/** Asks the policies in force. Without one, everything is allowed. */
-function permit(...targets: GovernedTarget[]): Permit {
-  return { targets, policy: undefined } as unknown as Permit; // the mark exists in types only; this function is the mint
-}
+export { type Proposal, readTarget, subjectOf, type TargetChange, targetWords } from './operation-rules.ts';
+export * as operations from './operations.ts';
+export { type AskedFor, operationOf } from './operations.ts';
+export { AS_CALLER, type Judgement, judge, NotYet, type Operation, Refused, type Way } from './permits.ts';
+export { canonicalStageOf, isActiveStage, stagesOf } from './workspace-stages.ts';
 
 /** A transaction that decides by what stands in a model: nobody else changes that until the commit. */
-function changing<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>): Promise<T> {
+async function changing<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>, number?: number): Promise<T> {
+  if (number !== undefined) await prepare(ctx, name, number);
   return transaction(ctx, async (inner) => {
     await models.hold(inner, name);
     return work(inner);
   });
 }
 
-/** Registers a version: entry into a model. */
+/** Evidence is of files too: they are read before the transaction that asks for them. */
+async function prepare(ctx: Ctx, name: string, number: number): Promise<void> {
+  if (ctx.tx !== undefined || (await policies.getInForce(ctx)).policies.length === 0) return;
+  await evidence.prepare(ctx, await versions.get(ctx, name, number));
+}
+
+/** Whatever was asked for exactly this is answered by it. */
+async function settle(ctx: TxCtx, operation: Operation, allowed: Permit, way: Way): Promise<void> {
+  const open = await approvals.listOpen(ctx, { about: operation.about, subject: subjectOf(operation.proposal) });
+  const isAnswered = way.by === 'approvals' || (way.by === 'caller' && way.isAnswer === true) || allowed.admission === 'policy';
+  const { version: number, stage: from } = operation.version ?? {};
+  for (const request of open) {
+    await approvals.close(ctx, request, isAnswered ? 'approved' : 'cancelled', { number, from }, isAnswered ? {} : { cause: 'moved' });
+  }
+}
+
+/** Registers a version: entry into a model. What was asked for and let in meanwhile is given to whoever asked. */
 export function registerVersion(ctx: Ctx, input: NewVersion): Promise<ModelVersion> {
   return changing(ctx, input.name, async (inner) => {
     const model = await models.getIdentity(inner, input.name);
-    return versions.create(inner, permit({ kind: 'entry' }, ...input.tags.map((tag) => tagTarget(tag.key))), model, input);
+    const inForce = await policies.holdInForce(inner);
+    const isGoverned = inForce.policies.length > 0;
+    const kept = isGoverned && versions.isCopy(input.source) ? await withoutGovernedTags(inner, inForce, model, input) : input;
+    const resolved = await versions.resolve(inner, model, kept);
+    const asked = isGoverned ? await candidates.findAsked(inner, model.id, resolved.source) : undefined;
+    // What gives other bytes now is another candidate.
+    const candidate = asked?.digest === resolved.seal.digest ? asked : undefined;
+    const registered = candidate?.versionId ? await versions.findById(inner, candidate.versionId) : undefined;
+    if (candidate !== undefined && registered?.deletedAt === null) {
+      await candidates.claim(inner, candidate);
+      return registered;
+    }
+    const operation = operations.entryOperation(inner, model, kept, resolved, candidate);
+    const allowed = await permit(inner, operation);
+    const version = await versions.create(inner, allowed, model, kept, candidate?.resolved ?? resolved, candidate?.createdBy);
+    if (!isGoverned) return version;
+    if (candidate === undefined) await evidence.ensure(inner, version);
+    else {
+      await enter(inner, candidate, version);
+      await candidates.claim(inner, candidate);
+    }
+    await settle(inner, operation, allowed, AS_CALLER);
+    return version;
   });
+}
+
+async function enter(ctx: TxCtx, candidate: candidates.Candidate, version: ModelVersion): Promise<void> {
+  await evidence.adopt(ctx, candidate.id, version);
+  await candidates.becomeVersion(ctx, candidate, version.id);
+}
+
+/** Governed tags don't travel: they are set where they mean something. */
+async function withoutGovernedTags(
+  ctx: TxCtx,
+  inForce: policies.PoliciesInForce,
+  { id }: models.ModelIdentity,
+  input: NewVersion,
+): Promise<NewVersion> {
+  const model = await operations.governedModel(ctx, id)();
+  const tags = [];
+  for (const tag of input.tags) {
+    if ((await choose(ctx, inForce, { kind: 'tag', key: tag.key }, model)) === undefined) tags.push(tag);
+  }
+  return { ...input, tags };
+}
+
+/** What approvals let in: whoever asked for it is who registered it. INVALID_STATE where its source gives other bytes now. */
+async function registerCandidate(ctx: TxCtx, operation: Operation, id: number, way: Way): Promise<void> {
+  const candidate = await candidates.find(ctx, id);
+  if (candidate === undefined) throw notFound(`There is no candidate ${id}.`);
+  const model = await models.getIdentity(ctx, operation.proposal.op === 'registration' ? operation.proposal.name : '');
+  // Whether it is still the same is asked of the source; who may read it was asked when it was requested.
+  const now = await versions.resolve({ ...ctx, access: AS_LOCAL.access }, model, candidate.input);
+  if (now.seal.digest !== candidate.digest) {
+    throw new Problem(
+      'INVALID_STATE',
+      `The source of candidate ${id} gives other bytes now than were asked for. Reject the request, and ask again.`,
+    );
+  }
+  const allowed = await permit(ctx, operation, way);
+  const version = await versions.create(ctx, allowed, model, candidate.input, candidate.resolved, candidate.createdBy);
+  await enter(ctx, candidate, version);
+  await settle(ctx, operation, allowed, way);
 }
 
 export interface StageMove {
@@ -48,11 +135,8 @@ export interface StageMove {
   readonly comment?: string | undefined;
 }
 
-/** Is told of each version that was moved, in the transaction. */
-export type AfterMove = (ctx: TxCtx, moved: ModelVersion) => Promise<void>;
-
 /** Both halves go through the door: what enters, and what archive_existing_versions makes leave. */
-export function moveStage(ctx: Ctx, move: StageMove, afterMove: AfterMove = async () => {}): Promise<ModelVersion> {
+export function moveStage(ctx: Ctx, move: StageMove, way: Way = AS_CALLER): Promise<ModelVersion> {
   const stage = canonicalStage(move.stage);
   if (move.archiveExisting && stage !== 'Staging' && stage !== 'Production') {
     throw invalid(
@@ -61,13 +145,14 @@ export function moveStage(ctx: Ctx, move: StageMove, afterMove: AfterMove = asyn
   }
   return changing(ctx, move.name, async (inner) => {
     const version = await versions.get(inner, move.name, move.version);
-    demandMove(inner, version, stage);
+    if (way.by === 'caller') demandMove(inner, version, stage);
+    const operation = operations.stageOperation(inner, version, stage, move.archiveExisting);
+    const allowed = await permit(inner, operation, way);
     const at = inner.clock.now();
-    if (move.archiveExisting) await archiveOthers(inner, version, stage, at, afterMove);
-    const allowed = permit(stageTarget(version.stage), stageTarget(stage));
+    if (move.archiveExisting) await archiveOthers(inner, version, stage, at);
     const moved = await versions.setStage(inner, allowed, version, stage, at, { comment: move.comment });
     await models.touch(inner, version.modelId, at);
-    await afterMove(inner, moved);
+    await settle(inner, operation, allowed, way);
     return moved;
   });
 }
@@ -82,26 +167,26 @@ export function demandMove(ctx: Ctx, version: ModelVersion, stage: string): void
   demand(ctx, 'registered-model', { id: version.modelId, name: version.name }, levelOfMove(version, stage));
 }
 
-async function archiveOthers(
-  ctx: TxCtx,
-  keep: ModelVersion,
-  stage: ModelVersion['stage'],
-  at: number,
-  afterMove: AfterMove,
-): Promise<void> {
+/** They leave as a part of what came in; only where they go to is asked for them. */
+async function archiveOthers(ctx: TxCtx, keep: ModelVersion, stage: ModelVersion['stage'], at: number): Promise<void> {
   for (const other of await versions.listInStage(ctx, { id: keep.modelId }, stage)) {
     if (other.id === keep.id) continue;
-    const allowed = permit(stageTarget(stage), stageTarget('Archived'));
-    await afterMove(ctx, await versions.setStage(ctx, allowed, other, 'Archived', at, { replacedBy: keep.version }));
+    const operation = operations.replacementOperation(ctx, other, 'Archived');
+    const allowed = await permit(ctx, operation);
+    await versions.setStage(ctx, allowed, other, 'Archived', at, { replacedBy: keep.version });
+    await settle(ctx, operation, allowed, AS_CALLER);
   }
 }
 
-export function setAlias(ctx: Ctx, name: string, alias: string, version: number): Promise<void> {
+export function setAlias(ctx: Ctx, name: string, alias: string, number: number, way: Way = AS_CALLER): Promise<void> {
   checkAlias(alias);
   return changing(ctx, name, async (inner) => {
-    const model = await models.getIdentity(inner, name);
-    demandAlias(inner, { id: model.id, name }, alias);
-    await versions.setAlias(inner, permit({ kind: 'alias', alias }), model, alias, version);
+    const version = await versions.get(inner, name, number);
+    if (way.by === 'caller') demandAlias(inner, { id: version.modelId, name }, alias);
+    const operation = operations.aliasOperation(inner, version, alias);
+    const allowed = await permit(inner, operation, way);
+    await versions.setAlias(inner, allowed, { id: version.modelId, name, isPrompt: version.isPrompt }, alias, number);
+    await settle(inner, operation, allowed, way);
   });
 }
 
@@ -111,53 +196,104 @@ function demandAlias(ctx: Ctx, model: { id: number; name: string }, alias: strin
   else if (/^(staging|archived|none)$/i.test(alias)) demand(ctx, 'registered-model', model, 'MANAGE_STAGING');
 }
 
-export function deleteAlias(ctx: Ctx, name: string, alias: string): Promise<void> {
-  return changing(ctx, name, async (inner) =>
-    versions.deleteAlias(inner, permit({ kind: 'alias', alias }), await models.getIdentity(inner, name), alias),
-  );
+export function deleteAlias(ctx: Ctx, name: string, alias: string, way: Way = AS_CALLER): Promise<void> {
+  return changing(ctx, name, async (inner) => {
+    const model = await models.getIdentity(inner, name);
+    const holder = await versions.findAlias(inner, model, alias);
+    const version = holder && (await versions.findById(inner, holder.versionId));
+    if (version === undefined) return;
+    const operation = operations.aliasRemovalOperation(inner, version, alias);
+    const allowed = await permit(inner, operation, way);
+    await versions.deleteAlias(inner, allowed, model, alias);
+    await settle(inner, operation, allowed, way);
+  });
 }
 
 /** Its name may bring it under another policy. */
-export function renameModel(ctx: Ctx, name: string, newName: string): Promise<RegisteredModel> {
+export function renameModel(ctx: Ctx, name: string, newName: string, way: Way = AS_CALLER): Promise<RegisteredModel> {
   checkModelName(newName);
   return changing(ctx, name, async (inner) => {
     const model = await models.get(inner, name);
-    demandNoGain(inner, 'registered-model', model, newName);
-    const renamed = await models.rename(inner, permit({ kind: 'entry' }), model, newName);
+    if (way.by === 'caller') demandNoGain(inner, 'registered-model', model, newName);
+    const operation = operations.renameOperation(inner, model, newName);
+    const allowed = await permit(inner, operation, way);
+    const renamed = await models.rename(inner, allowed, model, newName);
     await versions.touchAll(inner, renamed, renamed.updatedAt);
+    await settle(inner, operation, allowed, way);
     return renamed;
   });
 }
 
-export function deleteModel(ctx: Ctx, name: string): Promise<void> {
+/** Open requests about it go with it, and don't come back with it. */
+export function deleteModel(ctx: Ctx, name: string, way: Way = AS_CALLER): Promise<void> {
   return changing(ctx, name, async (inner) => {
     const model = await models.get(inner, name);
+    const operation = operations.modelDeletionOperation(inner, model);
+    const allowed = await permit(inner, operation, way);
+    await settle(inner, operation, allowed, way);
+    await closeAll(inner, await approvals.listOpenOfModel(inner, model.id));
     const at = inner.clock.now();
-    const allowed = permit({ kind: 'entry' });
     await versions.removeAll(inner, allowed, model, at);
     await models.remove(inner, allowed, model, at);
   });
 }
 
+async function closeAll(ctx: TxCtx, open: readonly approvals.Request[]): Promise<void> {
+  for (const request of open) {
+    const version = request.versionId === null ? undefined : await versions.findById(ctx, request.versionId);
+    await approvals.close(ctx, request, 'cancelled', { number: version?.version, from: version?.stage }, { cause: 'deleted' });
+    if (request.candidateId !== null) await candidates.close(ctx, request.candidateId);
+  }
+}
+
 /** All models of the workspace, with their versions, are another workspace's from now on: entry there, under its rules. */
 export function moveModels(ctx: Ctx, to: WorkspaceRef): Promise<void> {
   return transaction(ctx, async (inner) => {
-    const allowed = permit({ kind: 'entry' });
+    let allowed: Permit | undefined;
+    const isGoverned = [inner, { ...inner, workspace: to }].map(async (each) => (await policies.holdInForce(each)).policies.length > 0);
+    if ((await Promise.all(isGoverned)).includes(true)) {
+      for (let afterId = 0; ; ) {
+        const page = await models.listActive(inner, { afterId, limit: MODELS_PAGE });
+        for (const model of page) allowed = await permit(inner, operations.moveOperation(inner, model, to));
+        const last = page.at(-1);
+        if (last === undefined) break;
+        afterId = last.id;
+      }
+    }
+    allowed ??= await permit(inner, {
+      ...operations.moveOperation(inner, { id: 0, name: '' }, to),
+      model: undefined,
+      others: async () => [],
+    });
     await models.moveAll(inner, allowed, to);
     await versions.moveAll(inner, allowed, to);
   });
 }
 
-/** Its versions and tags come back; no stage, no alias. */
+const MODELS_PAGE = 500;
+
+/** Its versions and tags come back; no stage, no alias, no governed tag. */
 export function restoreModel(ctx: Ctx, id: number, newName: string | undefined): Promise<RegisteredModel> {
   return transaction(ctx, async (inner) => {
     await models.holdById(inner, id);
     const model = await models.getDeleted(inner, id);
-    const allowed = permit({ kind: 'entry' });
+    const deletedAt = model.deletedAt ?? 0;
+    const inForce = await policies.holdInForce(inner);
+    const returning =
+      inForce.policies.length === 0 ? [] : (await versions.listDeleted(inner, model)).filter((each) => each.deletedAt === deletedAt);
+    const allowed = await permit(inner, operations.modelRestorationOperation(inner, model, newName ?? model.name, returning));
     const restored = await models.restore(inner, allowed, model, newName);
-    await versions.restoreAll(inner, allowed, model.id, model.deletedAt ?? 0);
+    await versions.restoreAll(inner, allowed, model.id, deletedAt);
+    for (const version of returning) await dropGovernedTags(inner, inForce, allowed, { ...version, name: restored.name });
     return restored;
   });
+}
+
+async function dropGovernedTags(ctx: TxCtx, inForce: policies.PoliciesInForce, allowed: Permit, version: ModelVersion): Promise<void> {
+  const model = await operations.governedModel(ctx, version.modelId)();
+  for (const { key } of version.tags) {
+    if ((await choose(ctx, inForce, { kind: 'tag', key }, model)) !== undefined) await versions.deleteTag(ctx, allowed, version, key);
+  }
 }
 
 /** For ever: rows and, when nothing else refers to them, bytes. */
@@ -170,37 +306,195 @@ export function purgeModel(ctx: Ctx, id: number): Promise<void> {
   });
 }
 
-export function deleteVersion(ctx: Ctx, name: string, number: number): Promise<void> {
+/** Its open requests go with it, and don't come back with it. */
+export function deleteVersion(ctx: Ctx, name: string, number: number, way: Way = AS_CALLER): Promise<void> {
   return changing(ctx, name, async (inner) => {
     const version = await versions.get(inner, name, number);
-    await versions.remove(inner, permit({ kind: 'entry' }, stageTarget(version.stage)), await models.get(inner, name), version);
+    const operation = operations.deletionOperation(inner, version);
+    const allowed = await permit(inner, operation, way);
+    await settle(inner, operation, allowed, way);
+    await closeAll(inner, await approvals.listOpenOfVersion(inner, version.id));
+    await versions.remove(inner, allowed, await models.get(inner, name), version);
   });
 }
 
-export function restoreVersion(ctx: Ctx, name: string, number: number): Promise<ModelVersion> {
-  return changing(ctx, name, async (inner) => versions.restore(inner, permit({ kind: 'entry' }), await models.get(inner, name), number));
+export function restoreVersion(ctx: Ctx, name: string, number: number, way: Way = AS_CALLER): Promise<ModelVersion> {
+  return changing(ctx, name, async (inner) => {
+    const model = await models.get(inner, name);
+    const version = await versions.getDeleted(inner, model, number);
+    const operation = operations.restorationOperation(inner, version);
+    const allowed = await permit(inner, operation, way);
+    const restored = await versions.restore(inner, allowed, model, number);
+    const inForce = await policies.holdInForce(inner);
+    if (inForce.policies.length > 0) await dropGovernedTags(inner, inForce, allowed, version);
+    await settle(inner, operation, allowed, way);
+    return inForce.policies.length > 0 ? versions.get(inner, name, number) : restored;
+  });
 }
 
-export function setModelTag(ctx: Ctx, name: string, key: string, value: string): Promise<void> {
-  checkRegistryTag(key, value);
-  return transaction(ctx, async (inner) => models.setTag(inner, permit(tagTarget(key)), await models.getIdentity(inner, name), key, value));
+/** `value` null: it is taken away. */
+export function setModelTag(ctx: Ctx, name: string, key: string, value: string | null, way: Way = AS_CALLER): Promise<void> {
+  if (value !== null) checkRegistryTag(key, value);
+  return transaction(ctx, async (inner) => {
+    const model = await models.getIdentity(inner, name);
+    const operation = operations.modelTagOperation(inner, model, key, value);
+    // What decides which policy applies is judged by what stands in the model.
+    if ((await policies.holdInForce(inner)).policies.length > 0) await models.hold(inner, name);
+    const allowed = await permit(inner, operation, way);
+    if (value === null) await models.deleteTag(inner, allowed, model, key);
+    else await models.setTag(inner, allowed, model, key, value);
+    await settleGoverned(inner, operation, allowed, way);
+  });
 }
 
-export function deleteModelTag(ctx: Ctx, name: string, key: string): Promise<void> {
-  return transaction(ctx, async (inner) => models.deleteTag(inner, permit(tagTarget(key)), await models.getIdentity(inner, name), key));
+export function setVersionTag(
+  ctx: Ctx,
+  name: string,
+  number: number,
+  key: string,
+  value: string | null,
+  way: Way = AS_CALLER,
+): Promise<void> {
+  if (value !== null) checkRegistryTag(key, value);
+  return transaction(ctx, async (inner) => {
+    if ((await policies.holdInForce(inner)).policies.length === 0) {
+      const identity = await versions.getIdentity(inner, name, number);
+      const allowed = await permit(inner, operations.freeTagOperation(identity, key, value));
+      return writeVersionTag(inner, allowed, identity, key, value);
+    }
+    await models.hold(inner, name);
+    const version = await versions.get(inner, name, number);
+    const operation = operations.versionTagOperation(inner, version, key, value);
+    const allowed = await permit(inner, operation, way);
+    await writeVersionTag(inner, allowed, version, key, value);
+    await settleGoverned(inner, operation, allowed, way);
+  });
 }
 
-export function setVersionTag(ctx: Ctx, name: string, number: number, key: string, value: string): Promise<void> {
-  return transaction(ctx, async (inner) =>
-    versions.setTag(inner, permit(tagTarget(key)), await versions.getIdentity(inner, name, number), key, value),
+function writeVersionTag(ctx: TxCtx, allowed: Permit, version: versions.VersionIdentity, key: string, value: string | null): Promise<void> {
+  return value === null ? versions.deleteTag(ctx, allowed, version, key) : versions.setTag(ctx, allowed, version, key, value);
+}
+
+/** Nobody can have asked for what no policy is about. */
+async function settleGoverned(ctx: TxCtx, operation: Operation, allowed: Permit, way: Way): Promise<void> {
+  if (allowed.policies.length > 0) await settle(ctx, operation, allowed, way);
+}
+
+/** What a request asked for. `comment`: of whoever answers it. */
+export async function carryOut(
+  ctx: TxCtx,
+  request: operations.AskedFor,
+  way: Way,
+  how: { comment?: string | undefined; archiveExisting?: boolean | undefined } = {},
+): Promise<void> {
+  const proposal = JSON.parse(request.proposal) as Proposal; // written by this room's operations alone
+  const version = request.versionId === null ? undefined : await versions.findById(ctx, request.versionId);
+  // A request is about what it was opened for, whatever it is called today.
+  const name = version?.name ?? (request.modelId === null ? undefined : (await models.findById(ctx, request.modelId))?.name) ?? '';
+  switch (proposal.op) {
+    case 'stage':
+      await moveStage(
+        ctx,
+        { ...proposal, name, archiveExisting: how.archiveExisting ?? proposal.archiveExisting, comment: how.comment },
+        way,
+      );
+      return;
+    case 'alias':
+      return setAlias(ctx, name, proposal.alias, proposal.version, way);
+    case 'alias-removal':
+      return deleteAlias(ctx, name, proposal.alias, way);
+    case 'registration': {
+      await models.hold(ctx, name);
+      return registerCandidate(ctx, await operations.operationOf(ctx, request), request.candidateId ?? 0, way);
+    }
+    case 'tag':
+      return proposal.version === null
+        ? setModelTag(ctx, name, proposal.key, proposal.value, way)
+        : setVersionTag(ctx, name, proposal.version, proposal.key, proposal.value, way);
+    case 'deletion':
+      return proposal.version === null ? deleteModel(ctx, name, way) : deleteVersion(ctx, name, proposal.version, way);
+    case 'restoration':
+      await restoreVersion(ctx, name, proposal.version, way);
+      return;
+    case 'rename':
+      await renameModel(ctx, name, proposal.newName, way);
+      return;
+    default:
+      throw new Problem('INVALID_STATE', 'A change of a setting is made by whoever asked for it: it is allowed now, so make it again.');
+  }
+}
+
+export interface PolicyChanges {
+  /** YAML or JSON, each with digests that a rollback may bring back although they stood there before. */
+  readonly published: readonly { readonly text: string; readonly listedDigests: readonly string[] }[];
+  /** Names. */
+  readonly withdrawn: readonly string[];
+}
+
+/** Which policies are in force is governed as the setting 'policies'. Answers those that were published. */
+export async function replacePolicies(ctx: Ctx, changes: PolicyChanges): Promise<readonly policies.PublishedPolicy[]> {
+  const published = await Promise.all(
+    changes.published.map(async ({ text, listedDigests }) => ({ ...(await policies.readPolicy(text)), source: text, listedDigests })),
   );
+  return transaction(ctx, async (inner) => {
+    const words = [
+      ...published.map(({ document, hash, listedDigests }) => ['publish', document.name, hash, ...listedDigests].join(' ')),
+      ...changes.withdrawn.map((name) => `withdraw ${name}`),
+    ];
+    const operation = operations.settingOperation(inner, 'policies', words.join(', '));
+    const allowed = await permit(inner, operation);
+    await policies.replace(inner, allowed, { published, withdrawn: changes.withdrawn }, await stagesOf(inner));
+    await settle(inner, operation, allowed, AS_CALLER);
+    return Promise.all(published.map(({ document }) => policies.get(inner, document.name)));
+  });
 }
 
-export function deleteVersionTag(ctx: Ctx, name: string, number: number, key: string): Promise<void> {
-  return transaction(ctx, async (inner) =>
-    versions.deleteTag(inner, permit(tagTarget(key)), await versions.getIdentity(inner, name, number), key),
-  );
+/** The policy that is about the place that a request asks for. */
+export async function policiesAbout(
+  ctx: Ctx,
+  request: Pick<approvals.Request, 'target' | 'modelId'>,
+): Promise<readonly policies.PublishedPolicy[]> {
+  const inForce = await policies.getInForce(ctx);
+  const target = readTarget(request.target);
+  if (inForce.policies.length === 0 || target === undefined) return [];
+  const model = request.modelId === null ? undefined : await models.findById(ctx, request.modelId);
+  const policy = await choose(ctx, inForce, target, model);
+  return policy === undefined ? [] : [policy];
 }
+
+/** Shows that what is done will be undone; only `rehearse` makes one. */
+declare const rehearsalMark: unique symbol;
+export interface Rehearsal {
+  readonly [rehearsalMark]: true;
+}
+
+/** Without asking anybody, since it is undone. */
+export async function putInForce(
+  ctx: TxCtx,
+  _rehearsal: Rehearsal,
+  named: readonly { readonly text: string; readonly policy: policies.NamedPolicy }[],
+  withdrawn: readonly string[],
+): Promise<void> {
+  const published = named.map(({ text, policy }) => ({ ...policy, source: text, listedDigests: [] }));
+  await policies.replace(ctx, unasked(), { published, withdrawn }, await stagesOf(ctx));
+}
+
+/** Does it, undoes it, and says why it could not be done; undefined where it could. */
+export async function rehearse(ctx: Ctx, work: (inner: TxCtx, rehearsal: Rehearsal) => Promise<unknown>): Promise<Problem | undefined> {
+  try {
+    await transaction({ ...ctx, tx: undefined }, async (inner) => {
+      await work(inner, {} as Rehearsal); // the mark exists in types only; this function is the mint
+      throw new Rehearsed();
+    });
+  } catch (error) {
+    if (error instanceof Rehearsed) return undefined;
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+  throw new TypeError('what is rehearsed is undone');
+}
+
+class Rehearsed extends Error {}
 
 /** Files outside are copied in first: a transaction waits for nothing but the database. */
 export async function sealVersion(ctx: Ctx, name: string, number: number, roots: FileRoots = new FileRoots([])): Promise<ModelVersion> {
@@ -237,12 +531,4 @@ async function* filesBelow(folder: string, roots: FileRoots): AsyncGenerator<art
   for await (const file of roots.walk(folder, artifacts.COPIED_FILES_MAX)) {
     yield { path: file.relative, open: () => (file.sizeBytes === 0 ? Readable.from([]) : roots.read(file)) };
   }
-}
-
-function stageTarget(stage: string): GovernedTarget {
-  return { kind: 'stage', stage };
-}
-
-function tagTarget(key: string): GovernedTarget {
-  return { kind: 'tag', key };
 }

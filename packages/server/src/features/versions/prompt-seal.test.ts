@@ -24,7 +24,7 @@ describe('what a version is sealed over', () => {
     await register('P', 'dummy-source', '', [IS_PROMPT, { key: 'mlflow.prompt.text', value: 'good' }]);
     const refusal = { code: 'INVALID_STATE' };
     await expect(transitions.setVersionTag(ctx, 'P', 1, models.PROMPT_TAG, 'false')).rejects.toMatchObject(refusal);
-    await expect(transitions.deleteVersionTag(ctx, 'P', 1, models.PROMPT_TAG)).rejects.toMatchObject(refusal);
+    await expect(transitions.setVersionTag(ctx, 'P', 1, models.PROMPT_TAG, null)).rejects.toMatchObject(refusal);
     await transitions.setVersionTag(ctx, 'P', 1, models.PROMPT_TAG, 'true');
     await transitions.setModelTag(ctx, 'P', models.PROMPT_TAG, 'false');
     await expect(transitions.setVersionTag(ctx, 'P', 1, 'mlflow.prompt.text', 'bad')).rejects.toMatchObject(refusal);

@@ -44,7 +44,8 @@ export async function removeAll(ctx: TxCtx, permit: Permit, model: RegisteredMod
   await countUsage(ctx, { versions: -(await store.markAllDeleted(ctx.tx, model.id, at, ctx.principal.id)) });
 }
 
-async function listPlaced(ctx: TxCtx, model: RegisteredModel): Promise<ModelVersion[]> {
+/** All that are in a stage or have an alias. */
+export async function listPlaced(ctx: TxCtx, model: Pick<RegisteredModel, 'id'>): Promise<ModelVersion[]> {
   const placed = new Map<number, ModelVersion>();
   for (const stage of namesOf(await getStages(ctx))) {
     if (stage === 'None') continue;
@@ -86,10 +87,16 @@ async function refuseProtected(ctx: TxCtx, versions: readonly ModelVersion[]): P
   }
 }
 
+/** RESOURCE_DOES_NOT_EXIST. */
+export async function getDeleted(ctx: TxCtx, model: RegisteredModel, number: number): Promise<ModelVersion> {
+  const version = await store.findDeleted(ctx.tx, model.id, number);
+  if (version) return version;
+  throw notFound(`Registered Model '${model.name}' has no deleted version ${number}.`);
+}
+
 /** Comes back in stage None and without alias. */
 export async function restore(ctx: TxCtx, _permit: Permit, model: RegisteredModel, number: number): Promise<ModelVersion> {
-  const version = await store.findDeleted(ctx.tx, model.id, number);
-  if (!version) throw notFound(`Registered Model '${model.name}' has no deleted version ${number}.`);
+  const version = await getDeleted(ctx, model, number);
   const at = ctx.clock.now();
   await store.markRestored(ctx.tx, version.id, at, ctx.principal.id);
   await countUsage(ctx, { versions: 1 });

@@ -5,7 +5,7 @@ import { jsonRows, readJsonRows } from '../../platform/db/json-rows.ts';
 import type { Tag } from '../models/models.ts';
 
 export type SealState = 'unsealed' | 'sealing' | 'sealed' | 'failed';
-/** `claimed`: the run was named by the client, and nothing shows that the bytes came from it. */
+/** `verified`: uploaded under the run and logged model that it names. `claimed`: the client named them, and nothing shows it. */
 export type Lineage = 'verified' | 'claimed' | 'none';
 
 export interface ModelVersion {
@@ -42,7 +42,7 @@ export interface ModelVersion {
 }
 
 /** What a change of a version's tags or aliases asks first. */
-export type VersionIdentity = Pick<ModelVersion, 'id' | 'modelId' | 'name' | 'version' | 'isPrompt'>;
+export type VersionIdentity = Pick<ModelVersion, 'id' | 'modelId' | 'name' | 'version' | 'isPrompt' | 'treeId'>;
 
 type VersionRow = Omit<ModelVersion, 'tags' | 'aliases' | 'isPrompt'> & {
   readonly tags: string;
@@ -91,7 +91,7 @@ export async function find(db: Queries, workspaceId: number, name: string, versi
 
 export async function findIdentity(db: Queries, workspaceId: number, name: string, version: number): Promise<VersionIdentity | undefined> {
   const row = await db.one<Omit<VersionIdentity, 'isPrompt'> & { isPrompt: number }>(
-    `SELECT v.id, v.model_id AS "modelId", m.name, v.version, v.is_prompt AS "isPrompt" FROM ${BY_NAME} AND v.version = ? AND v.deleted_at IS NULL`,
+    `SELECT v.id, v.model_id AS "modelId", m.name, v.version, v.is_prompt AS "isPrompt", v.tree_id AS "treeId" FROM ${BY_NAME} AND v.version = ? AND v.deleted_at IS NULL`,
     workspaceId,
     name,
     version,

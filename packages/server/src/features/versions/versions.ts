@@ -19,7 +19,9 @@ import { searchPage } from './version-search.ts';
 import type { ModelVersion, VersionIdentity } from './version-store.ts';
 import * as store from './version-store.ts';
 
-export { deleteAlias, eraseAll, remove, removeAll, restore, restoreAll } from './version-removal.ts';
+export type { Resolved } from './sealing.ts';
+export { isSealedPromptTag } from './sealing.ts';
+export { deleteAlias, eraseAll, getDeleted, listPlaced, remove, removeAll, restore, restoreAll } from './version-removal.ts';
 export { demandSource, outsideFolder, seal, sealWaiting } from './version-seals.ts';
 export type { ModelVersion, VersionIdentity } from './version-store.ts';
 
@@ -37,16 +39,31 @@ export interface NewVersion {
 const SOURCE_MAX = 8000;
 const RUN_ID_MAX = 500;
 
-/** Registers a version and seals what the server holds of it, in one transaction. */
-export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, input: NewVersion): Promise<ModelVersion> {
+/** Where the bytes come from and what is known of them; seals what the server holds. */
+export async function resolve(ctx: TxCtx, model: ModelIdentity, input: NewVersion): Promise<Resolved> {
   checkLength(input.source, SOURCE_MAX, 'source');
   checkLength(input.runId, RUN_ID_MAX, 'run_id');
   // What is copied comes under the rule of the place that it is copied to; a model that was there before the rule goes on.
   if (isCopy(input.source)) await checkNaming(ctx, model.name);
-  const isPrompt = model.isPrompt && models.isPromptTagged(input.tags);
-  const resolved = isPrompt
-    ? await resolvePrompt(ctx, input)
-    : await resolveSource(ctx, { ...input, loggedModelId: input.loggedModelId ?? null });
+  return isPromptOf(model, input)
+    ? resolvePrompt(ctx, input)
+    : resolveSource(ctx, { ...input, loggedModelId: input.loggedModelId ?? null });
+}
+
+export function isPromptOf(model: ModelIdentity, input: NewVersion): boolean {
+  return model.isPrompt && models.isPromptTagged(input.tags);
+}
+
+/** Registers a version, in the transaction in which its source was resolved. `by`: who asked for it, where others let it in. */
+export async function create(
+  ctx: TxCtx,
+  permit: Permit,
+  model: ModelIdentity,
+  input: NewVersion,
+  resolved: Resolved,
+  by = ctx.principal.id,
+): Promise<ModelVersion> {
+  const isPrompt = isPromptOf(model, input);
   const sealState = resolved.seal.state === 'sealed' ? 'sealed' : await stateOfUnsealed(ctx, resolved);
   const at = ctx.clock.now();
   const number = await models.takeNextVersion(ctx, model, at);
@@ -67,11 +84,11 @@ export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, 
     treeId: resolved.seal.treeId,
     originVersionId: resolved.originVersionId ?? null,
     at,
-    by: ctx.principal.id,
+    by,
   };
   const id = await store.insert(ctx.tx, row);
   await countUsage(ctx, { versions: 1, bytes: resolved.seal.sizeBytes });
-  for (const tag of input.tags) await store.upsertTag(ctx.tx, id, tag.key, tag.value, ctx.principal.id);
+  for (const tag of input.tags) await store.upsertTag(ctx.tx, id, tag.key, tag.value, by);
   if (input.loggedModelId !== undefined && !isPrompt) await loggedModels.appendVersion(ctx, input.loggedModelId, model.name, number);
   record(ctx, {
     type: 'model-version.created',
@@ -83,6 +100,8 @@ export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, 
       lineage: resolved.lineage,
       seal: { state: sealState, reason: resolved.seal.reason, digest: resolved.seal.digest },
       tags: input.tags.map((tag) => tag.key),
+      ...(by === ctx.principal.id ? {} : { registered_by: by }),
+      ...permitFacts(permit),
     },
     // A source may hold a prompt's words, or credentials of a storage: beside the chain, not in it.
     texts: { source: resolved.source, ...(input.description ? { description: input.description } : {}), ...models.tagTexts(input.tags) },
@@ -104,7 +123,8 @@ export async function create(ctx: TxCtx, _permit: Permit, model: ModelIdentity, 
   };
 }
 
-function isCopy(source: string): boolean {
+/** Of a version, not of a logged model. */
+export function isCopy(source: string): boolean {
   return /^models:/i.test(source) && parseSource(source).kind === 'version';
 }
 
@@ -213,7 +233,7 @@ export async function listLatest(ctx: Ctx, model: RegisteredModel, stages?: read
 /** A page of a model's versions, newest first: those below a number, or from the newest. */
 export function listOfModel(
   ctx: Ctx,
-  model: RegisteredModel,
+  model: Pick<RegisteredModel, 'id'>,
   page: { belowVersion?: number | undefined; limit: number },
 ): Promise<ModelVersion[]> {
   return store.listOfModel(reading(ctx), model.id, page.belowVersion ?? Number.MAX_SAFE_INTEGER, page.limit);
@@ -254,7 +274,7 @@ export function listAliases(ctx: Ctx, model: RegisteredModel): Promise<aliasStor
   return aliasStore.listOfModels(reading(ctx), [model.id]);
 }
 
-export async function findAlias(ctx: Ctx, model: RegisteredModel, alias: string): Promise<aliasStore.AliasRow | undefined> {
+export async function findAlias(ctx: Ctx, model: Pick<RegisteredModel, 'id'>, alias: string): Promise<aliasStore.AliasRow | undefined> {
   return aliasStore.find(reading(ctx), model.id, alias);
 }
 
@@ -320,7 +340,7 @@ export async function setStage(
     type: 'model-version.stage-entered',
     ...ids,
     target: `stage:${stage}`,
-    data: replacedBy === undefined ? facts : { ...facts, replaced_by: replacedBy },
+    data: { ...facts, sealed: version.treeId !== null, ...(replacedBy === undefined ? {} : { replaced_by: replacedBy }) },
     ...(comment ? { texts: { comment } } : {}),
   });
   return { ...version, stage, updatedAt: at };
@@ -336,7 +356,7 @@ export async function setAlias(ctx: TxCtx, permit: Permit, model: ModelIdentity,
     modelId: model.id,
     versionId: version.id,
     target: `alias:${alias}`,
-    data: { alias, number, from: before?.version ?? null, ...permitFacts(permit) },
+    data: { alias, number, from: before?.version ?? null, sealed: version.treeId !== null, ...permitFacts(permit) },
   });
 }
 

@@ -142,7 +142,7 @@ describe('calls to a receiver', () => {
     });
     await transitions.setAlias(ctx, 'fraud', 'champion', 1);
     await transitions.setVersionTag(ctx, 'fraud', 1, 'k', 'v');
-    await transitions.deleteVersionTag(ctx, 'fraud', 1, 'k');
+    await transitions.setVersionTag(ctx, 'fraud', 1, 'k', null);
     await transitions.deleteAlias(ctx, 'fraud', 'champion');
     await start();
     await seen(4);

@@ -65,8 +65,8 @@ async function removeContents(ctx: TxCtx): Promise<void> {
 
 /** A version never stands in a stage that its workspace doesn't have. */
 async function refuseForeignStages(ctx: TxCtx): Promise<void> {
-  const there = namesOf(await workspaces.holdStages(workspaces.within(ctx, DEFAULT)));
-  const foreign = namesOf(await workspaces.holdStages(ctx)).filter((stage) => !there.includes(stage));
+  const there = namesOf(await workspaces.getStages(workspaces.within(ctx, DEFAULT)));
+  const foreign = namesOf(await workspaces.getStages(ctx)).filter((stage) => !there.includes(stage));
   const used = await stageRemoval.findUsed(ctx, foreign);
   if (used === undefined) return;
   throw new Problem(

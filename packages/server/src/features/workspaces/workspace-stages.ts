@@ -4,8 +4,8 @@
  */
 import { DEFAULT_SETTINGS, type Settings } from '@countersign/contract/settings.ts';
 import type { Stages } from '@countersign/contract/stages.ts';
-import type { Ctx, TxCtx } from '../../platform/context.ts';
-import type { Database, Queries } from '../../platform/db/database.ts';
+import type { Ctx } from '../../platform/context.ts';
+import type { Database, Queries, Tx } from '../../platform/db/database.ts';
 import { getEpoch, knownEpoch } from '../accounts/accounts.ts';
 import * as settingsStore from './settings-store.ts';
 
@@ -18,12 +18,14 @@ interface Remembered {
 }
 
 const remembered = new WeakMap<Database, Map<number, Remembered>>();
+/** On PostgreSQL, what a transaction holds until its commit. */
+const held = new WeakMap<Tx, Map<number, Stages>>();
 
-/** As of now, for whoever looks. */
+/** As of now. In a transaction those that decide about a change: none comes or goes before its commit. */
 export async function getStages(ctx: Pick<Ctx, 'db' | 'tx' | 'workspace'>): Promise<Stages> {
   const { db, tx, workspace } = ctx;
-  // What it decides about must not be older than what it changes.
-  if (tx?.dialect === 'postgres') return read(tx, workspace.id, false);
+  if (tx?.dialect === 'postgres') return holdStages(tx, workspace.id);
+  // One process changes SQLite, one transaction after another: what is remembered holds in each of them.
   const epoch = knownEpoch(db);
   const found = remembered.get(db)?.get(workspace.id);
   if (found !== undefined && found.epoch === epoch) return found.stages;
@@ -34,10 +36,17 @@ export async function getStages(ctx: Pick<Ctx, 'db' | 'tx' | 'workspace'>): Prom
   return stages;
 }
 
-/** Those that decide about a change: none comes or goes before its commit. */
-export function holdStages(ctx: TxCtx): Promise<Stages> {
-  // One process changes SQLite, one transaction after another.
-  return ctx.db.dialect === 'sqlite' ? getStages(ctx) : read(ctx.tx, ctx.workspace.id, true);
+async function holdStages(tx: Tx, workspaceId: number): Promise<Stages> {
+  const ofTransaction = held.get(tx) ?? new Map<number, Stages>();
+  held.set(tx, ofTransaction);
+  const stages = ofTransaction.get(workspaceId) ?? (await read(tx, workspaceId, true));
+  ofTransaction.set(workspaceId, stages);
+  return stages;
+}
+
+/** After the transaction itself changed them. */
+export function forgetHeld(tx: Tx): void {
+  held.delete(tx);
 }
 
 function remember(db: Database, workspaceId: number, found: Remembered): void {

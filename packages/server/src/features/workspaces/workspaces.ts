@@ -12,11 +12,12 @@ import * as settingsStore from './settings-store.ts';
 import { goneStages, STAGE_SETTINGS, withStages } from './stage-rules.ts';
 import * as usageStore from './usage-store.ts';
 import { checkAllowed, checkSettings, isServed, overQuota, type Usage } from './workspace-rules.ts';
+import { forgetHeld } from './workspace-stages.ts';
 import type { Workspace } from './workspace-store.ts';
 import * as store from './workspace-store.ts';
 
 export type { Usage } from './workspace-rules.ts';
-export { getStages, holdStages } from './workspace-stages.ts';
+export { getStages } from './workspace-stages.ts';
 export type { Workspace } from './workspace-store.ts';
 
 /** Where everything is that names no workspace. It is always there, and everybody with an account is a member. */
@@ -28,6 +29,11 @@ const SETTINGS_OF_DEFAULT: Settings = { ...DEFAULT_SETTINGS, member_level: 'READ
 export async function findWorkspace(db: Queries, name: string): Promise<WorkspaceRef | undefined> {
   const found = await store.findByName(db, name);
   return found && { id: found.id, name: found.name };
+}
+
+/** Also one that is closed. */
+export function findWorkspaceById(db: Queries, id: number): Promise<WorkspaceRef | undefined> {
+  return store.findById(db, id);
 }
 
 /** RESOURCE_DOES_NOT_EXIST in MLflow's words. Whether the caller may know of it is the caller's business. */
@@ -185,6 +191,7 @@ export async function changeSettings(ctx: Ctx, changes: Partial<Settings>, refus
         ...(isText ? { texts: { value: String(value) } } : {}),
       });
     }
+    forgetHeld(inner.tx);
     return getSettings(inner);
   });
 }

@@ -1,0 +1,51 @@
+/** What may be asked for, and whose level a change asks. Pure. */
+import type { Level } from '@countersign/contract/levels.ts';
+
+export type WishedTarget =
+  | { readonly kind: 'stage'; readonly stage: string }
+  | { readonly kind: 'alias'; readonly alias: string }
+  | { readonly kind: 'tag'; readonly key: string; readonly value?: string | undefined }
+  | { readonly kind: 'entry' }
+  | { readonly kind: 'rename'; readonly newName: string };
+
+export interface Wish {
+  readonly target: WishedTarget;
+  /** `leave`: the alias or tag is taken away; the version, or the model, is deleted. */
+  readonly change?: 'enter' | 'leave' | undefined;
+  readonly version?: number | undefined;
+  readonly archiveExisting?: boolean | undefined;
+  /** Also where it stands already: somebody asks why. */
+  readonly isSame?: boolean | undefined;
+  /** From where a new version would come. */
+  readonly registration?:
+    | {
+        readonly source: string;
+        readonly runId: string;
+        readonly loggedModelId: string | undefined;
+        readonly runLink: string;
+        readonly description: string | undefined;
+        readonly tags: readonly { readonly key: string; readonly value: string }[];
+      }
+    | undefined;
+}
+
+/** What the route of the same change asks; moves between stages ask by their stages. */
+export function levelOf(proposal: { readonly op: string; readonly alias?: string; readonly version?: number | null }): Level {
+  switch (proposal.op) {
+    case 'alias':
+    case 'registration':
+    case 'tag':
+      return levelOfAlias(proposal.alias) ?? 'EDIT';
+    case 'rename':
+      return 'MANAGE_PRODUCTION';
+    default:
+      return 'MANAGE';
+  }
+}
+
+/** An alias that is called like a stage is taken for it. */
+function levelOfAlias(alias: string | undefined): Level | undefined {
+  if (alias === undefined) return undefined;
+  if (/^production$/i.test(alias)) return 'MANAGE_PRODUCTION';
+  return /^(staging|archived|none)$/i.test(alias) ? 'MANAGE_STAGING' : undefined;
+}

@@ -1,0 +1,213 @@
+/** Reads what a decision is made from, in the transaction of the change: the same facts for the change, for explain and for plan. */
+import { durationMs } from '@countersign/contract/policies.ts';
+import type {
+  ApprovalBinding,
+  CheckReport,
+  EvidenceMetric,
+  PolicyFacts,
+  Standing,
+  Stay,
+  VersionEvidence,
+} from '@countersign/contract/policy-facts.ts';
+import { type Ctx, reading, type TxCtx } from '../../platform/context.ts';
+import { hasAccounts } from '../accounts/accounts.ts';
+import * as approvals from '../approvals/approvals.ts';
+import * as artifacts from '../artifacts/artifacts.ts';
+import * as blocks from '../blocks/blocks.ts';
+import * as checks from '../checks/checks.ts';
+import * as evidence from '../evidence/evidence.ts';
+import * as people from '../people/people.ts';
+import type { NamedPolicy } from '../policies/policies.ts';
+import type { ModelVersion } from '../versions/versions.ts';
+import * as versions from '../versions/versions.ts';
+import type { TargetChange } from './operation-rules.ts';
+import { listStays } from './stays.ts';
+
+/** A version, or what would become one: what stands in its place in the facts. */
+export interface Tested {
+  readonly digest: string | null;
+  readonly evidence: evidence.Evidence;
+  readonly subject: Pick<ModelVersion, 'runId' | 'loggedModelId' | 'originVersionId' | 'registeredBy' | 'editedBy'>;
+}
+
+export interface Question extends approvals.Change {
+  readonly change: TargetChange;
+  readonly model: { readonly id: number; readonly name: string } | undefined;
+  readonly tested: Tested | undefined;
+  /** Of what is tested, where it has a number. */
+  readonly version: ModelVersion | undefined;
+  /** Those that are asked: what they don't speak of isn't read. */
+  readonly policies: readonly NamedPolicy[];
+  /** Where one change is of several versions, approvals are bound to all of them together. */
+  readonly boundTo?: ApprovalBinding | undefined;
+  /** Who must be known beside those that the facts name. */
+  readonly alsoPeople?: readonly number[];
+  /** Also the times before: for whoever wants to bring a version back. */
+  readonly withHistory?: boolean;
+}
+
+/** What an approval of a change of no version is bound to: the words of its subject say it all. */
+export const NO_BINDING: ApprovalBinding = { digest: null, evidence: '' };
+
+export async function testVersion(ctx: TxCtx, version: ModelVersion): Promise<Tested> {
+  const tree = version.treeId === null ? undefined : await artifacts.findTree(ctx, version.treeId);
+  return {
+    digest: tree?.digest ?? null,
+    evidence: await evidence.ensure(ctx, version),
+    subject: version,
+  };
+}
+
+export function bindingOf(tested: Tested | undefined): ApprovalBinding {
+  return tested === undefined ? NO_BINDING : { digest: tested.digest, evidence: tested.evidence.digest };
+}
+
+export async function readFacts(ctx: TxCtx, question: Question): Promise<PolicyFacts> {
+  const { change, model, tested, policies } = question;
+  const now = ctx.clock.now();
+  const open = await approvals.listOpen(ctx, question);
+  const requesters = [...new Set(open.map((request) => request.createdBy))];
+  const live = await approvals.listLive(ctx, question);
+  const standing = change.change === 'enter' && model !== undefined ? await readStanding(ctx, question, model) : [];
+  const reports = await readReports(ctx, question.version);
+  const version = tested === undefined ? undefined : await readVersion(ctx, question, tested, reports, standing);
+  const creators = tested === undefined ? [] : (await evidence.originsOf(ctx, tested.subject)).map((origin) => origin.registeredBy);
+  const runAuthors = tested === undefined ? [] : await evidence.runAuthorsOf(ctx, tested.subject);
+  const lastEditors = tested === undefined ? [] : [tested.subject.editedBy];
+  const [first = ctx.principal.id, ...others] = requesters;
+  const quietMs = Math.max(0, ...policies.map(({ document }) => durationMs(document.requirements.quiet_after_change)));
+  const { principals, accessChanges } = await people.readPeople(ctx, {
+    ids: [
+      ...new Set([
+        ctx.principal.id,
+        first,
+        ...others,
+        ...(tested === undefined ? [] : [tested.subject.registeredBy]),
+        ...creators,
+        ...runAuthors,
+        ...lastEditors,
+        ...live.map((approval) => approval.by),
+        ...reports.map((report) => report.by),
+        ...standing.flatMap((each) => each.checks.map((report) => report.by)),
+        ...(question.alsoPeople ?? []),
+      ]),
+    ],
+    groups: [...new Set(policies.flatMap(groupsIn))],
+    model,
+    changedSince: now - quietMs,
+  });
+  const requestedAt = open.reduce<number | undefined>((newest, each) => Math.max(newest ?? 0, each.createdAt), undefined);
+  const binding = bindingOf(tested);
+  const boundTo = question.boundTo ?? binding;
+  return {
+    now,
+    hasAccounts: await hasAccounts(reading(ctx)),
+    target: change.target,
+    change: change.change,
+    subject: question.subject,
+    binding,
+    principals,
+    requesters: [first, ...others],
+    requestedAt,
+    creators,
+    runAuthors,
+    lastEditors,
+    approvals: live.map((approval) =>
+      // An approval of all versions together is one of each.
+      approval.digest === boundTo.digest && approval.evidence === boundTo.evidence ? { ...approval, ...binding } : approval,
+    ),
+    accessChanges,
+    version,
+    standing: standing.map(({ name, metrics, checks: reported }) => ({ name, metrics, checks: reported })),
+    blocked: binding.digest === null ? undefined : (await blocks.find(ctx, [binding.digest])).get(binding.digest),
+  };
+}
+
+async function readReports(ctx: Ctx, version: ModelVersion | undefined): Promise<readonly CheckReport[]> {
+  if (version === undefined) return [];
+  return (await checks.listReports(ctx, [version.id])).get(version.id) ?? [];
+}
+
+function groupsIn({ document }: NamedPolicy): readonly string[] {
+  const { requirements, rollback } = document;
+  const roles = [...requirements.approvals, ...(rollback?.roles ?? [])].map((role) => role.group);
+  return [...roles, requirements.breaking_signature_needs?.group].filter((group) => group !== undefined);
+}
+
+async function readVersion(
+  ctx: TxCtx,
+  question: Question,
+  tested: Tested,
+  reports: readonly CheckReport[],
+  standing: readonly StandingVersion[],
+): Promise<VersionEvidence> {
+  const asksSignature = question.policies.some(({ document }) => document.requirements.breaking_signature_needs !== undefined);
+  return {
+    ...evidence.factsOf(tested.evidence),
+    isSealed: tested.digest !== null,
+    registeredBy: tested.subject.registeredBy,
+    checks: reports,
+    breaksSignature: asksSignature && standing.some((each) => evidence.breaksSignature(each.evidence, tested.evidence)),
+    stays: await readStays(ctx, question, tested.digest),
+  };
+}
+
+function readStays(
+  ctx: TxCtx,
+  { policies, model, change, version, withHistory }: Question,
+  digest: string | null,
+): Promise<readonly Stay[]> {
+  const soaks = policies.flatMap(({ document }) => document.requirements.soak ?? []);
+  if (model === undefined || version === undefined || (soaks.length === 0 && withHistory !== true)) return Promise.resolve([]);
+  return listStays(ctx, {
+    modelId: model.id,
+    version,
+    digest,
+    soaked: soaks.map(({ stage, alias }) => (stage === undefined ? `alias:${alias}` : `stage:${stage}`)),
+    target: withHistory === true ? change.target : undefined,
+  });
+}
+
+interface StandingVersion extends Standing {
+  readonly evidence: evidence.Evidence;
+}
+
+/** What stands in the target now, beside the version itself; read only where a policy compares with it. */
+async function readStanding(ctx: TxCtx, question: Question, model: { id: number; name: string }): Promise<readonly StandingVersion[]> {
+  const { policies, change, version } = question;
+  const compares = policies.some(
+    ({ document: { requirements } }) =>
+      requirements.breaking_signature_needs !== undefined || requirements.metrics.some((rule) => rule.current !== undefined),
+  );
+  if (!compares) return [];
+  const there = (await listStanding(ctx, model, change)).filter((each) => each.id !== version?.id);
+  const reports = await checks.listReports(
+    ctx,
+    there.map((each) => each.id),
+  );
+  const found: StandingVersion[] = [];
+  for (const each of there) {
+    const { evidence: known, digest } = await testVersion(ctx, each);
+    const metrics: readonly EvidenceMetric[] = evidence.factsOf(known).metrics;
+    // For its own bytes: what was reported of others says nothing of it.
+    const own = (reports.get(each.id) ?? []).filter((report) => report.digest === digest);
+    found.push({ name: `${each.name}/${each.version}`, metrics, checks: own, evidence: known });
+  }
+  return found;
+}
+
+async function listStanding(ctx: Ctx, model: { id: number; name: string }, { target }: TargetChange): Promise<readonly ModelVersion[]> {
+  switch (target.kind) {
+    case 'stage':
+      return versions.listInStage(ctx, model, target.stage as ModelVersion['stage']); // the door canonicalized it
+    case 'alias': {
+      const holder = await versions.findAlias(ctx, model, target.alias);
+      const version = holder && (await versions.findById(ctx, holder.versionId));
+      return version ? [version] : [];
+    }
+    case 'entry':
+      return versions.listOfModel(ctx, model, { limit: 1 });
+    default:
+      return [];
+  }
+}
