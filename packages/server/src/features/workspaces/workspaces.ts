@@ -31,6 +31,11 @@ export async function findWorkspace(db: Queries, name: string): Promise<Workspac
   return found && { id: found.id, name: found.name };
 }
 
+/** Also one that is closed. */
+export function findWorkspaceById(db: Queries, id: number): Promise<WorkspaceRef | undefined> {
+  return store.findById(db, id);
+}
+
 /** RESOURCE_DOES_NOT_EXIST in MLflow's words. Whether the caller may know of it is the caller's business. */
 export async function getWorkspace(ctx: Ctx, name: string): Promise<Workspace> {
   const workspace = await store.findByName(reading(ctx), name);
