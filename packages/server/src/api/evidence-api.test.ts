@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import type { EvidenceSchema } from '@countersign/contract/evidence.ts';
+import type { Static } from 'typebox';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openContext, openGate } from '../../../../test/support/context.ts';
 import * as artifacts from '../features/artifacts/artifacts.ts';
@@ -44,6 +46,11 @@ afterAll(async () => {
   expect(failures).toEqual([]);
 });
 
+type Shown = Static<typeof EvidenceSchema>;
+
+const get = async (): Promise<Shown> => (await (await fetch(base)).json()) as Shown; // the server holds every answer against it
+const renew = async (): Promise<Shown> => (await (await fetch(`${base}/renew`, { method: 'POST' })).json()) as Shown; // as above
+
 test('evidence is shown before it is taken, taken once, and renewed where something changed', async () => {
   await models.create(ctx, { name: 'M', tags: [] });
   const { info } = await runs.create(ctx, { experimentId: 0, userId: '', startTime: 1, tags: [] });
@@ -53,7 +60,7 @@ test('evidence is shown before it is taken, taken once, and renewed where someth
   const input = { name: 'M', source, runId: info.runId, loggedModelId: undefined, runLink: '', description: undefined, tags: [] };
   await transitions.registerVersion(ctx, input);
 
-  const shown = await (await fetch(base)).json();
+  const shown = await get();
   expect(shown).toMatchObject({
     number: null,
     taken_at: null,
@@ -64,11 +71,11 @@ test('evidence is shown before it is taken, taken once, and renewed where someth
   });
   expect(shown.metrics).toEqual([{ name: 'auc', value: '-Infinity', dataset: null, dataset_digest: null, source: 'run' }]);
 
-  const taken = await (await fetch(`${base}/renew`, { method: 'POST' })).json();
+  const taken = await renew();
   expect(taken).toMatchObject({ number: 1, digest: shown.digest, body: shown.body, is_current: true, taken_by: { id: 0, kind: 'local' } });
   await transitions.setVersionTag(ctx, 'M', 1, 'risk', 'low');
-  expect(await (await fetch(base)).json()).toEqual({ ...taken, is_current: false });
-  expect(await (await fetch(`${base}/renew`, { method: 'POST' })).json()).toMatchObject({
+  expect(await get()).toEqual({ ...taken, is_current: false });
+  expect(await renew()).toMatchObject({
     number: 2,
     tags: [{ key: 'risk', value: 'low' }],
   });
