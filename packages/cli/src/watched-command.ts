@@ -14,7 +14,6 @@ export interface CommandEnd {
 export function runWatched(words: readonly string[], keepsOutput: boolean): Promise<CommandEnd> {
   const [command = '', ...args] = words;
   return new Promise((resolve) => {
-    const child = spawn(command, args, { stdio: ['inherit', keepsOutput ? 2 : 'inherit', 'inherit'] });
     let sent: NodeJS.Signals | null = null;
     const pass = (signal: NodeJS.Signals): void => {
       sent = signal;
@@ -25,7 +24,9 @@ export function runWatched(words: readonly string[], keepsOutput: boolean): Prom
       process.off('SIGINT', pass).off('SIGTERM', pass);
       resolve(end);
     };
+    // Before the command runs: else a signal could end us, and leave it alone.
     process.on('SIGINT', pass).on('SIGTERM', pass);
+    const child = spawn(command, args, { stdio: ['inherit', keepsOutput ? 2 : 'inherit', 'inherit'] });
     child.on('error', (error: Error & { code?: string }) => finish({ code: null, signal: sent, problem: error.code ?? error.message }));
     child.on('close', (code, signal) => finish({ code, signal: sent ?? signal, problem: undefined }));
   });
