@@ -42,7 +42,7 @@ export interface ModelVersion {
 }
 
 /** What a change of a version's tags or aliases asks first. */
-export type VersionIdentity = Pick<ModelVersion, 'id' | 'modelId' | 'name' | 'version' | 'isPrompt' | 'treeId'>;
+export type VersionIdentity = Pick<ModelVersion, 'id' | 'modelId' | 'name' | 'version' | 'isPrompt' | 'treeId' | 'editedBy'>;
 
 type VersionRow = Omit<ModelVersion, 'tags' | 'aliases' | 'isPrompt'> & {
   readonly tags: string;
@@ -91,7 +91,7 @@ export async function find(db: Queries, workspaceId: number, name: string, versi
 
 export async function findIdentity(db: Queries, workspaceId: number, name: string, version: number): Promise<VersionIdentity | undefined> {
   const row = await db.one<Omit<VersionIdentity, 'isPrompt'> & { isPrompt: number }>(
-    `SELECT v.id, v.model_id AS "modelId", m.name, v.version, v.is_prompt AS "isPrompt", v.tree_id AS "treeId" FROM ${BY_NAME} AND v.version = ? AND v.deleted_at IS NULL`,
+    `SELECT v.id, v.model_id AS "modelId", m.name, v.version, v.is_prompt AS "isPrompt", v.tree_id AS "treeId", v.edited_by AS "editedBy" FROM ${BY_NAME} AND v.version = ? AND v.deleted_at IS NULL`,
     workspaceId,
     name,
     version,
@@ -346,7 +346,7 @@ export async function removeTag(tx: Queries, id: number, key: string): Promise<b
   return (await tx.run('DELETE FROM model_version_tags WHERE version_id = ? AND key = ?', id, key)) > 0;
 }
 
-/** Who changed its tags: written only where it was somebody else before, so that an editor's many tags lock and rewrite no row. */
+/** Who changed its tags. */
 export async function setEditor(tx: Queries, id: number, by: number): Promise<void> {
   await tx.run('UPDATE model_versions SET edited_by = ? WHERE id = ? AND edited_by <> ?', by, id, by);
 }

@@ -379,7 +379,7 @@ export async function setTag(ctx: TxCtx, _permit: Permit, version: VersionIdenti
   refuseSealedPromptTag(version, key);
   if (key === models.PROMPT_TAG) refuseOtherKind(version, value.toLowerCase() === 'true');
   await store.upsertTag(ctx.tx, version.id, key, value, ctx.principal.id);
-  await store.setEditor(ctx.tx, version.id, ctx.principal.id);
+  await noteEditor(ctx, version);
   record(ctx, { type: 'model-version.tag-set', modelId: version.modelId, versionId: version.id, data: { key }, texts: { value } });
 }
 
@@ -387,8 +387,13 @@ export async function deleteTag(ctx: TxCtx, _permit: Permit, version: VersionIde
   refuseSealedPromptTag(version, key);
   if (key === models.PROMPT_TAG) refuseOtherKind(version, false);
   if (!(await store.removeTag(ctx.tx, version.id, key))) return;
-  await store.setEditor(ctx.tx, version.id, ctx.principal.id);
+  await noteEditor(ctx, version);
   record(ctx, { type: 'model-version.tag-deleted', modelId: version.modelId, versionId: version.id, data: { key } });
+}
+
+/** Written only where it was somebody else before: who sets many tags rewrites the version once. */
+async function noteEditor(ctx: TxCtx, version: VersionIdentity): Promise<void> {
+  if (version.editedBy !== ctx.principal.id) await store.setEditor(ctx.tx, version.id, ctx.principal.id);
 }
 
 function refuseSealedPromptTag(version: VersionIdentity, key: string): void {
