@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
+import type { Endpoint } from '@countersign/contract/endpoint.ts';
 import { endpoints } from '@countersign/contract/native-api.ts';
 import { invalid, Problem, type ProblemCode } from '@countersign/contract/problem.ts';
 import type { Caller } from './caller.ts';
@@ -27,7 +28,8 @@ export function httpCaller(place: ServerPlace): Caller {
       const { params = {}, query = {}, body } = input as { params?: Texts; query?: Texts; body?: unknown }; // as the endpoint's schemas have it
       const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => encodeURIComponent(String(params[name])));
       const takesBody = endpoint.method !== 'GET' && endpoint.method !== 'DELETE';
-      const answer = await send(place, {
+      const { media } = endpoint as Endpoint; // few of the literals have it
+      const answer = await send(place, media !== undefined, {
         url: `${base}${path}${queryText(query)}`,
         method: endpoint.method,
         body: takesBody ? JSON.stringify(body ?? {}) : undefined,
@@ -64,15 +66,18 @@ interface Call {
   readonly body: string | undefined;
 }
 
-async function send(place: ServerPlace, call: Call): Promise<unknown> {
-  const { status, text } = await exchange(place, call);
-  if (status >= 200 && status < 300) return text === '' ? {} : JSON.parse(text);
+async function send(place: ServerPlace, isFile: boolean, call: Call): Promise<unknown> {
+  const { status, bytes } = await exchange(place, call);
+  const isDone = status >= 200 && status < 300;
+  if (isDone && isFile) return bytes;
+  const text = bytes.toString('utf8');
+  if (isDone) return text === '' ? {} : JSON.parse(text);
   const { error_code, message } = readError(text);
   const isForbidden = status === 403 ? 'PERMISSION_DENIED' : status === 401 ? 'UNAUTHENTICATED' : 'INTERNAL_ERROR';
   throw new Problem(error_code ?? isForbidden, message ?? `The server at ${place.url} answered ${status}: ${text.slice(0, 200)}`);
 }
 
-function exchange(place: ServerPlace, { url, method, body }: Call): Promise<{ status: number; text: string }> {
+function exchange(place: ServerPlace, { url, method, body }: Call): Promise<{ status: number; bytes: Buffer }> {
   const request = url.startsWith('https:') ? requestHttps : requestHttp;
   const headers = {
     ...(place.authorization === undefined ? {} : { authorization: place.authorization }),
@@ -94,7 +99,7 @@ function exchange(place: ServerPlace, { url, method, body }: Call): Promise<{ st
     const sent = request(url, { method, headers, timeout: ANSWER_MS, ...authorityOf(place) }, (response) => {
       const pieces: Buffer[] = [];
       response.on('data', (piece: Buffer) => pieces.push(piece));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text: Buffer.concat(pieces).toString('utf8') }));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, bytes: Buffer.concat(pieces) }));
       response.on('error', fail);
     });
     sent.on('timeout', () => sent.destroy(new Error(`no answer in ${ANSWER_MS / 1000} s`)));

@@ -10,6 +10,7 @@ import { addBreakGlass } from './break-glass.ts';
 import { addCheck } from './check.ts';
 import { addCiTrust } from './ci-trust.ts';
 import { addDb } from './db.ts';
+import { addEvidence } from './evidence.ts';
 import { EXIT } from './exit-codes.ts';
 import { addGc } from './gc.ts';
 import { addGrant } from './grant.ts';
@@ -49,6 +50,7 @@ const NOUNS: Readonly<Record<string, (program: Command) => void>> = {
   'ci-trust': addCiTrust,
   block: addBlock,
   'break-glass': addBreakGlass,
+  evidence: addEvidence,
   audit: addAudit,
   inbox: addInbox,
   whoami: addWhoami,

@@ -4,6 +4,7 @@ import { addAudit } from './audit.ts';
 import { addCheck } from './check.ts';
 import { addBlock } from './block.ts';
 import { addBreakGlass } from './break-glass.ts';
+import { addEvidence } from './evidence.ts';
 import { addGrant } from './grant.ts';
 import { addGroup } from './group.ts';
 import { addInbox } from './inbox.ts';
@@ -44,6 +45,7 @@ describe('the verbs that ask the native API', () => {
     addModel,
     addCheck,
     addVersion,
+    addEvidence,
     addInbox,
     addWhoami,
     addBlock,
