@@ -92,16 +92,6 @@ export async function current(ctx: Ctx, version: ModelVersion): Promise<Evidence
   return (await findNewest(ctx, { versionId: version.id })) ?? compute(ctx, version);
 }
 
-/** The same of a candidate. */
-export async function currentOfCandidate(ctx: Ctx, candidateId: number, subject: Subject): Promise<Evidence | Snapshot> {
-  return (await findNewest(ctx, { candidateId })) ?? compute(ctx, subject);
-}
-
-/** The newest stored snapshot of a version. */
-export function findSnapshot(ctx: Ctx, versionId: number): Promise<Snapshot | undefined> {
-  return findNewest(ctx, { versionId });
-}
-
 /** A stored snapshot by its digest, as approvals name it. */
 export async function findByDigest(ctx: Ctx, versionId: number, digest: string): Promise<Snapshot | undefined> {
   const row = await store.findByDigest(reading(ctx), versionId, digest);
