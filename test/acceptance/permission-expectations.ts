@@ -130,7 +130,8 @@ const GROUPS: readonly Group[] = [
       ...['POST mlflow/experiments/search-datasets', 'POST mlflow/logged-models/search', 'GET mlflow/registered-models/search'],
       ...['GET mlflow/registered-models/list', 'GET mlflow/model-versions/search', 'GET /api/v1/models', 'GET /api/v1/model-versions'],
       ...['GET /api/v1/blocks', 'GET /api/v1/blocks/:digest', 'GET /api/v1/break-glass'],
-      'GET /api/v1/inbox',
+      ...['GET /api/v1/inbox', 'GET /api/v1/requests'],
+      ...['GET /api/v1/policies', 'GET /api/v1/policies/:policy', 'GET /api/v1/policies/:policy/versions'],
       ...['GET /api/v1/deleted-models', 'GET /api/v1/settings', 'GET /api/v1/datasets/:digest/lineage'],
     ],
   },
@@ -153,7 +154,8 @@ const GROUPS: readonly Group[] = [
       ],
       'GET /api/v1/models/:name/versions/:version/comments',
       ...['GET mlflow/transition-requests/list', 'GET /api/v1/models/:name/versions/:version/requests'],
-      ...['GET /api/v1/models/:name/versions/:version/requests/:request', 'GET /api/v1/models/:name/versions/:version/activities'],
+      ...['GET /api/v1/models/:name/versions/:version/explain', 'GET /api/v1/models/:name/versions/:version/decisions'],
+      'GET /api/v1/models/:name/versions/:version/activities',
       ...['GET /api/v1/models/:name/versions/:version/checks', 'GET /api/v1/models/:name/versions/:version/checks/:check/history'],
     ],
   },
@@ -197,7 +199,8 @@ const GROUPS: readonly Group[] = [
     word: 'requests:create',
     routes: [
       ...['POST mlflow/transition-requests/create', 'DELETE mlflow/transition-requests/delete'],
-      ...['POST /api/v1/models/:name/versions/:version/requests', 'POST /api/v1/models/:name/versions/:version/requests/:request/cancel'],
+      ...['POST /api/v1/models/:name/versions/:version/requests', 'POST /api/v1/models/:name/requests'],
+      'POST /api/v1/models/:name/versions/:version/rollback',
     ],
   },
   // Of a token for the check READ is asked, which the room's own test holds.
@@ -206,7 +209,11 @@ const GROUPS: readonly Group[] = [
     who: 'model',
     level: 'READ',
     asks: 'write',
-    routes: ['POST mlflow/comments/create', 'POST /api/v1/models/:name/versions/:version/comments'],
+    routes: [
+      ...['POST mlflow/comments/create', 'POST /api/v1/models/:name/versions/:version/comments'],
+      // Whose answer counts is found by the request.
+      ...['POST mlflow/transition-requests/approve', 'POST mlflow/transition-requests/reject'],
+    ],
   },
   {
     who: 'model',
@@ -215,11 +222,6 @@ const GROUPS: readonly Group[] = [
     routes: [
       ...['POST mlflow/model-versions/transition-stage', 'POST mlflow/databricks/model-versions/transition-stage'],
       'PUT /api/v1/models/:name/versions/:version/stage',
-      ...['POST mlflow/transition-requests/approve', 'POST mlflow/transition-requests/reject'],
-      ...[
-        'POST /api/v1/models/:name/versions/:version/requests/:request/approve',
-        'POST /api/v1/models/:name/versions/:version/requests/:request/reject',
-      ],
     ],
   },
   {
@@ -250,6 +252,7 @@ const GROUPS: readonly Group[] = [
       ...['GET /api/v1/named-permissions', 'GET /api/v1/named-permissions/:permission/holders'],
       'PUT /api/v1/named-permissions/:permission/holders/:kind/:holder',
       'DELETE /api/v1/named-permissions/:permission/holders/:kind/:holder',
+      ...['POST /api/v1/policies', 'POST /api/v1/policies/apply', 'POST /api/v1/policies/plan', 'DELETE /api/v1/policies/:policy'],
     ],
   },
   {
@@ -282,7 +285,7 @@ const GROUPS: readonly Group[] = [
       ...['GET mlflow/users/permissions/list', 'GET mlflow/users/permissions/get', 'GET mlflow/users/roles/list', 'GET mlflow/roles/get'],
       ...['GET mlflow/roles/list', 'GET mlflow/roles/permissions/list', 'GET mlflow/roles/users/list'],
       ...['GET mlflow/experiments/permissions/get', 'GET mlflow/registered-models/permissions/get'],
-      'GET /api/v1/requests/:request/comments',
+      ...['GET /api/v1/requests/:request', 'GET /api/v1/requests/:request/evaluation', 'GET /api/v1/requests/:request/comments'],
       ...['GET permissions/registered-models/:id', 'GET permissions/registered-models/:id/permissionLevels'],
       ...['GET permissions/experiments/:id', 'GET permissions/experiments/:id/permissionLevels', 'GET /account'],
     ],
@@ -294,6 +297,8 @@ const GROUPS: readonly Group[] = [
       ...['PATCH mlflow/comments/update', 'DELETE mlflow/comments/delete'],
       ...['PATCH /api/v1/comments/:comment', 'DELETE /api/v1/comments/:comment', 'POST /api/v1/comments/:comment/resolve'],
       ...['POST /api/v1/comments/:comment/reopen', 'POST /api/v1/requests/:request/comments'],
+      ...['POST /api/v1/requests/:request/approve', 'POST /api/v1/requests/:request/reject'],
+      ...['POST /api/v1/requests/:request/cancel', 'POST /api/v1/requests/:request/apply'],
       ...['POST /api/v1/blocks', 'POST /api/v1/break-glass/:id/review'],
     ],
   },

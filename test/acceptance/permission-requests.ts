@@ -86,7 +86,6 @@ const ofModel: MakeRequest = (o) => ({ query: { name: o.model } });
 const ofVersion: MakeRequest = (o) => ({ query: { name: o.model, version: '1' } });
 const nativeModel: MakeRequest = (o) => ({ params: { name: o.model } });
 const nativeVersion: MakeRequest = (o) => ({ params: { name: o.model, version: '1' } });
-const ofNoRequest: MakeRequest = (o) => ({ params: { name: o.model, version: '1', request: '987654' }, status: 404 });
 const loggedModel: MakeRequest = (o) => ({ params: { model_id: o.loggedModelId } });
 const byId: MakeRequest = (o) => ({ params: { id: String(o.modelId), stage: 'Production', alias: 'champion' } });
 const ofRunFile: MakeRequest = (o) => ({ params: { '*': `${o.runPath}/model/MLmodel` } });
@@ -247,10 +246,27 @@ export const REQUESTS: Readonly<Record<string, MakeRequest>> = {
     body: { target: { kind: 'stage', stage: 'Archived' } },
     status: 'any',
   }),
-  'GET /api/v1/models/:name/versions/:version/requests/:request': ofNoRequest,
-  'POST /api/v1/models/:name/versions/:version/requests/:request/approve': (o) => ({ ...ofNoRequest(o, ''), body: {} }),
-  'POST /api/v1/models/:name/versions/:version/requests/:request/reject': (o) => ({ ...ofNoRequest(o, ''), body: {} }),
-  'POST /api/v1/models/:name/versions/:version/requests/:request/cancel': (o) => ({ ...ofNoRequest(o, ''), body: {} }),
+  'POST /api/v1/models/:name/requests': (o) => ({
+    ...nativeModel(o, ''),
+    body: { target: { kind: 'tag', key: 'risk', value: 'low' } },
+    status: 'any',
+  }),
+  'GET /api/v1/requests': () => ({}),
+  'GET /api/v1/models/:name/versions/:version/explain': (o) => ({ ...nativeVersion(o, ''), query: { target: 'stage:Staging' } }),
+  'GET /api/v1/models/:name/versions/:version/decisions': nativeVersion,
+  // Without a policy there is no rule to come back by.
+  'POST /api/v1/models/:name/versions/:version/rollback': (o) => ({
+    ...nativeVersion(o, ''),
+    body: { target: 'stage:Production', reason: 'words' },
+    status: 400,
+  }),
+  'GET /api/v1/policies': () => ({}),
+  'GET /api/v1/policies/:policy': () => ({ params: { policy: 'none' }, status: 404 }),
+  'GET /api/v1/policies/:policy/versions': () => ({ params: { policy: 'none' } }),
+  'POST /api/v1/policies': () => ({ body: { text: 'name: none' }, status: 400 }),
+  'POST /api/v1/policies/apply': () => ({ body: {} }),
+  'POST /api/v1/policies/plan': () => ({ body: {} }),
+  'DELETE /api/v1/policies/:policy': () => ({ params: { policy: 'none' }, status: 404 }),
   'GET /api/v1/models/:name/versions/:version/activities': nativeVersion,
   'GET /api/v1/models/:name/versions/:version/checks': nativeVersion,
   'GET /api/v1/models/:name/versions/:version/checks/:check/history': (o) => ({
