@@ -5,7 +5,7 @@
 import { RANK } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { checkLength } from '@countersign/contract/names.ts';
-import type { Permit } from '@countersign/contract/permit.ts';
+import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { EVERY_WORKSPACE } from '../access/access.ts';
@@ -119,7 +119,7 @@ function demandBlock(ctx: Ctx, having: readonly store.ModelRow[], isServerWide: 
 /** Governed as the setting `blocks`; by managers of the workspace, server-wide ones by administrators. RESOURCE_DOES_NOT_EXIST where it isn't blocked. */
 export async function lift(
   ctx: TxCtx,
-  _permit: Permit,
+  permit: Permit,
   digest: string,
   reason: string,
   { isServerWide = false }: Reach = {},
@@ -130,7 +130,7 @@ export async function lift(
   const workspaceId = isServerWide ? EVERY_WORKSPACE : ctx.workspace.id;
   const row = await store.lift(ctx.tx, workspaceId, digest, ctx.clock.now(), ctx.principal.id);
   if (row === undefined) throw notBlocked(digest, isServerWide);
-  tell(ctx, 'lifted', row, reason);
+  tell(ctx, 'lifted', row, reason, permit);
 }
 
 /** PERMISSION_DENIED for whoever may not lift it, whatever the policies say. */
@@ -154,6 +154,7 @@ function tell(
   verb: 'blocked' | 'lifted',
   { id, digest, workspaceId }: Pick<BlockRow, 'id' | 'digest' | 'workspaceId'>,
   reason: string,
+  permit?: Permit,
 ): void {
   events.record(ctx, {
     type: `digest.${verb}`,
@@ -162,6 +163,7 @@ function tell(
       block_id: id,
       digest,
       is_server_wide: workspaceId === EVERY_WORKSPACE,
+      ...(permit === undefined ? {} : permitFacts(permit)),
     },
     texts: { reason },
   });
