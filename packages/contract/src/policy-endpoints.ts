@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { endpoint } from './endpoint.ts';
 import { POLICY_MODES, POLICY_TEXT_MAX } from './policies.ts';
 import { closed, Done, Id, ModelName, named, nullable, oneOf, PrincipalRef, Time, VersionNumber } from './schemas.ts';
+import { TimeText } from './time.ts';
 import { ByVersion } from './versions.ts';
 
 const MissingSchema = named('MissingItem', {
@@ -107,8 +108,9 @@ export const policyEndpoints = [
     method: 'GET',
     path: '/api/v1/policies',
     permission: 'policy.read',
-    summary: 'List the policies in force.',
+    summary: 'List the policies in force, now or at a time.',
     params: NoParams,
+    query: closed({ as_of: Type.Optional(TimeText) }),
     output: named('PolicyList', { policies: Type.Array(PolicyInForceSchema) }),
   }),
   endpoint({

@@ -1,5 +1,6 @@
 import type { PolicyInForceSchema, policyEndpoints } from '@countersign/contract/policy-endpoints.ts';
 import { invalid } from '@countersign/contract/problem.ts';
+import { parseTime } from '@countersign/contract/time.ts';
 import type { Static } from 'typebox';
 import * as audit from '../features/audit/audit.ts';
 import * as catalog from '../features/catalog/catalog.ts';
@@ -84,7 +85,13 @@ const outcome = ({ isSatisfied, policies: names, missing }: requests.Outcome) =>
 });
 
 export const policyHandlers: Handlers<(typeof policyEndpoints)[number]['id']> = {
-  listPolicies: async (ctx) => ({ policies: await answerPolicies(ctx, (await policies.getInForce(ctx)).policies) }),
+  listPolicies: async (ctx, { query }) => {
+    const found =
+      query.as_of === undefined
+        ? (await policies.getInForce(ctx)).policies
+        : await policies.listInForceAt(ctx, parseTime(query.as_of, 'as_of'));
+    return { policies: await answerPolicies(ctx, found) };
+  },
   getPolicy: async (ctx, { params }) => {
     const isHash = /^(sha256:)?[0-9a-f]{64}$/.test(params.policy);
     return answerPolicy(

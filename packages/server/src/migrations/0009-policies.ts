@@ -11,6 +11,7 @@ CREATE TABLE policies (
 );
 CREATE UNIQUE INDEX policies_in_force ON policies (workspace_id, name) WHERE withdrawn_at IS NULL;
 CREATE INDEX policies_by_hash ON policies (hash);
+CREATE INDEX policies_by_withdrawal ON policies (workspace_id, withdrawn_at);
 CREATE INDEX policies_by_name ON policies (workspace_id, name, id);
 CREATE TABLE policy_heads (workspace_id {int} PRIMARY KEY, head {text} NOT NULL, has_enforced {int} NOT NULL);
 `;

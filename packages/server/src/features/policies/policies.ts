@@ -69,6 +69,11 @@ export async function getInForce(ctx: Ctx): Promise<PoliciesInForce> {
   return head === undefined ? NONE : readInForce(ctx, db, head);
 }
 
+/** As of a time, by name. */
+export async function listInForceAt(ctx: Ctx, at: number): Promise<readonly PublishedPolicy[]> {
+  return (await store.listInForceAt(reading(ctx), ctx.workspace.id, at)).map(published);
+}
+
 async function readInForce(ctx: Ctx, db: Queries, head: string): Promise<PoliciesInForce> {
   const ofDatabase = known.get(ctx.db) ?? new Map<number, Known>();
   known.set(ctx.db, ofDatabase);

@@ -54,6 +54,19 @@ export function listInForce(db: Queries, workspaceId: number): Promise<PolicyRow
   return db.all(`SELECT ${COLUMNS} FROM policies WHERE workspace_id = ? AND withdrawn_at IS NULL ORDER BY name`, workspaceId);
 }
 
+/** By the index `policies_by_withdrawal`, from the newest withdrawals back to that time. */
+export function listInForceAt(db: Queries, workspaceId: number, at: number): Promise<PolicyRow[]> {
+  const published = `SELECT ${COLUMNS} FROM policies WHERE workspace_id = ? AND published_at <= ?`;
+  return db.all(
+    `${published} AND withdrawn_at IS NULL UNION ALL ${published} AND withdrawn_at > ? ORDER BY name`,
+    workspaceId,
+    at,
+    workspaceId,
+    at,
+    at,
+  );
+}
+
 /** Of the whole life of a workspace's policies, oldest first. */
 export function listOfName(db: Queries, workspaceId: number, name: string): Promise<PolicyRow[]> {
   return db.all(`SELECT ${COLUMNS} FROM policies WHERE workspace_id = ? AND name = ? ORDER BY id DESC LIMIT 200`, workspaceId, name);
