@@ -83,9 +83,15 @@ export function demandActive(defined: Defined, stage: Stage): void {
   );
 }
 
-/** What a move, or an alias that counts as the stage, asks for: the more of both ends. */
+/** What a move asks for: the more of both ends. */
 export function levelOfStages(defined: Defined, ...ends: readonly Stage[]): StageLevel {
   return ends.some((end) => levelOfStage(defined, end) === 'MANAGE_PRODUCTION') ? 'MANAGE_PRODUCTION' : 'MANAGE_STAGING';
+}
+
+/** An alias that is called like a stage counts as it, and asks for as much. Undefined for another one. */
+export function levelOfAlias(defined: Defined, alias: string): StageLevel | undefined {
+  const stage = findStage(defined, alias) ?? findStage({ stages: DEFAULT_STAGES }, alias);
+  return stage && levelOfStages(defined, stage.name);
 }
 
 function levelOfStage(defined: Defined, stage: Stage): StageLevel {

@@ -5,6 +5,7 @@
 import type { Approval } from '@countersign/contract/policy-facts.ts';
 import { notFound } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx } from '../../platform/context.ts';
+import type { SearchScope } from '../../platform/db/search-scope.ts';
 import { record } from '../events/events.ts';
 import type { ApprovalRow } from './approval-store.ts';
 import * as store from './approval-store.ts';
@@ -144,6 +145,13 @@ export function listOpenOfModel(ctx: Ctx, modelId: number): Promise<Request[]> {
   return requestStore.listOpenOfModel(reading(ctx), modelId);
 }
 
+/** Versions of the workspace for which a place is asked for, as `name/version`, by both; at most so many. */
+export async function listOpenPlaces(ctx: Ctx, target: string, limit: number): Promise<string[]> {
+  return (await requestStore.listOpenPlaces(reading(ctx), ctx.workspace.id, target, limit)).map(
+    ({ name, version }) => `${name}/${version}`,
+  );
+}
+
 export function listExpired(ctx: Ctx, limit: number): Promise<Request[]> {
   return requestStore.listExpired(reading(ctx), ctx.clock.now(), limit);
 }
@@ -156,6 +164,14 @@ export function listApproved(ctx: Ctx, limit: number): Promise<Request[]> {
 /** Newest first. */
 export function list(ctx: Ctx, query: Omit<RequestQuery, 'workspaceId'>): Promise<Request[]> {
   return requestStore.list(reading(ctx), { ...query, workspaceId: ctx.workspace.id });
+}
+
+/** Open ones of no model, or of one in the scope, newest first. */
+export function listOpenInScope(
+  ctx: Ctx,
+  page: { readonly scope: SearchScope | undefined; readonly beforeId: number; readonly limit: number },
+): Promise<Request[]> {
+  return requestStore.listOpenInScope(reading(ctx), { ...page, workspaceId: ctx.workspace.id });
 }
 
 /** Those that may still count, as facts. */

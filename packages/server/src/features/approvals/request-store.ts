@@ -1,4 +1,7 @@
-import type { Queries } from '../../platform/db/database.ts';
+import sql from 'sql-template-tag';
+import type { Queries, SqlValue } from '../../platform/db/database.ts';
+import type { SearchScope } from '../../platform/db/search-scope.ts';
+import { TRUE } from '../../platform/db/search-sql.ts';
 
 export const ENDINGS = ['approved', 'rejected', 'cancelled', 'expired', 'superseded'] as const;
 export type Ending = (typeof ENDINGS)[number];
@@ -133,4 +136,34 @@ export function list(db: Queries, query: RequestQuery): Promise<Request[]> {
     ...values,
     query.limit,
   );
+}
+
+/** Of all versions of a workspace, by model and number; among the open ones of the workspace, which its index gives. */
+export function listOpenPlaces(
+  db: Queries,
+  workspaceId: number,
+  target: string,
+  limit: number,
+): Promise<{ readonly name: string; readonly version: number }[]> {
+  return db.all(
+    'SELECT DISTINCT m.name, v.version FROM requests r JOIN model_versions v ON v.id = r.version_id JOIN registered_models m ON m.id = r.model_id ' +
+      "WHERE r.workspace_id = ? AND r.state = 'open' AND r.target = ? ORDER BY m.name, v.version LIMIT ?",
+    workspaceId,
+    target,
+    limit,
+  );
+}
+
+/** Of the workspace, newest first: of no model, or of one in the scope. The open ones of the workspace are walked along their index. */
+export function listOpenInScope(
+  db: Queries,
+  query: { readonly workspaceId: number; readonly scope: SearchScope | undefined; readonly beforeId: number; readonly limit: number },
+): Promise<Request[]> {
+  const { workspaceId, scope, beforeId, limit } = query;
+  const inScope =
+    scope === undefined
+      ? TRUE
+      : sql`(q.model_id IS NULL OR EXISTS (SELECT 1 FROM registered_models m WHERE m.id = q.model_id AND ${scope.includes(sql`m.id`, sql`m.name`)}))`;
+  const page = sql`q.workspace_id = ${workspaceId} AND q.state = 'open' AND q.id < ${beforeId} AND ${inScope} ORDER BY q.id DESC LIMIT ${limit}`;
+  return db.all(`SELECT ${COLUMNS} FROM requests q WHERE ${page.sql}`, ...(page.values as SqlValue[])); // composed from SqlValues only
 }

@@ -8,10 +8,11 @@ import { invalid, notFound } from '@countersign/contract/problem.ts';
 import { type Ctx, randomHex, reading, type TxCtx } from '../../platform/context.ts';
 import type { Database, Queries } from '../../platform/db/database.ts';
 import { record } from '../events/events.ts';
-import { decidingTagKeys, publishingObjections } from './policy-choice-rules.ts';
+import { decidingTagKeys, publishingObjections, stagesNamedBy } from './policy-choice-rules.ts';
 import { canonicalPolicy, type NamedPolicy, namePolicy } from './policy-hash-rules.ts';
 import type { PolicyRow } from './policy-store.ts';
 import * as store from './policy-store.ts';
+import { stageNamed } from './target-rules.ts';
 
 export { decide, decideAll } from './decision-rules.ts';
 export { decideBreakGlass, decideRollback } from './exception-rules.ts';
@@ -100,6 +101,12 @@ function published(row: PolicyRow): PublishedPolicy {
     withdrawnAt,
     withdrawnBy,
   };
+}
+
+/** Names of policies in force that name a stage; none comes into force that does, before the commit. */
+export async function listNamingStage(ctx: TxCtx, stage: string): Promise<string[]> {
+  const { policies } = await holdInForce(ctx);
+  return policies.filter(({ document }) => stageNamed(stagesNamedBy(document), stage) !== undefined).map(({ document }) => document.name);
 }
 
 /** Whether settings of the whole server are governed: as soon as any workspace refuses anything. */

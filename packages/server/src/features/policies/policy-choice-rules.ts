@@ -128,11 +128,15 @@ export function publishingObjections(policies: readonly NamedPolicy[], stages: r
   ];
 }
 
-function unknownStages({ name, match: { target }, requirements }: Policy, stages: readonly string[]): readonly string[] {
-  const named = [(target.prompt ?? target).stage, requirements.soak?.stage].filter((each) => each !== undefined);
-  return named
-    .filter((stage) => isExact(stage) && stageNamed(stages, stage) === undefined)
-    .map((stage) => `Policy '${name}' names the stage '${stage}', which isn't there. The stages are ${stages.join(', ')}.`);
+/** Stages that it names as they are, not by a pattern. */
+export function stagesNamedBy({ match: { target }, requirements }: Policy): readonly string[] {
+  return [(target.prompt ?? target).stage, requirements.soak?.stage].filter((each) => each !== undefined && isExact(each)) as string[]; // filtered
+}
+
+function unknownStages(document: Policy, stages: readonly string[]): readonly string[] {
+  return stagesNamedBy(document)
+    .filter((stage) => stageNamed(stages, stage) === undefined)
+    .map((stage) => `Policy '${document.name}' names the stage '${stage}', which isn't there. The stages are ${stages.join(', ')}.`);
 }
 
 /** Without one for what lacks the tag, taking the tag away would be a way around. */

@@ -1,6 +1,7 @@
 /** From what somebody wishes to an open request: the operation, the evidence and the bytes that approvals will be of. */
 import { durationMs } from '@countersign/contract/policies.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
+import { demandEdge, stageOf } from '@countersign/contract/stages.ts';
 import type { TxCtx } from '../../platform/context.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as candidates from '../candidates/candidates.ts';
@@ -9,6 +10,7 @@ import * as models from '../models/models.ts';
 import * as transitions from '../transitions/transitions.ts';
 import type { ModelVersion, NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
+import { getStages } from '../workspaces/workspaces.ts';
 import type { Wish } from './request-rules.ts';
 
 export async function operationFor(ctx: TxCtx, model: models.ModelIdentity, wish: Wish): Promise<transitions.Operation> {
@@ -17,10 +19,12 @@ export async function operationFor(ctx: TxCtx, model: models.ModelIdentity, wish
   switch (target.kind) {
     case 'stage': {
       const version = await versionOf(ctx, model, wish);
-      const stage = await transitions.canonicalStageOf(ctx, target.stage);
+      const stages = await getStages(ctx);
+      const stage = stageOf(stages, target.stage);
       if (version.stage === stage && wish.isSame !== true) {
         throw invalid(`Version ${version.version} of '${version.name}' is in ${stage} already. Ask for another stage.`);
       }
+      if (wish.isSame !== true) demandEdge(stages, version, stage);
       return operations.stageOperation(ctx, version, stage, wish.archiveExisting ?? false);
     }
     case 'alias': {

@@ -1,6 +1,7 @@
 /** Which requests somebody sees, and what he may do with them. */
 import { type Level, RANK } from '@countersign/contract/levels.ts';
 import { notFound, Problem } from '@countersign/contract/problem.ts';
+import { levelOfStages } from '@countersign/contract/stages.ts';
 import type { Ctx, TxCtx } from '../../platform/context.ts';
 import { demand } from '../access/access.ts';
 import * as approvals from '../approvals/approvals.ts';
@@ -9,6 +10,7 @@ import * as models from '../models/models.ts';
 import * as transitions from '../transitions/transitions.ts';
 import type { ModelVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
+import { getStages } from '../workspaces/workspaces.ts';
 import { levelOf } from './request-rules.ts';
 
 /** RESOURCE_DOES_NOT_EXIST also for one that the caller may not see. */
@@ -84,13 +86,14 @@ export async function mayMakeIt(ctx: Ctx, request: approvals.Request): Promise<b
   const model = await models.findById(ctx, request.modelId);
   if (model === undefined) return false;
   const version = request.versionId === null ? undefined : await versions.findById(ctx, request.versionId);
-  return ctx.access.rankOf('registered-model', model) >= RANK[levelFor(request, version)];
+  return ctx.access.rankOf('registered-model', model) >= RANK[await levelFor(ctx, request, version)];
 }
 
-function levelFor(request: approvals.Request, version: ModelVersion | undefined): Level {
+async function levelFor(ctx: Ctx, request: approvals.Request, version: ModelVersion | undefined): Promise<Level> {
+  const stages = await getStages(ctx);
   const target = transitions.readTarget(request.target);
-  if (target?.kind === 'stage' && version !== undefined) return transitions.levelOfMove(version, target.stage);
-  return levelOf(JSON.parse(request.proposal) as transitions.Proposal); // written by `open` alone
+  if (target?.kind === 'stage' && version !== undefined) return levelOfStages(stages, version.stage, target.stage);
+  return levelOf(stages, JSON.parse(request.proposal) as transitions.Proposal); // written by `open` alone
 }
 
 export async function managesIt(ctx: Ctx, request: approvals.Request): Promise<boolean> {
@@ -117,9 +120,9 @@ export async function isApprover(ctx: Ctx, request: approvals.Request): Promise<
 }
 
 /** Throws PERMISSION_DENIED. */
-export function demandMaking(ctx: TxCtx, operation: transitions.Operation, request: approvals.Request): void {
+export async function demandMaking(ctx: TxCtx, operation: transitions.Operation, request: approvals.Request): Promise<void> {
   const { version } = operation;
   if (request.modelId === null) throw new Problem('PERMISSION_DENIED', 'Only managers of the workspace answer this request.');
   const name = 'name' in operation.proposal ? operation.proposal.name : '';
-  demand(ctx, 'registered-model', { id: request.modelId, name: version?.name ?? name }, levelFor(request, version));
+  demand(ctx, 'registered-model', { id: request.modelId, name: version?.name ?? name }, await levelFor(ctx, request, version));
 }

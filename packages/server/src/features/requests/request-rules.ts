@@ -1,5 +1,6 @@
 /** What may be asked for, and whose level a change asks. Pure. */
 import type { Level } from '@countersign/contract/levels.ts';
+import { levelOfAlias, type Stages } from '@countersign/contract/stages.ts';
 
 export type WishedTarget =
   | { readonly kind: 'stage'; readonly stage: string }
@@ -30,22 +31,18 @@ export interface Wish {
 }
 
 /** What the route of the same change asks; moves between stages ask by their stages. */
-export function levelOf(proposal: { readonly op: string; readonly alias?: string; readonly version?: number | null }): Level {
+export function levelOf(
+  stages: Stages,
+  proposal: { readonly op: string; readonly alias?: string; readonly version?: number | null },
+): Level {
   switch (proposal.op) {
     case 'alias':
     case 'registration':
     case 'tag':
-      return levelOfAlias(proposal.alias) ?? 'EDIT';
+      return (proposal.alias === undefined ? undefined : levelOfAlias(stages, proposal.alias)) ?? 'EDIT';
     case 'rename':
       return 'MANAGE_PRODUCTION';
     default:
       return 'MANAGE';
   }
-}
-
-/** An alias that is called like a stage is taken for it. */
-function levelOfAlias(alias: string | undefined): Level | undefined {
-  if (alias === undefined) return undefined;
-  if (/^production$/i.test(alias)) return 'MANAGE_PRODUCTION';
-  return /^(staging|archived|none)$/i.test(alias) ? 'MANAGE_STAGING' : undefined;
 }

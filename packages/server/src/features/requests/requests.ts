@@ -17,7 +17,7 @@ import * as policies from '../policies/policies.ts';
 import * as transitions from '../transitions/transitions.ts';
 import type { NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
-import { findWorkspaceById, within } from '../workspaces/workspaces.ts';
+import { findWorkspaceById, getStages, within } from '../workspaces/workspaces.ts';
 import { choicesOf, type ExplainedChoice, type Looked, lookAtPlaces, outcomeOf } from './explaining.ts';
 import { findOwn, mustOpen, open, operationFor, renewed } from './opening.ts';
 import { demandMaking, get, isApprover, managesIt, mayMakeIt } from './reach.ts';
@@ -128,7 +128,7 @@ export function approve(ctx: Ctx, id: number, answer: Answer = {}): Promise<appr
     const before = await transitions.judge(inner, operation);
     const asks = before.asked.filter(({ policy }) => policy.document.requirements.approvals.length > 0);
     const mayMake = await mayMakeIt(inner, request);
-    if (asks.length === 0 && !mayMake) demandMaking(inner, operation, request);
+    if (asks.length === 0 && !mayMake) await demandMaking(inner, operation, request);
     const hashes = [...new Set(before.asked.map(({ policy }) => policy.hash))];
     await approvals.approve(inner, open, { ...before.binding, policies: hashes }, about, answer.comment);
     const { asked } = before.asked.length === 0 ? before : await transitions.judge(inner, operation);
@@ -163,7 +163,7 @@ export function reject(ctx: Ctx, id: number, comment?: string): Promise<approval
   checkComment(comment);
   return answering(ctx, id, async (inner, request, open) => {
     const operation = await transitions.operationOf(inner, request);
-    if (!(await mayMakeIt(inner, request)) && !(await isApprover(inner, request))) demandMaking(inner, operation, request);
+    if (!(await mayMakeIt(inner, request)) && !(await isApprover(inner, request))) await demandMaking(inner, operation, request);
     const about = { number: operation.version?.version, from: operation.version?.stage };
     for (const each of open) await approvals.close(inner, each, 'rejected', about, { comment });
     if (request.candidateId !== null) await candidates.close(inner, request.candidateId);
@@ -198,7 +198,8 @@ export function apply(ctx: Ctx, id: number, answer: Answer = {}): Promise<approv
   checkComment(answer.comment);
   return answering(ctx, id, async (inner, request) => {
     const mayMake = await mayMakeIt(inner, request);
-    if (request.createdBy !== inner.principal.id && !mayMake) demandMaking(inner, await transitions.operationOf(inner, request), request);
+    if (request.createdBy !== inner.principal.id && !mayMake)
+      await demandMaking(inner, await transitions.operationOf(inner, request), request);
     try {
       await transitions.carryOut(inner, request, { by: 'approvals' }, answer);
     } catch (error) {
@@ -271,7 +272,7 @@ export async function explain(ctx: Ctx, name: string, wish: Wish): Promise<Expla
     const again = await operationFor(inner, await models.getIdentity(inner, name), { ...wish, isSame: true });
     await transitions.carryOut(inner, askedFor(again), transitions.AS_CALLER);
   });
-  return { ...found, refusal: refusal ?? missingLevel(ctx, operation) };
+  return { ...found, refusal: refusal ?? (await missingLevel(ctx, operation)) };
 }
 
 function askedFor({ proposal, version, about }: transitions.Operation): transitions.AskedFor {
@@ -280,9 +281,9 @@ function askedFor({ proposal, version, about }: transitions.Operation): transiti
 }
 
 /** What the route of the change asks before it comes to the door. */
-function missingLevel(ctx: Ctx, { proposal, version }: transitions.Operation): Problem | undefined {
+async function missingLevel(ctx: Ctx, { proposal, version }: transitions.Operation): Promise<Problem | undefined> {
   if (version === undefined || proposal.op === 'stage') return undefined;
-  const level = levelOf(proposal);
+  const level = levelOf(await getStages(ctx), proposal);
   const rank = ctx.access.rankOf('registered-model', { id: version.modelId, name: version.name });
   return rank >= RANK[level]
     ? undefined

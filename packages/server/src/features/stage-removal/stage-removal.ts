@@ -3,6 +3,8 @@ import { Problem } from '@countersign/contract/problem.ts';
 import type { Settings } from '@countersign/contract/settings.ts';
 import type { Stage } from '@countersign/contract/stages.ts';
 import type { Ctx, TxCtx } from '../../platform/context.ts';
+import * as approvals from '../approvals/approvals.ts';
+import * as policies from '../policies/policies.ts';
 import * as versions from '../versions/versions.ts';
 import * as workspaces from '../workspaces/workspaces.ts';
 
@@ -17,33 +19,40 @@ export function updateWorkspace(ctx: Ctx, name: string, change: workspaces.Works
 }
 
 async function refuseUsed(ctx: TxCtx, gone: readonly Stage[]): Promise<void> {
-  const used = await findUsed(ctx, gone);
-  if (used === undefined) return;
-  throw new Problem(
-    'INVALID_STATE',
-    `The stage ${used.stage} can't be taken away: it is in use by ${used.by}. Move, close or rename these first.`,
-  );
+  for (const stage of gone) {
+    const by = [...(await listPlaced(ctx, stage)), ...told('policy', await policies.listNamingStage(ctx, stage))];
+    if (by.length > 0) throw inUse(`The stage ${stage} can't be taken away`, by);
+  }
+}
+
+/** INVALID_STATE where something stands in one of these stages, or waits for it. `what` begins the sentence. */
+export async function refusePlaced(ctx: TxCtx, stages: readonly Stage[], what: (stage: Stage) => string): Promise<void> {
+  for (const stage of stages) {
+    const by = await listPlaced(ctx, stage);
+    if (by.length > 0) throw inUse(what(stage), by);
+  }
+}
+
+function inUse(what: string, by: readonly string[]): Problem {
+  return new Problem('INVALID_STATE', `${what}: it is in use by ${by.join(', and by ')}. Move, close, rename or withdraw these first.`);
 }
 
 /** Of each kind, so many are named. */
 const SHOWN_MAX = 5;
 
-/** The first of these stages that is in use, and by what. Nobody comes into it or asks for it meanwhile: whoever does so holds the stages. */
-export async function findUsed(ctx: TxCtx, stages: readonly Stage[]): Promise<{ readonly stage: Stage; readonly by: string } | undefined> {
-  for (const stage of stages) {
-    const uses = [
-      told('version', await versions.listStanding(ctx, stage, SHOWN_MAX + 1)),
-      told('alias', await versions.listAliasesNamed(ctx, stage, SHOWN_MAX + 1)),
-    ].filter((use) => use !== undefined);
-    if (uses.length > 0) return { stage, by: uses.join(', and by ') };
-  }
-  return undefined;
+/** Nobody comes into the stage, or asks for it, meanwhile: whoever does so holds the stages. */
+async function listPlaced(ctx: TxCtx, stage: Stage): Promise<string[]> {
+  return [
+    ...told('version', await versions.listStanding(ctx, stage, SHOWN_MAX + 1)),
+    ...told('alias', await versions.listAliasesNamed(ctx, stage, SHOWN_MAX + 1)),
+    ...told('request', await approvals.listOpenPlaces(ctx, `stage:${stage}`, SHOWN_MAX + 1)),
+  ];
 }
 
-const PLURALS = { version: 'versions', alias: 'aliases named like it' } as const;
+const PLURALS = { version: 'versions', alias: 'aliases named like it', request: 'open requests', policy: 'policies' } as const;
 
-function told(kind: keyof typeof PLURALS, found: readonly string[]): string | undefined {
-  if (found.length === 0) return undefined;
+function told(kind: keyof typeof PLURALS, found: readonly string[]): string[] {
+  if (found.length === 0) return [];
   const rest = found.length > SHOWN_MAX ? ' and more' : '';
-  return `${PLURALS[kind]}: ${found.slice(0, SHOWN_MAX).join(', ')}${rest}`;
+  return [`${PLURALS[kind]}: ${found.slice(0, SHOWN_MAX).join(', ')}${rest}`];
 }

@@ -3,11 +3,10 @@
  * policies in force, from facts that are read in the transaction of the change.
  */
 import { Readable } from 'node:stream';
-import type { Level } from '@countersign/contract/levels.ts';
 import { checkAlias, checkModelName, checkRegistryTag } from '@countersign/contract/names.ts';
 import type { Permit } from '@countersign/contract/permit.ts';
-import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
-import { canonicalStage } from '@countersign/contract/stages.ts';
+import { notFound, Problem } from '@countersign/contract/problem.ts';
+import { demandActive, demandEdge, levelOfAlias, levelOfStages, type Stages, stageOf } from '@countersign/contract/stages.ts';
 import { FileRoots } from '../../platform/blobs/file-roots.ts';
 import { type Ctx, randomHex, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { AS_LOCAL, demand, demandNoGain } from '../access/access.ts';
@@ -20,6 +19,7 @@ import * as models from '../models/models.ts';
 import * as policies from '../policies/policies.ts';
 import type { ModelVersion, NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
+import { getStages } from '../workspaces/workspaces.ts';
 import { type Proposal, readTarget, subjectOf } from './operation-rules.ts';
 import * as operations from './operations.ts';
 import { AS_CALLER, choose, type Operation, permit, unasked, type Way } from './permits.ts';
@@ -135,21 +135,20 @@ export interface StageMove {
   readonly comment?: string | undefined;
 }
 
-/** Both halves go through the door: what enters, and what archive_existing_versions makes leave. */
-export function moveStage(ctx: Ctx, move: StageMove, way: Way = AS_CALLER): Promise<ModelVersion> {
-  const stage = canonicalStage(move.stage);
-  if (move.archiveExisting && stage !== 'Staging' && stage !== 'Production') {
-    throw invalid(
-      `Model version transition cannot archive existing model versions because '${stage}' is not an Active stage. Valid stages are Staging, Production.`,
-    );
-  }
+/** Both halves go through the door: what enters, and what archive_existing_versions makes leave. What comes back, comes along no edge. */
+export async function moveStage(ctx: Ctx, move: StageMove, way: Way = AS_CALLER): Promise<ModelVersion> {
+  readMove(await getStages(ctx), move);
   return changing(ctx, move.name, async (inner) => {
+    const defined = await getStages(inner);
+    const stages = way.by === 'rollback' ? { ...defined, stage_edges: null } : defined;
+    const stage = readMove(stages, move);
     const version = await versions.get(inner, move.name, move.version);
-    if (way.by === 'caller') demandMove(inner, version, stage);
+    if (way.by === 'caller') demandMove(inner, stages, version, stage);
+    demandEdge(stages, version, stage);
     const operation = operations.stageOperation(inner, version, stage, move.archiveExisting);
     const allowed = await permit(inner, operation, way);
     const at = inner.clock.now();
-    if (move.archiveExisting) await archiveOthers(inner, version, stage, at);
+    if (move.archiveExisting) await archiveOthers(inner, stages, version, stage, at);
     const moved = await versions.setStage(inner, allowed, version, stage, at, { comment: move.comment });
     await models.touch(inner, version.modelId, at);
     await settle(inner, operation, allowed, way);
@@ -157,20 +156,21 @@ export function moveStage(ctx: Ctx, move: StageMove, way: Way = AS_CALLER): Prom
   });
 }
 
-/** Whoever moves a version into or out of Production needs more than between the others. */
-export function levelOfMove(version: Pick<ModelVersion, 'stage'>, stage: string): Level {
-  return version.stage === 'Production' || stage === 'Production' ? 'MANAGE_PRODUCTION' : 'MANAGE_STAGING';
+function readMove(stages: Stages, { stage: word, archiveExisting }: StageMove): string {
+  const stage = stageOf(stages, word);
+  if (archiveExisting) demandActive(stages, stage);
+  return stage;
 }
 
-/** Throws PERMISSION_DENIED. */
-export function demandMove(ctx: Ctx, version: ModelVersion, stage: string): void {
-  demand(ctx, 'registered-model', { id: version.modelId, name: version.name }, levelOfMove(version, stage));
+function demandMove(ctx: Ctx, stages: Stages, version: ModelVersion, stage: string): void {
+  demand(ctx, 'registered-model', { id: version.modelId, name: version.name }, levelOfStages(stages, version.stage, stage));
 }
 
 /** They leave as a part of what came in; only where they go to is asked for them. */
-async function archiveOthers(ctx: TxCtx, keep: ModelVersion, stage: ModelVersion['stage'], at: number): Promise<void> {
+async function archiveOthers(ctx: TxCtx, stages: Stages, keep: ModelVersion, stage: string, at: number): Promise<void> {
   for (const other of await versions.listInStage(ctx, { id: keep.modelId }, stage)) {
     if (other.id === keep.id) continue;
+    demandEdge(stages, other, 'Archived');
     const operation = operations.replacementOperation(ctx, other, 'Archived');
     const allowed = await permit(ctx, operation);
     await versions.setStage(ctx, allowed, other, 'Archived', at, { replacedBy: keep.version });
@@ -182,7 +182,7 @@ export function setAlias(ctx: Ctx, name: string, alias: string, number: number, 
   checkAlias(alias);
   return changing(ctx, name, async (inner) => {
     const version = await versions.get(inner, name, number);
-    if (way.by === 'caller') demandAlias(inner, { id: version.modelId, name }, alias);
+    if (way.by === 'caller') await demandAlias(inner, { id: version.modelId, name }, alias);
     const operation = operations.aliasOperation(inner, version, alias);
     const allowed = await permit(inner, operation, way);
     await versions.setAlias(inner, allowed, { id: version.modelId, name, isPrompt: version.isPrompt }, alias, number);
@@ -190,10 +190,9 @@ export function setAlias(ctx: Ctx, name: string, alias: string, number: number, 
   });
 }
 
-/** An alias that is called like a stage is taken for it, so it asks for as much. */
-function demandAlias(ctx: Ctx, model: { id: number; name: string }, alias: string): void {
-  if (/^production$/i.test(alias)) demand(ctx, 'registered-model', model, 'MANAGE_PRODUCTION');
-  else if (/^(staging|archived|none)$/i.test(alias)) demand(ctx, 'registered-model', model, 'MANAGE_STAGING');
+async function demandAlias(ctx: TxCtx, model: { id: number; name: string }, alias: string): Promise<void> {
+  const level = levelOfAlias(await getStages(ctx), alias);
+  if (level !== undefined) demand(ctx, 'registered-model', model, level);
 }
 
 export function deleteAlias(ctx: Ctx, name: string, alias: string, way: Way = AS_CALLER): Promise<void> {

@@ -67,12 +67,10 @@ async function removeContents(ctx: TxCtx): Promise<void> {
 async function refuseForeignStages(ctx: TxCtx): Promise<void> {
   const there = namesOf(await workspaces.getStages(workspaces.within(ctx, DEFAULT)));
   const foreign = namesOf(await workspaces.getStages(ctx)).filter((stage) => !there.includes(stage));
-  const used = await stageRemoval.findUsed(ctx, foreign);
-  if (used === undefined) return;
-  throw new Problem(
-    'INVALID_STATE',
-    `Cannot reassign resources from workspace '${ctx.workspace.name}' to 'default': it has no stage ${used.stage}, which is in use by ${used.by}. ` +
-      'Define the stage there, or move these to another one before retrying.',
+  await stageRemoval.refusePlaced(
+    ctx,
+    foreign,
+    (stage) => `Cannot reassign resources from workspace '${ctx.workspace.name}' to 'default', which has no stage ${stage}`,
   );
 }
 
