@@ -102,6 +102,26 @@ describe.each(['sqlite', 'postgres'] as const)('the inbox on %s', (dialect) => {
     expect([await waiting(eve), (await inbox.listOpened(asks, FIRST)).items]).toEqual([[], []]);
   });
 
+  it('looks at what the caller may see alone, along an index', async () => {
+    const asks = await person('asks of one', 'READ');
+    for (const name of ['F-mine', 'F-other']) {
+      await register(name);
+      await ask(asks, name, 'Staging');
+    }
+    const { id } = await models.get(ctx, 'F-mine');
+    const grants = [{ kind: 'registered-model', objectId: id, objectName: 'F-mine', prefix: '', level: 'MANAGE' }] as const;
+    const ofOne = {
+      ...(await person('of one', 'READ')),
+      access: compileAccess({ isAdmin: false, isBornMember: true, memberRank: 0 }, grants),
+    };
+    expect(await inbox.listWaiting(ofOne, FIRST)).toMatchObject({ items: [{ name: 'F-mine' }], count: 1, isCountExact: true });
+    if (dialect !== 'sqlite') return;
+    const plan = await ctx.db.all<{ detail: string }>(
+      "EXPLAIN QUERY PLAN SELECT id FROM requests q WHERE q.workspace_id = 0 AND q.state = 'open' AND q.id < 9 ORDER BY q.id DESC LIMIT 5",
+    );
+    expect(plan.map(({ detail }) => detail)).toEqual([expect.stringContaining('requests_open_of_workspace')]);
+  });
+
   it('comes page by page, and counts', async () => {
     const [asks, answers] = [await person('asks', 'READ'), await person('answers', 'MANAGE')];
     const names = Array.from({ length: 5 }, (_, i) => `B${i}`);

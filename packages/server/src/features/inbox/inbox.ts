@@ -2,10 +2,11 @@
  * What waits for the caller, what he waits for, where he is mentioned, and what wants him as a second person. Read-only: each section is looked up
  * from rows that are open, newest first, a bounded number at a time, and says how far it has looked.
  */
-import type { Ctx } from '../../platform/context.ts';
+import { type Ctx, reading } from '../../platform/context.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as breakGlass from '../break-glass/break-glass.ts';
 import * as comments from '../comments/comments.ts';
+import * as models from '../models/models.ts';
 import { describeRequests, type OpenRequest, pickAnswerable } from './open-requests.ts';
 
 export type { OpenRequest } from './open-requests.ts';
@@ -32,9 +33,10 @@ export interface Page {
 
 /** Open requests that the caller could answer now, and has not; not his own. */
 export function listWaiting(ctx: Ctx, page: Page): Promise<Section<OpenRequest>> {
+  const scope = models.scopeOf(ctx, reading(ctx).dialect);
   return look(
     page,
-    (beforeId, limit) => approvals.list(ctx, { state: 'open', beforeId, limit }),
+    (beforeId, limit) => approvals.listOpenInScope(ctx, { scope, beforeId, limit }),
     (rows) => pickAnswerable(ctx, rows),
     async (found) => found,
   );
