@@ -257,7 +257,9 @@ function refusalOf(operation: Operation, refused: readonly Asked[], more?: Polic
 /** Why it was allowed, for ever: policies and evidence by digest in the chain, the reasons, which name people, beside it. */
 function recordAllowed(ctx: TxCtx, operation: Operation, { asked, binding }: Judgement, admission: Admission): void {
   const main = operation.asks;
-  const { modelId, id: versionId } = operation.version ?? {};
+  const versionId = operation.version?.id;
+  // What enters a model is no version of it yet.
+  const modelId = operation.version?.modelId ?? asked[0]?.question.model?.id;
   record(ctx, {
     type: 'transition.allowed',
     target: targetWords(main.target),
