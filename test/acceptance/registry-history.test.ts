@@ -102,7 +102,7 @@ onBothDatabases('the past of a model', (databaseUrl) => {
         { name: 'seed', change: 'same' },
       ],
       tags: [{ name: 'kind', change: 'changed', from: 'double', to: 'long' }],
-      signature: { inputs: { change: 'changed' } },
+      signature: { inputs: { change: 'changed' }, breaks: [expect.stringContaining("input 'x' was ")] },
       files: { same_count: 1, added: [], removed: [] },
     });
     expect(comparison.metrics).toMatchObject([

@@ -47,7 +47,15 @@ export const ComparisonSchema = named('Comparison', {
   params: Type.Array(Difference),
   metrics: Type.Array(MetricDifference, { description: 'The latest point of each key.' }),
   tags: Type.Array(Difference),
-  signature: closed({ inputs: JsonDifference, outputs: JsonDifference, params: JsonDifference }),
+  signature: closed({
+    inputs: JsonDifference,
+    outputs: JsonDifference,
+    params: JsonDifference,
+    breaks: Type.Array(Type.String(), {
+      description:
+        'Why a caller of `from` would break on `to`: what policies call a breaking signature. Empty where none would, or `from` has no signature.',
+    }),
+  }),
   requirements: Type.Array(Difference, { description: 'Python packages of the sealed requirements.txt, by name.' }),
   flavors: Type.Array(closed({ name: Type.String(), change: oneOf(['same', 'changed', 'added', 'removed']), from: Json, to: Json })),
   files: nullable(

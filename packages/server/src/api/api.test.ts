@@ -268,7 +268,12 @@ describe('comparison', () => {
         { name: 'loss', change: 'added', from: null, to: 'NaN', delta: null },
       ],
       tags: [{ name: 't', change: 'removed' }],
-      signature: { inputs: { change: 'same' }, outputs: { change: 'changed' }, params: { change: 'absent' } },
+      signature: {
+        inputs: { change: 'same' },
+        outputs: { change: 'changed' },
+        params: { change: 'absent' },
+        breaks: ['output #1 was long, and is float'],
+      },
       requirements: [
         { name: 'numpy', change: 'same' },
         { name: 'scikit-learn', change: 'changed', from: '==1.5.0', to: '==1.6.0' },

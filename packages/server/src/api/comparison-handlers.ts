@@ -59,7 +59,7 @@ export const comparisonHandlers: Handlers<(typeof comparisonEndpoints)[number]['
         delta: deltaOf(from, to),
       })),
       tags: found.tags,
-      signature: found.signature,
+      signature: { ...found.signature, breaks: [...found.signature.breaks] },
       requirements: found.requirements,
       flavors: found.flavors,
       files: found.files && answerFiles(found.files),

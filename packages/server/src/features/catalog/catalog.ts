@@ -118,7 +118,13 @@ export interface Comparison {
   readonly params: readonly NamedDifference<string>[];
   readonly metrics: readonly NamedDifference<Metric>[];
   readonly tags: readonly NamedDifference<string>[];
-  readonly signature: { readonly inputs: JsonDifference; readonly outputs: JsonDifference; readonly params: JsonDifference };
+  readonly signature: {
+    readonly inputs: JsonDifference;
+    readonly outputs: JsonDifference;
+    readonly params: JsonDifference;
+    /** Why a caller of `from` would break on `to`. */
+    readonly breaks: readonly string[];
+  };
   readonly requirements: readonly NamedDifference<string>[];
   readonly flavors: readonly NamedDifference<unknown>[];
   readonly files: FileDifferences | null;
@@ -145,7 +151,12 @@ export async function compareVersions(ctx: Ctx, from: VersionName, to: VersionNa
     params: compareNamed(left.params, right.params),
     metrics: compareNamed(left.metrics, right.metrics),
     tags: compareNamed(pairs(left.version.tags), pairs(right.version.tags)),
-    signature: { inputs: signature('inputs'), outputs: signature('outputs'), params: signature('params') },
+    signature: {
+      inputs: signature('inputs'),
+      outputs: signature('outputs'),
+      params: signature('params'),
+      breaks: evidence.signatureBreaks(left.sealed.model.signature, right.sealed.model.signature),
+    },
     requirements: compareNamed(left.sealed.requirements, right.sealed.requirements),
     flavors: compareNamed(left.sealed.model.flavors, right.sealed.model.flavors, stableJson),
     files: left.files && right.files ? compareFiles(left.files, right.files) : null,

@@ -18,6 +18,7 @@ import { type Evidence, evidenceOf, readEvidence } from './snapshot-rules.ts';
 import { readTracked, type TrackedFacts } from './tracked-facts.ts';
 
 export { NOTHING_SEALED, readSealedFiles, type SealedFacts } from './sealed-files.ts';
+export { signatureBreaks } from './signature-rules.ts';
 export { type Evidence, factsOf, type SnapshotContent, type SnapshotFacts } from './snapshot-rules.ts';
 
 /** What evidence is read of: a version, or what is about to become one. */
@@ -135,15 +136,11 @@ export async function inspect(
   return { evidence: stored ?? now, isCurrent: stored === undefined || stored.digest === now.digest };
 }
 
-/** Why a caller of what stands now would break on the candidate, in sentences; none where he wouldn't. */
-export function signatureBreaksOf(standing: Evidence, candidate: Evidence): readonly string[] {
-  const before = standing.content.signature;
-  return before === null ? [] : signatureBreaks(before, candidate.content.signature ?? { inputs: null, outputs: null, params: null });
-}
+const NO_SIGNATURE = { inputs: null, outputs: null, params: null };
 
 /** Whether a caller of what stands now would break on the candidate. */
 export function breaksSignature(standing: Evidence, candidate: Evidence): boolean {
-  return signatureBreaksOf(standing, candidate).length > 0;
+  return signatureBreaks(standing.content.signature ?? NO_SIGNATURE, candidate.content.signature ?? NO_SIGNATURE).length > 0;
 }
 
 /** The authenticated principals that created the run and the logged model it names, each once; also where the lineage is only claimed. */
