@@ -41,6 +41,13 @@ requirements:
   checks: [{ name: ci/tests }]
 `;
 
+const ENTRY = `name: prod-entry
+mode: enforce
+match: { model: 'prod.*', target: { entry: true } }
+requirements:
+  approvals: [{ group: risk }]
+`;
+
 const CHECK = { name: 'ci/tests', externalId: 'run-1', status: 'completed', conclusion: 'success', summary: 'all green' } as const;
 
 function rawKey(key: KeyObject): Buffer {
@@ -130,12 +137,13 @@ describe.each(['sqlite', 'postgres'] as const)('evidence packs on %s', (dialect)
   async function release(): Promise<string> {
     const risk = await groups.create(ctx, { name: 'risk', workspaceId: groups.SERVER_WIDE });
     await groups.addMember(ctx, risk, as('bob').account, groups.DIRECT);
-    const [published] = await requests.replacePolicies(as('root').ctx, { published: [{ text: POLICY, listedDigests: [] }], withdrawn: [] });
+    const texts = [POLICY, ENTRY].map((text) => ({ text, listedDigests: [] }));
+    const published = await requests.replacePolicies(as('root').ctx, { published: texts, withdrawn: [] });
     const wish = { target: { kind: 'stage', stage: 'Production' }, version: 1 } as const;
     const request = await requests.create(as('alice').ctx, 'fraud', wish, 'please');
     await requests.reportCheck(as('root').ctx, 'fraud', 1, CHECK);
     expect(await requests.approve(as('bob').ctx, request.id, { comment: 'looks good' })).toMatchObject({ state: 'approved' });
-    return published?.hash ?? '';
+    return published.find(({ document }) => document.name === 'fraud-production')?.hash ?? '';
   }
 
   const filesOf = (bytes: Uint8Array): PackFiles => readZip(bytes).files ?? new Map();
@@ -357,6 +365,28 @@ describe.each(['sqlite', 'postgres'] as const)('evidence packs on %s', (dialect)
     expect(digest).toMatch(/^[0-9a-f]{64}$/);
     expect(await faultOf(await evidencePack.build(ctx, maker, 'greeting', 1))).toBeUndefined();
     expect((await versions.get(ctx, 'greeting', 1)).sealState).toBe('sealed');
+  });
+
+  it('tell of what entered a model why that was let in, and nothing of what else did', async () => {
+    await models.create(as('second').ctx, { name: 'prod.fraud', tags: [] });
+    const ask = async (source: string, comment: string): Promise<void> => {
+      const registration = { source, runId: '', loggedModelId: undefined, runLink: '', description: undefined, tags: [] };
+      const request = await requests.create(as('alice').ctx, 'prod.fraud', { target: { kind: 'entry' }, registration }, comment);
+      expect(await requests.approve(as('bob').ctx, request.id, { comment: `yes to ${comment}` })).toMatchObject({ state: 'approved' });
+    };
+    await ask('models:/fraud/1', 'the first');
+    await ask('models:/fraud/1', 'the second');
+    for (const [number, comment] of [
+      [1, 'the first'],
+      [2, 'the second'],
+    ] as const) {
+      const entered = await evidencePack.build(ctx, maker, 'prod.fraud', number);
+      expect(await faultOf(entered)).toBeUndefined();
+      const { requests: asked, approvals, decisions } = JSON.parse(textOf(entered, 'approvals.json'));
+      expect(asked).toEqual([expect.objectContaining({ comment, target: 'entry' })]);
+      expect(approvals).toEqual([expect.objectContaining({ comment: `yes to ${comment}`, digest: indexOf(entered).digest })]);
+      expect(decisions).toEqual([expect.objectContaining({ target: 'entry', admission: 'policy' })]);
+    }
   });
 
   it('verify after the key was replaced, by the new key and by the old', async () => {

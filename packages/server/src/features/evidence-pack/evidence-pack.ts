@@ -21,11 +21,12 @@ import { packKey } from './key-line.ts';
 import { modelCard } from './model-card.ts';
 import {
   approvalsIn,
-  belongs,
+  belonging,
   checksIn,
   type EventFacts,
   evidenceIn,
   factsOf,
+  mayBelong,
   newestEvidence,
   type PackedEvent,
   policiesIn,
@@ -37,6 +38,8 @@ import { eventLine } from './packed-events.ts';
 
 /** More events than these are of no release, and too many for one file. */
 const EVENTS_MAX = 20_000;
+/** Of the model's places and of whatever entered it. */
+const MODEL_EVENTS_MAX = 100_000;
 /** Of which the pack says that it goes on from them. */
 const EARLIER_MAX = 50;
 
@@ -109,12 +112,13 @@ export async function build(
 async function listExcerpt(ctx: Ctx, version: ModelVersion, { size }: checkpoints.SignedCheckpoint): Promise<readonly PackedEvent[]> {
   const db = reading(ctx);
   const query = { workspaceId: ctx.workspace.id, modelId: version.modelId, target: undefined, untilSeq: size };
-  const seqs: number[] = [];
+  const found: EventFacts[] = [];
   for await (const { seq, body } of events.listOfModel(db, query)) {
     const facts = factsOf({ seq, body, texts: {} });
-    if (facts === undefined || !belongs(facts, version)) continue;
-    if (seqs.push(seq) > EVENTS_MAX) throw tooMany(version);
+    if (facts !== undefined && mayBelong(facts, version) && found.push(facts) > MODEL_EVENTS_MAX) throw tooMany(version);
   }
+  const seqs = belonging(found, version).map(({ seq }) => seq);
+  if (seqs.length > EVENTS_MAX) throw tooMany(version);
   const proofs = await checkpoints.proveInclusions(ctx, seqs, size);
   return (await events.listExcerpt(db, seqs)).map(({ texts = {}, ...event }) => ({
     ...event,

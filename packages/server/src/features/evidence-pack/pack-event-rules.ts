@@ -49,10 +49,48 @@ export function factsOf({ seq, body, texts }: Pick<PackedEvent, 'seq' | 'body' |
 /** Who may do what is not told by a pack, which others than the model's managers get. */
 const OF_ACCESS = /^(?:grant|account|token|provider|ci-trust|ci-token|group|membership)\./;
 
-/** The version's own events, those of its model, and what else stood in the model's places. */
-export function belongs(event: EventFacts, version: { readonly id: number; readonly modelId: number }): boolean {
-  if (event.modelId !== version.modelId || OF_ACCESS.test(event.type)) return false;
-  return event.versionId === version.id || event.versionId === undefined || /^(?:stage|alias):/.test(event.target ?? '');
+export interface PackSubject {
+  readonly id: number;
+  readonly modelId: number;
+}
+
+/**
+ * The version's own events, those of its model, and what else stood in the model's places; of what was asked and allowed before there was a version,
+ * what this one came from.
+ */
+export function belonging(events: readonly EventFacts[], subject: PackSubject): EventFacts[] {
+  const near = events.filter((event) => mayBelong(event, subject));
+  const entry = entryOf(near, subject);
+  return near.filter((event) => event.versionId !== undefined || !isOfEntry(event) || entry(event));
+}
+
+/** Whether that can't be told from the event alone, or it does. */
+export function mayBelong(event: EventFacts, { id, modelId }: PackSubject): boolean {
+  if (event.modelId !== modelId || OF_ACCESS.test(event.type)) return false;
+  return event.versionId === id || event.versionId === undefined || /^(?:stage|alias):/.test(event.target ?? '');
+}
+
+/** Into the model, of whichever version. */
+function isOfEntry({ type, target, data }: EventFacts): boolean {
+  if (type === 'transition.allowed') return target === 'entry';
+  return type.startsWith('request.') ? data.target === 'entry' : data.candidate_id !== undefined;
+}
+
+/** Recorded in the transaction of the registration, shortly before the version itself. */
+const ENTRY_EVENTS_MAX = 10;
+
+/** Which of the events of entry are of this version: by its candidate, and by the approvals that let it in. */
+function entryOf(events: readonly EventFacts[], { id }: PackSubject): (event: EventFacts) => boolean {
+  const own = events.filter((event) => event.versionId === id);
+  const createdAt = own.find(({ type }) => type === 'model-version.created')?.seq ?? 0;
+  const candidates = new Set(own.flatMap(({ data }) => (typeof data.candidate_id === 'number' ? [data.candidate_id] : [])));
+  const isAllowed = ({ seq, data }: EventFacts): boolean =>
+    candidates.has(Number(/^candidate:(\d+)$/.exec(String(data.about))?.[1])) ||
+    (data.about === 'candidate:0' && seq < createdAt && seq >= createdAt - ENTRY_EVENTS_MAX);
+  const allowed = events.filter((event) => event.type === 'transition.allowed' && isOfEntry(event) && isAllowed(event));
+  const approvals = new Set(allowed.flatMap(({ data }) => (Array.isArray(data.approvals) ? (data.approvals as unknown[]) : [])));
+  const requests = new Set(events.flatMap(({ data }) => (approvals.has(data.approval_id) ? [data.request_id] : [])));
+  return (event) => allowed.includes(event) || requests.has(event.data.request_id) || candidates.has(Number(event.data.candidate_id));
 }
 
 /** The digest that the version was sealed with, as the chain has it; undefined where it wasn't. */

@@ -2,7 +2,7 @@
 import { provesInclusion, type SignedCheckpoint } from '../checkpoints/checkpoints.ts';
 import { chainHash, commitment } from '../events/events.ts';
 import { areTexts } from './key-line.ts';
-import { belongs, type EventFacts, factsOf, type PackedEvent } from './pack-event-rules.ts';
+import { belonging, type EventFacts, factsOf, type PackedEvent } from './pack-event-rules.ts';
 import { isObject, type PackIndex, parse } from './pack-rules.ts';
 
 /** Members in one order, so that the same events are the same bytes. */
@@ -27,10 +27,12 @@ export function readEvents(
     const reason = faultOf(event, events.at(-1)?.seq ?? 0, checkpoint);
     if (reason !== undefined) return { fault: `holds event ${event.seq}, which ${reason}` };
     const facts = factsOf(event);
-    if (facts === undefined || !belongs(facts, { id: index.version.id, modelId: index.model.id }))
-      return { fault: `holds event ${event.seq}, which is not about this version or its places` };
+    if (facts === undefined) return { fault: `holds event ${event.seq}, which is written as no event is` };
     events.push(facts);
   }
+  const own = new Set(belonging(events, { id: index.version.id, modelId: index.model.id }));
+  const other = events.find((event) => !own.has(event));
+  if (other !== undefined) return { fault: `holds event ${other.seq}, which is not about this version or its places` };
   return { events };
 }
 
