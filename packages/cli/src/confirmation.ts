@@ -20,3 +20,16 @@ async function askForName(name: string, warning: string): Promise<string> {
     question.close();
   }
 }
+
+/** Throws INVALID_PARAMETER_VALUE unless it is said by --yes or typed. */
+export async function confirmYes(isGiven: boolean | undefined, question: string): Promise<void> {
+  if (isGiven === true) return;
+  if (!canAsk()) throw invalid(`${question} Nobody is there to answer: say it with --yes. Nothing was changed.`);
+  const asked = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    if (/^y(es)?$/i.test((await asked.question(`${question} [y/N] `)).trim())) return;
+  } finally {
+    asked.close();
+  }
+  throw invalid('Nothing was changed.');
+}

@@ -12,6 +12,7 @@ import { addCiTrust } from './ci-trust.ts';
 import { addDb } from './db.ts';
 import { addEvidence } from './evidence.ts';
 import { EXIT } from './exit-codes.ts';
+import { addExplain } from './explain.ts';
 import { addGc } from './gc.ts';
 import { addGrant } from './grant.ts';
 import { addGroup } from './group.ts';
@@ -20,8 +21,10 @@ import { addKeys } from './keys.ts';
 import { addModel } from './model.ts';
 import { fail, say } from './output.ts';
 import { addPermission } from './permission.ts';
+import { addPolicy } from './policy.ts';
 import { withoutPasswords } from './process-title.ts';
 import { addProvider } from './provider.ts';
+import { addRequest } from './request.ts';
 import { addServer, helpForBareH } from './server.ts';
 import { addServiceAccount } from './service-account.ts';
 import { addToken } from './token.ts';
@@ -37,6 +40,9 @@ const NOUNS: Readonly<Record<string, (program: Command) => void>> = {
   model: addModel,
   version: addVersion,
   check: addCheck,
+  request: addRequest,
+  policy: addPolicy,
+  explain: addExplain,
   gc: addGc,
   keys: addKeys,
   user: addUser,

@@ -1,15 +1,18 @@
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { addAudit } from './audit.ts';
-import { addCheck } from './check.ts';
 import { addBlock } from './block.ts';
 import { addBreakGlass } from './break-glass.ts';
+import { addCheck } from './check.ts';
 import { addEvidence } from './evidence.ts';
+import { addExplain } from './explain.ts';
 import { addGrant } from './grant.ts';
 import { addGroup } from './group.ts';
 import { addInbox } from './inbox.ts';
 import { addModel } from './model.ts';
 import { addPermission } from './permission.ts';
+import { addPolicy } from './policy.ts';
+import { addRequest } from './request.ts';
 import { addServiceAccount } from './service-account.ts';
 import { addToken } from './token.ts';
 import { addUser } from './user.ts';
@@ -50,6 +53,9 @@ describe('the verbs that ask the native API', () => {
     addWhoami,
     addBlock,
     addBreakGlass,
+    addPolicy,
+    addRequest,
+    addExplain,
   ])
     add(program);
   const verbs = leaves(program);

@@ -5,13 +5,17 @@ import { type Command, Option } from 'commander';
 import { lineageTree } from './lineage-tree.ts';
 import { withCaller } from './reach.ts';
 import { addCommonFlags, addNoun, addVerb, type OutputFlags, show } from './verbs.ts';
+import { addDecisions } from './version-decisions.ts';
 import { addEvidence } from './version-evidence.ts';
 import { findVersion, VERSION_ARGUMENT } from './version-name.ts';
+import { addRollback } from './version-rollback.ts';
 
 export function addVersion(program: Command): void {
   const noun = addNoun(program, 'version', 'look into versions of models', 'Commands for model versions.');
   addLineage(noun);
   addEvidence(noun);
+  addDecisions(noun);
+  addRollback(noun);
 }
 
 interface LineageFlags extends OutputFlags {
