@@ -4,6 +4,12 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 
 const COMMAND = resolve(import.meta.dirname, '../../packages/cli/dist/main.js');
+/** The command as it stands in the sources, for what runs beside a server that is started from them. */
+export const SOURCE_COMMAND = [
+  process.execPath,
+  '--disable-warning=ExperimentalWarning',
+  resolve(import.meta.dirname, '../../packages/cli/src/main.ts'),
+];
 
 export interface Ended {
   readonly code: number | null;
@@ -42,6 +48,12 @@ export async function countersignAtTerminal(
   });
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, stdout: shown, stderr: '' };
+}
+
+/** As `countersign`, from the sources. */
+export function sourceCountersign(args: readonly string[], options: CallOptions): Promise<Ended> {
+  const [program = '', ...words] = SOURCE_COMMAND;
+  return runProcess(program, [...words, ...args], options);
 }
 
 async function runProcess(command: string, args: readonly string[], { cwd, env, input }: CallOptions): Promise<Ended> {

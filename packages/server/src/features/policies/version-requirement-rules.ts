@@ -19,6 +19,9 @@ export function judgeVersion({ requirements }: Policy, facts: PolicyFacts, versi
 
 type Asked = Policy['requirements'];
 
+/** Decisions are about evidence that was taken, not about what is written since. */
+const THEN_TAKEN = 'then open a request or renew the evidence';
+
 function judgeNature(asked: Asked, version: VersionEvidence): readonly Judged[] {
   const editor = 'whoever may edit the version';
   const maker = 'who makes the version';
@@ -26,7 +29,9 @@ function judgeNature(asked: Asked, version: VersionEvidence): readonly Judged[] 
     asked.sealed
       ? judge(version.isSealed, 'sealed', ['sealed', 'not sealed'], editor, 'Upload all files through the server and seal it.')
       : undefined,
-    asked.description ? judge(version.hasDescription, 'description', ['a description', 'no description'], editor, 'Write one.') : undefined,
+    asked.description
+      ? judge(version.hasDescription, 'description', ['a description', 'no description'], editor, `Write one, ${THEN_TAKEN}.`)
+      : undefined,
     asked.signature
       ? judge(
           version.hasSignature,
@@ -47,13 +52,19 @@ function judgeNature(asked: Asked, version: VersionEvidence): readonly Judged[] 
       : undefined,
     ...asked.model_card_sections.map((title) => {
       const has = version.modelCardSections.some((each) => each.toLowerCase() === title.toLowerCase());
-      return judge(has, 'model_card', [`model card: '${title}'`, `no section '${title}' in the model card`], editor, 'Write it.');
+      return judge(
+        has,
+        'model_card',
+        [`model card: '${title}'`, `no section '${title}' in the model card`],
+        editor,
+        `Write it, ${THEN_TAKEN}.`,
+      );
     }),
     ...asked.tags.map(({ key, value }) => {
       const actual = Object.hasOwn(version.tags, key) ? version.tags[key] : undefined;
       const has = actual !== undefined && (value === undefined || actual === value);
       const wanted = value === undefined ? `tag '${key}'` : `tag '${key}' = '${value}'`;
-      return judge(has, 'tags', [wanted, `no ${wanted}`], editor, 'Set it.');
+      return judge(has, 'tags', [wanted, `no ${wanted}`], editor, `Set it, ${THEN_TAKEN}.`);
     }),
   ];
   return judged.filter((each) => each !== undefined);

@@ -105,8 +105,8 @@ export async function open(
   operation: transitions.Operation,
   comment: string | undefined,
 ): Promise<approvals.Request | undefined> {
+  if (operation.version !== undefined) await takeEvidence(ctx, operation.version);
   const { asked } = await transitions.judge(ctx, operation);
-  if (operation.version !== undefined) await evidence.ensure(ctx, operation.version);
   const now = ctx.clock.now();
   const lasts = Math.min(...asked.map(({ policy }) => durationMs(policy.document.expiry.request)));
   const model = await operation.model?.();
@@ -131,6 +131,14 @@ export async function open(
     { number: version?.version, from: version?.stage },
     comment,
   );
+}
+
+/** What is known of it today; where somebody approved something of it already, what he saw stays. */
+async function takeEvidence(ctx: TxCtx, version: ModelVersion): Promise<void> {
+  for (const request of await approvals.listOpenOfVersion(ctx, version.id)) {
+    if ((await approvals.listLive(ctx, request)).length > 0) return;
+  }
+  await evidence.renew(ctx, version.name, version.version);
 }
 
 /** The same change in a transaction of its own: what was refused was undone. */
