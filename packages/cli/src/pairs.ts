@@ -1,4 +1,4 @@
-/** `NAME=VALUE`, as flags that may be given several times take it. */
+/** Flags that may be given several times, and `NAME=VALUE` as they take it. */
 import { invalid } from '@countersign/contract/problem.ts';
 
 /** The first `=` divides. Throws INVALID_PARAMETER_VALUE, naming the flag. */
@@ -8,4 +8,9 @@ export function readPairs(flag: string, texts: readonly string[]): [string, stri
     if (name === '' || value === undefined || value === '') throw invalid(`${flag} must be NAME=VALUE, got '${text}'.`);
     return [name, value];
   });
+}
+
+/** How a flag that may be given several times is read: every value of it. */
+export function collected(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
 }

@@ -7,7 +7,7 @@ import type { Caller } from './caller.ts';
 import { confirmYes } from './confirmation.ts';
 import { shortHash } from './decision-lines.ts';
 import { say } from './output.ts';
-import { readPairs } from './pairs.ts';
+import { collected, readPairs } from './pairs.ts';
 import type { NamedFile } from './policy-files.ts';
 import { withCaller } from './reach.ts';
 import { addCommonFlags, addVerb, type OutputFlags, printable, show, table } from './verbs.ts';
@@ -16,18 +16,14 @@ type Plan = AnswerOf<EndpointOf<'planPolicies'>>;
 type Line = Plan['lines'][number];
 
 interface ChangeFlags extends OutputFlags {
-  readonly withdraw: readonly string[];
+  readonly withdraw?: readonly string[];
   readonly prune?: boolean;
-}
-
-function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value];
 }
 
 function addChangeFlags(verb: Command): Command {
   return verb
     .argument('[FILES...]', 'files, each one policy, or folders with .yaml and .yml files; - for standard input')
-    .option('--withdraw <NAME>', 'withdraw this one; may be given several times', collect, [])
+    .option('--withdraw <NAME>', 'withdraw this one; may be given several times', collected)
     .option('--prune', 'withdraw whatever is in force and in no file');
 }
 
@@ -49,8 +45,11 @@ export function addPlan(noun: Command): void {
   );
 }
 
+/** In place of a digest: none of them any more. */
+const NO_DIGEST = 'none';
+
 interface ApplyFlags extends ChangeFlags {
-  readonly listedDigest: readonly string[];
+  readonly listedDigest?: readonly string[];
   readonly yes?: boolean;
 }
 
@@ -68,15 +67,14 @@ export function addApply(noun: Command): void {
   addChangeFlags(verb)
     .option(
       '--listed-digest <NAME=DIGEST>',
-      'bytes that may come back under this policy although they stood there before it; several times',
-      collect,
-      [],
+      `bytes that may come back under this policy although they stood there before it; several times, or ${NO_DIGEST}; those that it has, where none is named`,
+      collected,
     )
     .option('-y, --yes', 'without asking');
   addCommonFlags(verb).action((paths: string[], flags: ApplyFlags) =>
     withCaller(verb, async ({ ask }) => {
       const { files, withdraw } = await readChanges(ask, paths, flags);
-      const listed = digestsOf(flags.listedDigest, files);
+      const listed = await digestsOf(ask, flags.listedDigest ?? [], files);
       const plan = await askPlan(ask, files, withdraw);
       for (const line of headLines(plan)) say(line);
       const failing = plan.lines.filter((line) => kindOf(line) === 'fails');
@@ -102,11 +100,12 @@ async function readChanges(ask: Caller['ask'], paths: readonly string[], flags: 
   const { parseAll, readPolicyFiles } = await import('./policy-files.ts');
   const files = parseAll(readPolicyFiles(paths));
   const names = new Set(files.map(({ policy }) => policy.name));
-  const both = flags.withdraw.find((name) => names.has(name));
+  const withdrawn = flags.withdraw ?? [];
+  const both = withdrawn.find((name) => names.has(name));
   if (both !== undefined) throw invalid(`The policy '${both}' is in a file and in --withdraw. Leave one of them out.`);
   if (flags.prune && files.length === 0) throw invalid('--prune needs the files of what is to stay: name them, or withdraw by --withdraw.');
   const inForce = flags.prune ? (await ask('listPolicies')).policies.map(({ name }) => name) : [];
-  const withdraw = [...new Set([...flags.withdraw, ...inForce.filter((name) => !names.has(name))])];
+  const withdraw = [...new Set([...withdrawn, ...inForce.filter((name) => !names.has(name))])];
   if (files.length === 0 && withdraw.length === 0) throw invalid('Name files or folders with policies, or what to withdraw by --withdraw.');
   return { files, withdraw };
 }
@@ -115,15 +114,24 @@ function askPlan(ask: Caller['ask'], files: readonly NamedFile[], withdraw: read
   return ask('planPolicies', { body: { texts: files.map(({ text }) => text), withdraw: [...withdraw] } });
 }
 
-function digestsOf(texts: readonly string[], files: readonly NamedFile[]): ReadonlyMap<string, { readonly listed_digests: string[] }> {
+/** By the names of policies; whoever names none leaves those that are there. */
+async function digestsOf(
+  ask: Caller['ask'],
+  texts: readonly string[],
+  files: readonly NamedFile[],
+): Promise<ReadonlyMap<string, { readonly listed_digests: string[] }>> {
   const pairs = readPairs('--listed-digest', texts);
   for (const [name, digest] of pairs) {
     if (!files.some(({ policy }) => policy.name === name)) throw invalid(`--listed-digest names '${name}', which no file holds.`);
-    if (!/^(sha256:)?[0-9a-f]{64}$/.test(digest))
-      throw invalid(`--listed-digest needs sha256: and 64 hex digits for '${name}', got '${digest}'.`);
+    if (digest !== NO_DIGEST && !/^(sha256:)?[0-9a-f]{64}$/.test(digest))
+      throw invalid(`--listed-digest needs sha256: and 64 hex digits for '${name}', or ${NO_DIGEST}; got '${digest}'.`);
   }
-  const grouped = Map.groupBy(pairs, ([name]) => name);
-  return new Map([...grouped].map(([name, of]) => [name, { listed_digests: of.map(([, digest]) => digest) }]));
+  const given = [...Map.groupBy(pairs, ([name]) => name)].map(
+    ([name, of]) => [name, of.map(([, digest]) => digest).filter((digest) => digest !== NO_DIGEST)] as const,
+  );
+  const { policies } = await ask('listPolicies');
+  const there = policies.map((each) => [each.name, each.listed_digests] as const);
+  return new Map([...there, ...given].map(([name, digests]) => [name, { listed_digests: digests }]));
 }
 
 function changedNames({ publish, withdraw }: Plan): string[] {

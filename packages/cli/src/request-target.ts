@@ -3,7 +3,7 @@ import type { InputOf } from '@countersign/contract/endpoint.ts';
 import type { EndpointOf } from '@countersign/contract/native-api.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 import type { Command } from 'commander';
-import { readPairs } from './pairs.ts';
+import { collected, readPairs } from './pairs.ts';
 
 type Wish = InputOf<EndpointOf<'createModelRequest'>>['body'];
 
@@ -20,12 +20,11 @@ export interface TargetFlags {
   readonly runId?: string;
   readonly loggedModelId?: string;
   readonly description?: string;
-  readonly versionTag: readonly string[];
+  readonly versionTag?: readonly string[];
   readonly comment?: string;
 }
 
 export function addTargetFlags(verb: Command): Command {
-  const collect = (value: string, before: readonly string[]): string[] => [...before, value];
   return verb
     .option('--stage <STAGE>', 'that the version comes into this stage')
     .option('--alias <ALIAS>', 'that the version gets this alias')
@@ -39,7 +38,7 @@ export function addTargetFlags(verb: Command): Command {
     .option('--run-id <ID>', 'with --entry: the run that made it')
     .option('--logged-model-id <ID>', 'with --entry: the logged model that it is')
     .option('--description <TEXT>', 'with --entry: description of the version')
-    .option('--version-tag <KEY=VALUE>', 'with --entry: tag of the version; may be given several times', collect, []);
+    .option('--version-tag <KEY=VALUE>', 'with --entry: tag of the version; may be given several times', collected);
 }
 
 /** INVALID_PARAMETER_VALUE unless exactly one target is named, with what belongs to it alone. */
@@ -80,7 +79,7 @@ function tagOf(text: string, isRemoved: boolean): { key: string; value?: string 
 }
 
 function registrationOf({ runId, loggedModelId, description, versionTag }: TargetFlags): Partial<Wish> {
-  const tags = readPairs('--version-tag', versionTag).map(([key, value]) => ({ key, value }));
+  const tags = readPairs('--version-tag', versionTag ?? []).map(([key, value]) => ({ key, value }));
   return {
     ...(runId === undefined ? {} : { run_id: runId }),
     ...(loggedModelId === undefined ? {} : { logged_model_id: loggedModelId }),

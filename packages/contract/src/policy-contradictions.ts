@@ -95,8 +95,11 @@ function ofSettingTarget(policy: Policy): Contradiction | undefined {
   }).find(([, isAsked]) => isAsked)?.[0];
   if (name !== undefined)
     return { path: ['requirements', name], sentence: `a setting has no ${name.replaceAll('_', ' ')}. Leave 'requirements.${name}' out` };
-  if (asked.approvals.some((each) => each.level !== undefined))
-    return { path: ['requirements', 'approvals'], sentence: 'a setting is about no model on which anyone has a level. Name a group' };
+  if (asked.approvals.some((each) => each.level !== undefined && each.level !== 'MANAGE'))
+    return {
+      path: ['requirements', 'approvals'],
+      sentence: 'a setting is about no model on which anyone has a level. Name a group, or MANAGE for who manages the workspace',
+    };
   if (policy.rollback !== undefined) return { path: ['rollback'], sentence: "only versions come back. Leave 'rollback' out" };
   return undefined;
 }

@@ -43,11 +43,6 @@ export const DEFAULT_STAGES: readonly Required<StageDefinition>[] = [
 /** Where nothing else was defined. */
 export const STAGES: readonly Stage[] = DEFAULT_STAGES.map(({ name }) => name);
 
-/** Any case in, canonical out, of MLflow's stages. Throws MLflow's sentence for another word. */
-export function canonicalStage(word: string): Stage {
-  return stageOf({ stages: DEFAULT_STAGES }, word);
-}
-
 type Defined = Pick<Stages, 'stages'>;
 
 /** In any case; undefined for another word. */

@@ -12,9 +12,11 @@ import { databricksRegistryRpcs } from './databricks/registry-rpcs.ts';
 import { databricksRequestRpcs } from './databricks/request-rpcs.ts';
 import { scimRpcs } from './databricks/scim-rpcs.ts';
 import { AS_LOCAL } from './features/access/access.ts';
+import { setGovernor } from './features/accounts/accounts.ts';
 import type { Checkpoints } from './features/checkpoints/checkpoints.ts';
 import * as loggedModels from './features/logged-models/logged-models.ts';
 import * as runs from './features/runs/runs.ts';
+import * as transitions from './features/transitions/transitions.ts';
 import * as versions from './features/versions/versions.ts';
 import type { WebhookMeans } from './features/webhooks/webhooks.ts';
 import { createGate, type Gate } from './gate/gate.ts';
@@ -91,6 +93,7 @@ const artifactSources: ArtifactSources = {
 
 /** Every route that is answered, whoever asks. */
 export function createRoutes(parts: AppParts, telemetry = createTelemetry(parts.log)): readonly Route[] {
+  setGovernor(parts.db, transitions.governSetting);
   const { hasWorkspaces = true } = parts.config;
   const gate = createGate({
     base: localContext(parts),

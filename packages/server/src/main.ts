@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import { createApp, localContext } from './app.ts';
 import { openCheckpoints, startCheckpointing } from './features/checkpoints/checkpoints.ts';
 import { ensureDefaultExperiment } from './features/experiments/experiments.ts';
+import { sweep } from './features/requests/requests.ts';
 import { removeEnded } from './features/tokens/tokens.ts';
 import { startDelivering } from './features/webhooks/webhooks.ts';
 import { checkBeforeOpening, sentenceOnOpenness, settleAccounts } from './first-start.ts';
@@ -30,6 +31,8 @@ const DRAIN_MS = 30_000;
 /** Bytes that nothing refers to are looked for after the start's rush, then four times a day. */
 const GC_FIRST_MS = 10 * 60_000;
 const GC_EVERY_MS = 6 * 3_600_000;
+/** How late an expiry, or the end of a freeze, may be noticed. */
+const SWEEP_EVERY_MS = 30_000;
 /** Sessions and tokens of jobs are forgotten so long after their end. */
 const ENDED_KEPT_MS = 7 * 86_400_000;
 
@@ -85,6 +88,12 @@ async function serve(config: ServerConfig, log: Logger, ground: Ground, tls: Tls
     run: async () => log.info(await freeBytes(ctx, GRACE_MS), 'freed what nothing refers to'),
     onError: (error) => log.error({ err: error }, 'freeing what nothing refers to failed; it is tried again'),
   });
+  const sweeping = startJob({
+    firstAfterMs: SWEEP_EVERY_MS,
+    everyMs: SWEEP_EVERY_MS,
+    run: () => sweep(ctx),
+    onError: (error) => log.error({ err: error }, 'looking after open requests failed; it is tried again'),
+  });
   const ended = startJob({
     firstAfterMs: GC_FIRST_MS,
     everyMs: GC_EVERY_MS,
@@ -113,6 +122,7 @@ async function serve(config: ServerConfig, log: Logger, ground: Ground, tls: Tls
       await Promise.all([
         stopHttpServer(server, DRAIN_MS),
         gc.stop(),
+        sweeping.stop(),
         ended.stop(),
         keys.stop(),
         checkpointing.stop(),

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { notFound } from '@countersign/contract/problem.ts';
 import { AS_LOCAL } from './features/access/access.ts';
 import * as artifacts from './features/artifacts/artifacts.ts';
+import * as candidates from './features/candidates/candidates.ts';
 import * as versions from './features/versions/versions.ts';
 import { openGround } from './ground.ts';
 import type { ServerConfig } from './platform/config/server-config.ts';
@@ -19,10 +20,15 @@ export interface Freed extends artifacts.Collected {
   readonly swept: number;
 }
 
+/** Trees of versions, and of what may become one. */
+async function referredTrees(ctx: Ctx, treeIds: readonly number[]): Promise<number[]> {
+  return [...(await versions.listReferredTrees(ctx, treeIds)), ...(await candidates.listReferredTrees(ctx, treeIds))];
+}
+
 /** One pass: marks what nothing refers to, and frees what was marked longer than the grace time ago. Safe beside requests. */
 export async function freeBytes(ctx: Ctx, graceMs: number): Promise<Freed> {
   const swept = await ctx.blobs.sweep(graceMs);
-  const collected = await artifacts.collectGarbage(ctx, { graceMs, referredTrees: versions.listReferredTrees });
+  const collected = await artifacts.collectGarbage(ctx, { graceMs, referredTrees });
   let cursor: string | undefined;
   do cursor = await artifacts.collectOrphans(ctx, cursor, graceMs);
   while (cursor !== undefined);

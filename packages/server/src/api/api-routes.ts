@@ -3,6 +3,7 @@ import type { Endpoint } from '@countersign/contract/endpoint.ts';
 import { endpoints } from '@countersign/contract/native-api.ts';
 import type { TSchema } from 'typebox';
 import type { Checkpoints } from '../features/checkpoints/checkpoints.ts';
+import { asking } from '../features/requests/requests.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { FileRoots } from '../platform/blobs/file-roots.ts';
 import type { Ctx } from '../platform/context.ts';
@@ -94,7 +95,7 @@ function routeOf(endpoint: Endpoint & { readonly id: keyof Handlers }, handlers:
       const ctx = await gate.admit(exchange, endpoint.permission);
       const input = await readInput(endpoint, exchange);
       await gate.authorize(ctx, endpoint.permission, input.params);
-      const answer = await handle(ctx, input, { address: exchange.req.socket.remoteAddress ?? '' });
+      const answer = await asking(ctx, () => handle(ctx, input, { address: exchange.req.socket.remoteAddress ?? '' }));
       if (answer instanceof Uint8Array) return fileReply(endpoint, input.params, answer);
       const body = JSON.stringify(answer);
       if (options.checkAnswers) await checkAnswer(endpoint.id, endpoint.output, body);

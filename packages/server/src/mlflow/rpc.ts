@@ -2,6 +2,7 @@
 import type { Fields, MessageOf, MessageType } from '@countersign/contract/mlflow/message.ts';
 import type { Permission } from '@countersign/contract/permissions.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
+import { asking } from '../features/requests/requests.ts';
 import type { NamedObjects } from '../gate/authorize.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { Ctx } from '../platform/context.ts';
@@ -66,7 +67,7 @@ export function rpc<F extends Fields>(
       const fields = await readFields(exchange, message, options.bodyBytesMax);
       const input = decode(exchange, message, fields) as MessageOf<MessageType<F>>;
       await gate.authorize(ctx, permission, namedIn(input));
-      const answer = await handle(ctx, input);
+      const answer = await asking(ctx, () => handle(ctx, input));
       if (options.status === 204) return { status: 204, body: '' };
       const body = answer instanceof RawJson ? answer.text : JSON.stringify(answer);
       return options.status === undefined ? { body } : { status: options.status, body };

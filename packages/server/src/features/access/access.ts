@@ -5,7 +5,7 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { accountIdOf, type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
-import { type Account, announceChange, findAccount, recordAccess } from '../accounts/accounts.ts';
+import { type Account, announceChange, findAccount, governSetting, recordAccess } from '../accounts/accounts.ts';
 import { DEFAULT_WORKSPACE_ID, getSettings, getWorkspace, noWorkspace, settingsOf, type Workspace } from '../workspaces/workspaces.ts';
 import { compileAccess, DECIDING_KINDS, decidesAbout, fullAccess, type ReachingGrant } from './access-rules.ts';
 import type { Grant, GrantKey, SubjectKind } from './grant-store.ts';
@@ -29,15 +29,35 @@ export const NO_OBJECT = -1;
 
 /** Sets the level, and makes the grant where there is none. Once more changes nothing. */
 export function setGrant(ctx: Ctx, key: GrantKey, level: GrantLevel): Promise<Grant> {
+  return putGrant(ctx, key, level, governGrant);
+}
+
+function putGrant(
+  ctx: Ctx,
+  key: GrantKey,
+  level: GrantLevel,
+  govern: (ctx: TxCtx, key: GrantKey, level: GrantLevel) => Promise<void>,
+): Promise<Grant> {
   if (!GRANT_LEVELS.includes(level)) throw invalid(`There is no level '${clip(level)}'. Levels are: ${GRANT_LEVELS.join(', ')}.`);
   return transaction(ctx, async (inner) => {
     const before = await store.find(inner.tx, key);
     if (before?.level === level) return before;
+    await govern(inner, key, level);
     const at = inner.clock.now();
     const id = await store.upsert(inner.tx, key, level, at, inner.principal.id);
     await tellSet(inner, key, { id, level, before: before?.level });
     return { id, ...key, level, createdAt: before?.createdAt ?? at };
   });
+}
+
+/** Policies may name a level as who approves; and who manages a workspace decides its settings. */
+async function governGrant(ctx: TxCtx, key: GrantKey, level: GrantLevel): Promise<void> {
+  if (level === 'DENY') return;
+  const where = `${key.kind} ${key.objectId < 0 ? `${key.prefix}*` : key.objectId}`;
+  const words = `give ${level} on ${where} to ${key.subjectKind} ${key.subjectId}`;
+  const isManaging = key.kind === 'workspace' && level === 'MANAGE';
+  const change = { setting: 'memberships', words, workspaceId: key.workspaceId } as const;
+  await governSetting(ctx, isManaging ? change : { ...change, names: { level } });
 }
 
 async function tellSet(
@@ -52,6 +72,7 @@ async function tellSet(
 /** A new grant. RESOURCE_ALREADY_EXISTS, with the words given, where there is one, whatever its level. */
 export function addGrant(ctx: Ctx, key: GrantKey, level: GrantLevel, taken: string): Promise<Grant> {
   return transaction(ctx, async (inner) => {
+    await governGrant(inner, key, level);
     const at = inner.clock.now();
     const id = await store.insert(inner.tx, key, level, at, inner.principal.id);
     if (id === undefined) throw new Problem('RESOURCE_ALREADY_EXISTS', taken);
@@ -131,7 +152,9 @@ function denied(ctx: Ctx, kind: ObjectKind, called: string, level: Level): Probl
 /** Makes whoever creates an object its manager, unless the workspace says otherwise. */
 export async function grantCreator(ctx: TxCtx, kind: ObjectKind, objectId: number): Promise<void> {
   if (ctx.principal.kind === 'local' || !(await getSettings(ctx)).creator_manages) return;
-  await setGrant(ctx, { ...ofPrincipal(accountIdOf(ctx.principal)), workspaceId: ctx.workspace.id, kind, objectId, prefix: '' }, 'MANAGE');
+  const key = { ...ofPrincipal(accountIdOf(ctx.principal)), workspaceId: ctx.workspace.id, kind, objectId, prefix: '' };
+  // That creators manage what they create is a setting of the workspace, and was decided there.
+  await putGrant(ctx, key, 'MANAGE', async () => {});
 }
 
 function ofPrincipal(id: number): { subjectKind: SubjectKind; subjectId: number } {
@@ -207,7 +230,8 @@ export type AccessSubject = Pick<Account, 'id' | 'kind' | 'isAdmin'>;
 export async function listLevelsOn(
   ctx: Ctx,
   subjects: readonly AccessSubject[],
-  model: { readonly id: number; readonly name: string },
+  /** undefined: who manages the workspace, and nobody else, has MANAGE. */
+  model: { readonly id: number; readonly name: string } | undefined,
 ): Promise<ReadonlyMap<number, Level>> {
   const db = reading(ctx);
   const { member_level: least } = await settingsOf(db, ctx.workspace.id);
@@ -215,7 +239,7 @@ export async function listLevelsOn(
   const rows = await store.listReachingObject(
     db,
     subjects.map((each) => each.id),
-    { workspaceId: ctx.workspace.id, objectId: model.id },
+    { workspaceId: ctx.workspace.id, objectId: model?.id ?? NO_OBJECT },
   );
   const grants = Map.groupBy(rows, (row) => row.principal_id);
   const levels = new Map<number, Level>();
@@ -224,10 +248,16 @@ export async function listLevelsOn(
       subject.kind === 'local'
         ? fullAccess(true)
         : compileFor(subject, ctx.workspace.id, memberRank, (grants.get(subject.id) ?? []).map(placed));
-    const level = levelOf(access.rankOf('registered-model', model));
+    const managing = access.isManager ? ('MANAGE' as const) : undefined;
+    const level = model === undefined ? managing : levelOf(access.rankOf('registered-model', model));
     if (level !== undefined) levels.set(subject.id, level);
   }
   return levels;
+}
+
+/** Active people who administer the server or manage the workspace, at most 1,000. */
+export function listManagerIds(ctx: Ctx): Promise<number[]> {
+  return store.listManagerIds(reading(ctx), ctx.workspace.id);
 }
 
 /** From all grants that reach an account, of whatever workspace. `memberRank`: what the workspace gives a member on every object. */

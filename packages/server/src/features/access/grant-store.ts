@@ -201,3 +201,16 @@ export function listReachingObject(
     objectId,
   );
 }
+
+export async function listManagerIds(db: Queries, workspaceId: number): Promise<number[]> {
+  const managing =
+    "SELECT g.subject_id FROM grants g WHERE g.kind = 'workspace' AND g.level = 'MANAGE' AND g.object_id = -1 AND g.workspace_id IN (-1, ?)";
+  const rows = await db.all<{ id: number }>(
+    "SELECT id FROM principals WHERE kind = 'user' AND state = 'active' AND (is_admin = 1 " +
+      `OR id IN (${managing} AND g.subject_kind = 'principal') ` +
+      `OR id IN (SELECT m.principal_id FROM group_members m WHERE m.group_id IN (${managing} AND g.subject_kind = 'group'))) ORDER BY id LIMIT 1000`,
+    workspaceId,
+    workspaceId,
+  );
+  return rows.map((row) => row.id);
+}

@@ -9,10 +9,12 @@ import type { Database, Queries } from '../../platform/db/database.ts';
 import { type NewEvent, record } from '../events/events.ts';
 import { checkAccountName, checkPassword } from './account-rules.ts';
 import * as store from './account-store.ts';
+import { governSetting, type SettingChange } from './governor.ts';
 import { hashPassword, SALT_BYTES, verifyPassword } from './password-hashes.ts';
 
 export { checkAccountName } from './account-rules.ts';
 export type { AccessChange, Account, AccountKind, AccountState, CredentialChange } from './account-store.ts';
+export { type Governor, governSetting, type SettingChange, setGovernor } from './governor.ts';
 
 /** More changes than this behind, and whoever follows them starts anew. */
 export const CHANGES_KEPT = 10_000;
@@ -42,6 +44,16 @@ export async function noteCredentialChange(ctx: TxCtx, about: number): Promise<v
 /** The last change that each made of each of these accounts since a time. */
 export function listCredentialChanges(ctx: Ctx, about: readonly number[], since: number): Promise<store.CredentialChange[]> {
   return store.listCredentialChanges(reading(ctx), about, since);
+}
+
+/** Of the whole server. */
+function governed(ctx: TxCtx, change: Omit<SettingChange, 'workspaceId'>): Promise<void> {
+  return governSetting(ctx, { ...change, workspaceId: -1 });
+}
+
+/** Whoever acts on his own account changes no other person's. */
+function isOwn(ctx: Ctx, account: Pick<store.Account, 'id'>): boolean {
+  return accountIdOf(ctx.principal) === account.id;
 }
 
 /** The highest count that this process gave out; its transaction may be under way, or undone. */
@@ -147,6 +159,7 @@ async function insert(
   input: Omit<NewUser, 'password'> & { kind: store.AccountKind; passwordHash: string | null; ownerId?: number },
 ): Promise<store.Account> {
   if (input.kind !== 'ci') checkAccountName(input.name, input.kind === 'user' ? 'user name' : 'name of a service account');
+  if (input.isAdmin === true) await governed(ctx, { setting: 'memberships', words: `make ${input.name}, an administrator` });
   const at = ctx.clock.now();
   const id = await store.insert(ctx.tx, {
     kind: input.kind,
@@ -248,6 +261,7 @@ export async function setPassword(
   if (password !== null) checkPassword(password);
   const hash = password === null ? null : await hashPassword(password, ctx.clock.randomBytes(SALT_BYTES));
   await transaction(ctx, async (inner) => {
+    if (!isOwn(inner, account)) await governed(inner, { setting: 'credentials', words: `set the password of ${account.name}` });
     await store.setPassword(inner.tx, account.id, hash, inner.clock.now(), inner.principal.id);
     recordAccess(inner, { type: 'account.password-set', data: { account_id: account.id, has_password: hash !== null } });
     await noteCredentialChange(inner, account.id);
@@ -267,6 +281,11 @@ export async function findByPassword(db: Queries, name: string, password: string
 export function setAdmin(ctx: Ctx, account: store.Account, isAdmin: boolean): Promise<void> {
   return transaction(ctx, async (inner) => {
     if (account.kind !== 'user' && isAdmin) throw invalid(`'${account.name}' is no person, and only people administer the server.`);
+    await governed(inner, {
+      setting: 'memberships',
+      words: `${isAdmin ? 'make' : 'no longer have'} ${account.name} an administrator`,
+      ...(isAdmin ? {} : { loses: account.id }),
+    });
     await store.setAdmin(inner.tx, account.id, isAdmin, inner.principal.id);
     recordAccess(inner, { type: 'account.admin-set', data: { account_id: account.id, is_admin: isAdmin } });
     await announceChange(inner, { principalId: account.id });
@@ -283,6 +302,13 @@ async function keepAnAdmin(ctx: TxCtx): Promise<void> {
 /** A disabled account keeps its grants and can't sign in, by whatever token. */
 export function setState(ctx: Ctx, account: store.Account, state: 'active' | 'disabled'): Promise<void> {
   return transaction(ctx, async (inner) => {
+    const isEnabling = state === 'active';
+    await governed(
+      inner,
+      isEnabling
+        ? { setting: 'credentials', words: `enable ${account.name}` }
+        : { setting: 'memberships', words: `disable ${account.name}`, names: {}, loses: account.id },
+    );
     await store.setState(inner.tx, account.id, state, inner.principal.id);
     recordAccess(inner, { type: state === 'active' ? 'account.enabled' : 'account.disabled', data: { account_id: account.id } });
     if (state === 'active') await noteCredentialChange(inner, account.id);
@@ -295,6 +321,7 @@ export function setOwner(ctx: Ctx, account: store.Account, ownerId: number): Pro
   return transaction(ctx, async (inner) => {
     if (account.kind !== 'service') throw invalid(`'${account.name}' is no service account: only those have an owner.`);
     await getActive(inner, ownerId);
+    await governed(inner, { setting: 'service-accounts', words: `give ${account.name} to account ${ownerId}` });
     await store.setOwner(inner.tx, account.id, ownerId, inner.principal.id);
     recordAccess(inner, { type: 'account.owner-set', data: { account_id: account.id, owner_id: ownerId } });
     await noteCredentialChange(inner, account.id);
@@ -334,6 +361,7 @@ export async function remove(ctx: TxCtx, account: store.Account): Promise<void> 
       `'${account.name}' owns service accounts: ${clip(owned.join(', '))}. Give them another owner or delete them first.`,
     );
   }
+  await governed(ctx, { setting: 'memberships', words: `delete ${account.name}`, names: {}, loses: account.id });
   await store.setState(ctx.tx, account.id, 'deleted', ctx.principal.id);
   recordAccess(ctx, { type: 'account.deleted', data: { account_id: account.id } });
   await announceChange(ctx, { principalId: account.id });

@@ -133,7 +133,18 @@ export async function lift(
   tell(ctx, 'lifted', row, reason, permit);
 }
 
-/** PERMISSION_DENIED for whoever may not lift it, whatever the policies say. */
+/**
+ * The id of the block that would be lifted, so that what is agreed is the end of this one. PERMISSION_DENIED for whoever may not lift it, whatever the
+ * policies say; RESOURCE_DOES_NOT_EXIST where it isn't blocked.
+ */
+export async function getIdForLift(ctx: TxCtx, digest: string, { isServerWide = false }: Reach = {}): Promise<number> {
+  checkDigest(digest);
+  demandLift(ctx, isServerWide);
+  const [row] = await store.listOpenOf(ctx.tx, [isServerWide ? EVERY_WORKSPACE : ctx.workspace.id], [digest]);
+  if (row === undefined) throw notBlocked(digest, isServerWide);
+  return row.id;
+}
+
 export function demandLift(ctx: Ctx, isServerWide = false): void {
   if (isServerWide ? ctx.access.isAdmin : ctx.access.isManager) return;
   const who = isServerWide ? 'an administrator of the server' : 'a manager of the workspace';

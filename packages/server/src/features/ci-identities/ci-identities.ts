@@ -37,6 +37,7 @@ export async function link(ctx: Ctx, account: accounts.Account, { issuer, actorI
           `countersign user unlink-ci ${clip(other.name)} --issuer ${issuer} --actor-id ${actorId}`,
       );
     }
+    await governed(inner, `link ${account.name} to ${actorId} at ${issuer}`);
     const row = { issuer, actorId, accountId: account.id, linkedAt: inner.clock.now() };
     await store.put(inner.tx, row, inner.principal.id);
     await tell(inner, 'account.ci-linked', row);
@@ -49,9 +50,14 @@ export function unlink(ctx: Ctx, account: accounts.Account, { issuer, actorId }:
   return transaction(ctx, async (inner) => {
     const row = await store.find(inner.tx, issuer, actorId);
     if (row?.accountId !== account.id) throw notFound(`'${clip(account.name)}' has no number ${clip(actorId)} at ${clip(issuer)}.`);
+    await governed(inner, `unlink ${account.name} from ${actorId} at ${issuer}`);
     await store.remove(inner.tx, issuer, actorId);
     await tell(inner, 'account.ci-unlinked', row);
   });
+}
+
+function governed(ctx: TxCtx, words: string): Promise<void> {
+  return accounts.governSetting(ctx, { setting: 'credentials', words, workspaceId: -1 });
 }
 
 async function tell(ctx: TxCtx, type: string, { accountId, issuer, actorId }: CiIdentity): Promise<void> {

@@ -52,6 +52,12 @@ export async function add(ctx: Ctx, input: NewTrust, publicUrl: string | undefin
   if (unreachable !== undefined) throw invalid(`The keys of the issuer ${issuer} can't be read: ${clip(unreachable)}.`);
   return transaction(ctx, async (inner) => {
     if ((await store.findByName(inner.tx, input.name)) !== undefined) throw taken(input.name);
+    const { kind, name } = input;
+    await accounts.governSetting(inner, {
+      setting: 'ci-trusts',
+      words: `add trust ${name} ${JSON.stringify([kind, issuer, audience, claims, input.scopes])}`,
+      workspaceId: -1,
+    });
     const account = await accounts.createCiAccount(inner, { name: accountNameOf(input.name) });
     const row = { name: input.name, kind: input.kind, issuer, audience, claims, scopes: input.scopes, principalId: account.id };
     const createdAt = inner.clock.now();

@@ -2,7 +2,7 @@
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
-import { type Account, announceChange, checkAccountName, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
+import { type Account, announceChange, checkAccountName, governSetting, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
 import type { Group } from './group-store.ts';
 import * as store from './group-store.ts';
 
@@ -22,6 +22,7 @@ export interface NewGroup {
 export function create(ctx: Ctx, input: NewGroup): Promise<Group> {
   checkAccountName(input.name, 'name of a group');
   return transaction(ctx, async (inner) => {
+    await governed(inner, input, `make a group ${input.name}`);
     const id = await store.insert(inner.tx, {
       workspaceId: input.workspaceId,
       name: input.name,
@@ -37,6 +38,12 @@ export function create(ctx: Ctx, input: NewGroup): Promise<Group> {
     });
     return get(inner, id);
   });
+}
+
+/** Who is in a group that a policy names may approve, so it is governed itself. */
+function governed(ctx: TxCtx, group: Pick<Group, 'name' | 'workspaceId'>, words: string, loses?: number): Promise<void> {
+  const change = { setting: 'memberships', words, workspaceId: group.workspaceId, names: { group: group.name } } as const;
+  return governSetting(ctx, loses === undefined ? change : { ...change, loses });
 }
 
 function taken(name: string): Problem {
@@ -105,6 +112,10 @@ export function update(ctx: Ctx, group: Group, change: { name?: string; descript
   const name = change.name ?? group.name;
   checkAccountName(name, 'name of a group');
   return transaction(ctx, async (inner) => {
+    if (name !== group.name) {
+      await governed(inner, group, `call group ${group.name} ${name}`);
+      await governed(inner, { ...group, name }, `call group ${group.name} ${name}`);
+    }
     const other = await store.findByName(inner.tx, group.workspaceId, name);
     if (other && other.id !== group.id) throw taken(name);
     const description = change.description === undefined ? group.description : change.description;
@@ -117,6 +128,7 @@ export function update(ctx: Ctx, group: Group, change: { name?: string; descript
 /** With its memberships and grants. */
 export function remove(ctx: Ctx, group: Group): Promise<void> {
   return transaction(ctx, async (inner) => {
+    await governed(inner, group, `delete group ${group.name}`);
     await store.remove(inner.tx, group.id);
     recordAccess(inner, { type: 'group.deleted', data: { group_id: group.id, name: group.name } });
     await announceChange(inner);
@@ -127,6 +139,9 @@ export function remove(ctx: Ctx, group: Group): Promise<void> {
 export function addMember(ctx: Ctx, group: Group, account: Account, source = DIRECT): Promise<void> {
   if (account.kind === 'ci') throw invalid(`'${account.name}' is a CI identity: it gets grants of its own, and is in no group.`);
   return transaction(ctx, async (inner) => {
+    // What a provider says of people is its own: the provider is what is governed.
+    const isMember = (await store.listMembershipsOf(inner.tx, group.id, [account.id])).some((each) => each.source === source);
+    if (source === DIRECT && !isMember) await governed(inner, group, `add ${account.name} to group ${group.name}`);
     const isNew = await store.addMember(inner.tx, {
       groupId: group.id,
       principalId: account.id,
@@ -144,6 +159,7 @@ export function addMember(ctx: Ctx, group: Group, account: Account, source = DIR
 /** False where it wasn't one by this source. */
 export function removeMember(ctx: Ctx, group: Group, accountId: number, source = DIRECT): Promise<boolean> {
   return transaction(ctx, async (inner) => {
+    if (source === DIRECT) await governed(inner, group, `take account ${accountId} out of group ${group.name}`, accountId);
     if (!(await store.removeMember(inner.tx, group.id, accountId, source))) return false;
     recordAccess(inner, { type: 'group.member-removed', data: { group_id: group.id, account_id: accountId, source } });
     if (source === DIRECT) await noteCredentialChange(inner, accountId);

@@ -5,7 +5,7 @@
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
-import { announceChange, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
+import { announceChange, governSetting, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
 import type { HolderKind, Holding } from './named-permission-store.ts';
 import * as store from './named-permission-store.ts';
 
@@ -24,6 +24,7 @@ export interface Holder {
 export async function give(ctx: Ctx, permission: string, holder: Holder): Promise<void> {
   checkPermission(permission);
   return transaction(ctx, async (inner) => {
+    await governed(inner, permission, `give ${permission} to ${holder.kind} ${holder.name}`);
     const row: Holding = { permission, holderKind: holder.kind, holderId: holder.id, givenAt: inner.clock.now() };
     if (!(await store.insert(inner.tx, inner.workspace.id, row, inner.principal.id))) return;
     await tell(inner, 'permission.given', inner.workspace.id, row);
@@ -33,10 +34,15 @@ export async function give(ctx: Ctx, permission: string, holder: Holder): Promis
 /** RESOURCE_DOES_NOT_EXIST where it hasn't it. */
 export function take(ctx: Ctx, permission: string, holder: Holder): Promise<void> {
   return transaction(ctx, async (inner) => {
+    await governed(inner, permission, `take ${permission} from ${holder.kind} ${holder.name}`);
     if (!(await store.remove(inner.tx, inner.workspace.id, permission, holder.kind, holder.id)))
       throw notFound(`The ${holder.kind} '${clip(holder.name)}' doesn't hold the permission '${clip(permission)}' itself.`);
     await tell(inner, 'permission.taken', inner.workspace.id, { permission, holderKind: holder.kind, holderId: holder.id });
   });
+}
+
+function governed(ctx: TxCtx, permission: string, words: string): Promise<void> {
+  return governSetting(ctx, { setting: 'memberships', words, workspaceId: ctx.workspace.id, names: { permission } });
 }
 
 async function tell(

@@ -16,7 +16,7 @@ export interface PeopleQuestion {
   readonly ids: readonly number[];
   /** Names of groups whose members must be known. A name is that of the server's group, and of the workspace's only where the server has none of it. */
   readonly groups: readonly string[];
-  /** Whose levels are asked; undefined where the change is of no model. */
+  /** Whose levels are asked; undefined where the change is of no model, and who manages the workspace has MANAGE. */
   readonly model: { readonly id: number; readonly name: string } | undefined;
   /** Epoch ms: changes of their credentials or groups since then. */
   readonly changedSince: number;
@@ -63,14 +63,11 @@ async function describe(
     users.length === 0 ? [] : await store.listPermissions(db, ctx.workspace.id, users),
     (row) => row.principal_id,
   );
-  const levels: ReadonlyMap<number, Level> =
-    model === undefined
-      ? new Map()
-      : await access.listLevelsOn(
-          ctx,
-          own.map(({ id, kind, is_admin }) => ({ id, kind, isAdmin: is_admin === 1 })),
-          model,
-        );
+  const levels: ReadonlyMap<number, Level> = await access.listLevelsOn(
+    ctx,
+    own.map(({ id, kind, is_admin }) => ({ id, kind, isAdmin: is_admin === 1 })),
+    model,
+  );
   return rows.map((row) =>
     toPrincipal(row, {
       account: byId.get(row.job_of ?? row.id) ?? row,

@@ -145,7 +145,8 @@ function fill(
   const satisfied: SatisfiedItem[] = [];
   for (const [at, role] of places.entries()) {
     const has = filled[at] ?? 0;
-    const words = role.group === undefined ? `people with ${role.level} on the model` : `group '${role.group}'`;
+    const ofLevel = facts.target.kind === 'setting' ? 'people who manage the workspace' : `people with ${role.level} on the model`;
+    const words = role.group === undefined ? ofLevel : `group '${role.group}'`;
     const isExtra = at >= requirements.approvals.length;
     const requirement = isExtra ? 'breaking_signature' : 'approvals';
     const because = isExtra ? ', since the signature breaks callers of what stands there now' : '';
@@ -174,10 +175,12 @@ function matchOnce(places: readonly Places[], fits: readonly (readonly number[])
 function whoAndHow(facts: PolicyFacts, role: Places, able: readonly { readonly name: string }[]): Pick<MissingItem, 'who' | 'how'> {
   const names = able.slice(0, NAMES_MAX).map((each) => each.name);
   const more = able.length > NAMES_MAX ? ' and others' : '';
-  const known = names.length === 0 ? ', of whom nobody is left' : `: ${names.join(', ')}${more}`;
+  // Of a level the facts don't name everybody who has it.
+  const nobody = role.group === undefined ? '' : ', of whom nobody is left';
+  const known = names.length === 0 ? nobody : `: ${names.join(', ')}${more}`;
   const how = facts.requestedAt === undefined ? 'Open a request; they approve it.' : 'They approve the request.';
   if (!facts.hasAccounts) return { who: 'nobody', how: 'Make accounts first: without them nobody can be told from anybody.' };
-  return { who: `${roleWords(role)} who is not excluded${known}`, how };
+  return { who: `${roleWords(role, facts.target)} who is not excluded${known}`, how };
 }
 
 /** Of a job that nobody is linked to it can't be shown that the approver isn't behind it. */

@@ -38,7 +38,9 @@ export function decideRollback(policy: NamedPolicy, facts: PolicyFacts, asked: R
     ]);
   const people = peopleOf(facts);
   const since = facts.now - rollback.within_days * durationMs('1d');
-  const mayDo = rollback.serving_controller ? [...rollback.roles.map(roleWords), 'the serving controller'] : rollback.roles.map(roleWords);
+  const mayDo = rollback.serving_controller
+    ? [...rollback.roles.map((role) => roleWords(role, facts.target)), 'the serving controller']
+    : rollback.roles.map((role) => roleWords(role, facts.target));
   const isEntitled = mayRollBack(policy, people, asked.caller);
   return outcome(policy, 'rollback', facts, [
     step(facts.change === 'enter' && facts.version !== undefined, 'rollback', 'a version comes back', {

@@ -1,5 +1,6 @@
 /** Who stands behind an account: a person counts once, through whatever token or service account. Pure. */
 import { RANK } from '@countersign/contract/levels.ts';
+import type { GovernedTarget } from '@countersign/contract/permit.ts';
 import type { Excludable, PolicyRole } from '@countersign/contract/policies.ts';
 import type { PolicyFacts, PolicyPrincipal } from '@countersign/contract/policy-facts.ts';
 
@@ -36,8 +37,9 @@ function isInRole(principal: PolicyPrincipal | undefined, role: PolicyRole): boo
   return RANK[principal.level] >= RANK[role.level];
 }
 
-export function roleWords(role: PolicyRole): string {
-  return role.group === undefined ? `somebody with ${role.level ?? 'no level'} on the model` : `a member of group '${role.group}'`;
+export function roleWords(role: PolicyRole, target: GovernedTarget): string {
+  if (role.group !== undefined) return `a member of group '${role.group}'`;
+  return target.kind === 'setting' ? 'somebody who manages the workspace' : `somebody with ${role.level ?? 'no level'} on the model`;
 }
 
 /** Who is excluded from approving, and as what. */

@@ -109,6 +109,11 @@ export async function listNamingStage(ctx: TxCtx, stage: string): Promise<string
   return policies.filter(({ document }) => stageNamed(stagesNamedBy(document), stage) !== undefined).map(({ document }) => document.name);
 }
 
+/** Of every workspace. */
+export async function listInForceEverywhere(ctx: Ctx): Promise<readonly PublishedPolicy[]> {
+  return (await store.listInForceEverywhere(reading(ctx))).map(published);
+}
+
 /** Whether settings of the whole server are governed: as soon as any workspace refuses anything. */
 export function hasEnforcedAnywhere(ctx: Ctx): Promise<boolean> {
   return store.hasEnforced(reading(ctx));

@@ -67,6 +67,10 @@ export function listInForceAt(db: Queries, workspaceId: number, at: number): Pro
   );
 }
 
+export function listInForceEverywhere(db: Queries): Promise<PolicyRow[]> {
+  return db.all(`SELECT ${COLUMNS} FROM policies WHERE withdrawn_at IS NULL ORDER BY workspace_id, name`);
+}
+
 /** Of the whole life of a workspace's policies, oldest first. */
 export function listOfName(db: Queries, workspaceId: number, name: string): Promise<PolicyRow[]> {
   return db.all(`SELECT ${COLUMNS} FROM policies WHERE workspace_id = ? AND name = ? ORDER BY id DESC LIMIT 200`, workspaceId, name);

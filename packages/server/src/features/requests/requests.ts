@@ -95,7 +95,8 @@ async function askFor(ctx: Ctx, refused: transitions.Refused): Promise<Problem> 
   const { proposal, registration } = refused.operation;
   if (proposal.op === 'move' || proposal.op === 'model-restoration') return refused;
   try {
-    return await transaction(ctx, async (inner) => {
+    const { workspace } = refused.operation;
+    return await transaction(workspace === undefined ? ctx : within(ctx, workspace), async (inner) => {
       const operation = await renewed(inner, refused.operation, registration);
       const request = await open(inner, operation, undefined);
       const id = request?.id ?? (await findOwn(inner, operation))?.id;
@@ -139,8 +140,9 @@ export function approve(ctx: Ctx, id: number, answer: Answer = {}): Promise<appr
       const own = facts.approvals.filter((each) => each.by === inner.principal.id);
       return own.some((each) => !decision.staleApprovals.some((stale) => stale.id === each.id));
     });
-    if (isSatisfied && !isManual) await transitions.carryOut(inner, request, { by: 'approvals' }, answer);
-    else if (isAllowed && !isManual && mayMake && request.modelId !== null)
+    const isSetting = request.modelId === null;
+    if (isSatisfied && !isManual && !isSetting) await transitions.carryOut(inner, request, { by: 'approvals' }, answer);
+    else if (isAllowed && !isManual && mayMake && !isSetting)
       await transitions.carryOut(inner, request, { by: 'caller', isAnswer: true }, answer);
     else if (asks.length > 0 && !isCounted) throw uncounted(inner, asked);
   });

@@ -100,6 +100,7 @@ export async function addProvider(ctx: Ctx, secrets: SecretBox, input: NewProvid
       createdAt: at,
       updatedAt: at,
     });
+    await governed(inner, `add provider ${words(row)}`);
     const id = await providers.insert(inner.tx, row, inner.principal.id);
     if (id === undefined) {
       throw new Problem('RESOURCE_ALREADY_EXISTS', `There is an identity provider named '${input.name}' already. Choose another name.`);
@@ -140,10 +141,31 @@ export function changeProvider(ctx: Ctx, secrets: SecretBox, name: string, chang
   return transaction(ctx, async (inner) => {
     const before = await getRow(inner, name);
     const row = { ...(await changed(inner, secrets, change, before)), updatedAt: Math.max(inner.clock.now(), before.updatedAt + 1) };
+    await governed(inner, `change provider ${words(row)}`);
     await providers.update(inner.tx, row, inner.principal.id);
     recordProvider(inner, 'provider.changed', row, change);
     return shown(inner, row);
   });
+}
+
+/** Who is whom, and who is in which group, is what a provider says. */
+function governed(ctx: TxCtx, what: string): Promise<void> {
+  return accounts.governSetting(ctx, { setting: 'identity-providers', words: what, workspaceId: -1 });
+}
+
+/** All that it may be approved for; a secret is none of it. */
+function words({
+  name,
+  issuer,
+  clientId,
+  scopes,
+  nameClaim,
+  groupsClaim,
+  groups: mapped,
+  ...row
+}: Omit<providers.ProviderRow, 'id'>): string {
+  const { groupsByName, createsAccounts, asksVerifiedEmail } = row;
+  return `${name} ${JSON.stringify([issuer, clientId, scopes, nameClaim, groupsClaim, mapped, groupsByName, createsAccounts, asksVerifiedEmail])}`;
 }
 
 function recordProvider(ctx: TxCtx, type: string, row: providers.ProviderRow, change: ProviderChange): void {
@@ -235,6 +257,11 @@ export function linkIdentity(ctx: Ctx, providerName: string, link: { user: strin
     if (account.kind !== 'user')
       throw new Problem('INVALID_PARAMETER_VALUE', `'${account.name}' is no person: it signs in with tokens alone.`);
     const before = await store.findIdentity(inner.tx, provider.issuer, link.subject);
+    await accounts.governSetting(inner, {
+      setting: 'credentials',
+      words: `link ${account.name} to ${link.subject} at ${providerName}`,
+      workspaceId: -1,
+    });
     const isSame = before?.principalId === account.id && before.providerId === provider.id;
     const row = isSame ? before : await putLink(inner, provider, { ...link, accountId: account.id, before: before?.principalId });
     return { subject: row.subject, account: { id: account.id, kind: account.kind, name: account.name }, linkedAt: row.linkedAt };

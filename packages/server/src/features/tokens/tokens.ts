@@ -1,8 +1,8 @@
 /** Tokens: shown once, kept as a hash, limited by scopes and time. */
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
-import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { accountIdOf, type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
-import { type Account, announceChange, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
+import { type Account, announceChange, governSetting, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
 import { checkScopes, coversWord, digestOfToken, TOKEN_BYTES, TOKEN_PREFIX } from './token-rules.ts';
 import * as store from './token-store.ts';
 
@@ -48,6 +48,7 @@ export function mint(ctx: Ctx, account: Account, input: NewToken): Promise<Minte
       throw new Problem('INVALID_STATE', `The account '${account.name}' is ${account.state}. Enable it first.`);
     if (input.expiresAt !== null && input.expiresAt <= at)
       throw invalid('The token would have expired already. Give a time in the future.');
+    await governMinting(inner, account, input);
     const secret = `${TOKEN_PREFIX}${inner.clock.randomBytes(TOKEN_BYTES).toString('base64url')}`;
     const id = await store.insert(inner.tx, {
       principalId: account.id,
@@ -71,6 +72,18 @@ export function mint(ctx: Ctx, account: Account, input: NewToken): Promise<Minte
     if (token === undefined) throw new TypeError('a token just written is there');
     return { token, secret };
   });
+}
+
+/** A token of another is his voice; one that may report checks is what policies ask for. What a trust gives its jobs, is governed as the trust. */
+async function governMinting(ctx: TxCtx, account: Account, { kind, name, scopes }: NewToken): Promise<void> {
+  if (kind === 'ci' || kind === 'session') return;
+  const words = `make a token ${name} of ${account.name} with ${scopes.join(' ')}`;
+  if (account.kind === 'service') {
+    const checks = scopes.flatMap((scope) => (scope.startsWith('check:') ? [scope.slice('check:'.length)] : []));
+    await governSetting(ctx, { setting: 'memberships', words, workspaceId: -1, names: { checks } });
+    if (account.ownerId === accountIdOf(ctx.principal)) return;
+  }
+  if (account.id !== accountIdOf(ctx.principal)) await governSetting(ctx, { setting: 'credentials', words, workspaceId: -1 });
 }
 
 /** Whoever found a token that ends doesn't make one of it that goes on. */

@@ -10,6 +10,7 @@ import type {
   VersionEvidence,
 } from '@countersign/contract/policy-facts.ts';
 import { type Ctx, reading, type TxCtx } from '../../platform/context.ts';
+import { listManagerIds } from '../access/access.ts';
 import { hasAccounts } from '../accounts/accounts.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
@@ -90,6 +91,7 @@ export async function readFacts(ctx: TxCtx, question: Question): Promise<PolicyF
         ...reports.map((report) => report.by),
         ...standing.flatMap((each) => each.checks.map((report) => report.by)),
         ...(question.alsoPeople ?? []),
+        ...(change.target.kind === 'setting' ? await listManagerIds(ctx) : []),
       ]),
     ],
     groups: [...new Set(policies.flatMap(groupsIn))],

@@ -1,4 +1,5 @@
 /** What is asked of the door in full: the change, what it is of, and every governed target that it touches. Pure. */
+import { hash } from 'node:crypto';
 import type { GovernedTarget } from '@countersign/contract/permit.ts';
 
 /** How a request is carried out once it is allowed. */
@@ -58,8 +59,15 @@ export function readTarget(words: string): GovernedTarget | undefined {
   }
 }
 
-/** What an approval is of, in full: the same words for the same change. */
+const SUBJECT_MAX = 500;
+
+/** What an approval is of, in full: the same words for the same change. Longer ones end with the digest of all of them. */
 export function subjectOf(proposal: Proposal): string {
+  const words = wordsOf(proposal);
+  return words.length <= SUBJECT_MAX ? words : `${words.slice(0, SUBJECT_MAX).toWellFormed()}… sha256:${hash('sha256', words)}`;
+}
+
+function wordsOf(proposal: Proposal): string {
   switch (proposal.op) {
     case 'stage':
       return `stage:${proposal.stage}`;

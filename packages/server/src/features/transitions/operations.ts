@@ -11,6 +11,7 @@ import type { ModelVersion, NewVersion, Resolved } from '../versions/versions.ts
 import * as versions from '../versions/versions.ts';
 import { leavingChanges, type Proposal, placesOf, stageChanges, type TargetChange } from './operation-rules.ts';
 import { choose, type GovernedModel, type Operation, type OtherChange } from './permits.ts';
+import { findFallback } from './settings-fallback.ts';
 
 /** What of a request says what is asked for. */
 export type AskedFor = Pick<WholeRequest, 'id' | 'proposal' | 'modelId' | 'versionId' | 'candidateId'>;
@@ -303,8 +304,11 @@ export function modelRestorationOperation(
 }
 
 /** Of administration: nobody's bytes, and the words say what it is. */
-export function settingOperation(ctx: TxCtx, setting: string, words: string): Operation {
+export async function settingOperation(ctx: TxCtx, setting: string, words: string): Promise<Operation> {
+  const fallback = await findFallback(ctx);
   return {
+    ...(fallback === undefined ? {} : { fallback }),
+    workspace: ctx.workspace,
     about: `workspace:${ctx.workspace.id}`,
     proposal: { op: 'setting', setting, words },
     ...single({ target: { kind: 'setting', setting }, change: 'enter' }),

@@ -5,7 +5,7 @@ import type { PolicyDecision } from '@countersign/contract/policy-decisions.ts';
 import type { ApprovalBinding, PolicyFacts } from '@countersign/contract/policy-facts.ts';
 import { Problem } from '@countersign/contract/problem.ts';
 import canonicalize from 'canonicalize';
-import type { Ctx, TxCtx } from '../../platform/context.ts';
+import type { Ctx, TxCtx, WorkspaceRef } from '../../platform/context.ts';
 import * as breakGlass from '../break-glass/break-glass.ts';
 import { record } from '../events/events.ts';
 import * as policies from '../policies/policies.ts';
@@ -37,6 +37,10 @@ export interface Operation {
   readonly entering?: () => Promise<Tested>;
   /** From where it would come: a request seals it into a candidate. */
   readonly registration?: { readonly modelId: number; readonly input: NewVersion };
+  /** In which a setting is judged. */
+  readonly workspace?: WorkspaceRef;
+  /** What holds where no policy is about it. */
+  readonly fallback?: policies.PublishedPolicy;
   /** What the change does to other versions: each is asked for itself. */
   readonly others?: (inForce: policies.PoliciesInForce) => Promise<readonly OtherChange[]>;
 }
@@ -120,11 +124,11 @@ export function unasked(): Permit {
 /** What each policy that is about the change says of it. */
 export async function judge(ctx: TxCtx, operation: Operation, way: Way = AS_CALLER): Promise<Judgement> {
   const inForce = await policies.holdInForce(ctx);
-  if (inForce.policies.length === 0) return { asked: [], binding: NO_BINDING };
+  if (inForce.policies.length === 0 && operation.fallback === undefined) return { asked: [], binding: NO_BINDING };
   const model = await operation.model?.();
   const own: { change: TargetChange; policy: policies.PublishedPolicy }[] = [];
   for (const change of operation.changes) {
-    const policy = await choose(ctx, inForce, change.target, model);
+    const policy = (await choose(ctx, inForce, change.target, model)) ?? operation.fallback;
     if (policy !== undefined) own.push({ change, policy });
   }
   const others = (await operation.others?.(inForce)) ?? [];

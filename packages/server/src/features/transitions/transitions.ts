@@ -10,8 +10,10 @@ import { demandActive, demandEdge, levelOfAlias, levelOfStages, type Stages, sta
 import { FileRoots } from '../../platform/blobs/file-roots.ts';
 import { type Ctx, randomHex, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { AS_LOCAL, demand, demandNoGain } from '../access/access.ts';
+import type { Governor } from '../accounts/accounts.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
+import * as blocks from '../blocks/blocks.ts';
 import * as candidates from '../candidates/candidates.ts';
 import * as evidence from '../evidence/evidence.ts';
 import type { RegisteredModel } from '../models/models.ts';
@@ -19,10 +21,11 @@ import * as models from '../models/models.ts';
 import * as policies from '../policies/policies.ts';
 import type { ModelVersion, NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
-import { getStages } from '../workspaces/workspaces.ts';
+import { getStages, within } from '../workspaces/workspaces.ts';
 import { type Proposal, readTarget, subjectOf } from './operation-rules.ts';
 import * as operations from './operations.ts';
 import { AS_CALLER, choose, type Operation, permit, unasked, type Way } from './permits.ts';
+import { demandDeciders, governSettingChange } from './settings-governor.ts';
 import { stagesOf } from './workspace-stages.ts';
 
 export { type Proposal, readTarget, subjectOf, type TargetChange, targetWords } from './operation-rules.ts';
@@ -440,9 +443,10 @@ export async function replacePolicies(ctx: Ctx, changes: PolicyChanges): Promise
       ...published.map(({ document, hash, listedDigests }) => ['publish', document.name, hash, ...listedDigests].join(' ')),
       ...changes.withdrawn.map((name) => `withdraw ${name}`),
     ];
-    const operation = operations.settingOperation(inner, 'policies', words.join(', '));
+    const operation = await operations.settingOperation(inner, 'policies', words.join(', '));
     const allowed = await permit(inner, operation);
     await policies.replace(inner, allowed, { published, withdrawn: changes.withdrawn }, await stagesOf(inner));
+    if ((await policies.holdInForce(inner)).isEnforced) await demandDeciders(inner);
     await settle(inner, operation, allowed, AS_CALLER);
     return Promise.all(published.map(({ document }) => policies.get(inner, document.name)));
   });
@@ -459,6 +463,24 @@ export async function policiesAbout(
   const model = request.modelId === null ? undefined : await models.findById(ctx, request.modelId);
   const policy = await choose(ctx, inForce, target, model);
   return policy === undefined ? [] : [policy];
+}
+
+/** For `setGovernor`: each change of administration comes by here. */
+export const governSetting: Governor = async (ctx, change) => {
+  const operation = await governSettingChange(ctx, change);
+  if (operation?.workspace !== undefined)
+    await settle(within(ctx, operation.workspace), operation, unasked(), { by: 'caller', isAnswer: true });
+};
+
+/** A block holds until somebody else agrees that it ends. */
+export function liftBlock(ctx: Ctx, digest: string, reason: string, reach: blocks.Reach = {}): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    blocks.demandLift(inner, reach.isServerWide);
+    const operation = await operations.settingOperation(inner, 'blocks', `lift the block of ${digest}`);
+    const allowed = await permit(inner, operation);
+    await blocks.lift(inner, allowed, digest, reason, reach);
+    await settle(inner, operation, allowed, AS_CALLER);
+  });
 }
 
 /** Shows that what is done will be undone; only `rehearse` makes one. */

@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS, type SettingName, type Settings } from '@countersign/
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import type { Database, Queries } from '../../platform/db/database.ts';
-import { announceChange, recordAccess } from '../accounts/accounts.ts';
+import { announceChange, governSetting, recordAccess } from '../accounts/accounts.ts';
 import * as settingsStore from './settings-store.ts';
 import { goneStages, STAGE_SETTINGS, withStages } from './stage-rules.ts';
 import * as usageStore from './usage-store.ts';
@@ -29,6 +29,12 @@ const SETTINGS_OF_DEFAULT: Settings = { ...DEFAULT_SETTINGS, member_level: 'READ
 export async function findWorkspace(db: Queries, name: string): Promise<WorkspaceRef | undefined> {
   const found = await store.findByName(db, name);
   return found && { id: found.id, name: found.name };
+}
+
+export async function getWorkspaceById(ctx: Ctx, id: number): Promise<WorkspaceRef> {
+  const found = await store.findById(reading(ctx), id);
+  if (found === undefined) throw notFound(`There is no workspace with the id ${id}.`);
+  return found;
 }
 
 /** Also one that is closed. */
@@ -179,6 +185,7 @@ export async function changeSettings(ctx: Ctx, changes: Partial<Settings>, refus
     const before = await getSettings(inner);
     const normalised = withStages(before, changes);
     const gone = goneStages(before, { ...before, ...normalised });
+    await governChanges(inner, before, normalised);
     if (gone.length > 0) await refuseGone(inner, gone);
     // Before the first of them is written, so that nobody remembers what may be undone.
     await announceChange(inner);
@@ -194,6 +201,19 @@ export async function changeSettings(ctx: Ctx, changes: Partial<Settings>, refus
     forgetHeld(inner.tx);
     return getSettings(inner);
   });
+}
+
+/** Stages are places that policies are about; the level of members is a level that policies may ask for. */
+async function governChanges(ctx: TxCtx, before: Settings, changes: Partial<Settings>): Promise<void> {
+  const changed = (name: SettingName): boolean =>
+    changes[name] !== undefined && JSON.stringify(changes[name]) !== JSON.stringify(before[name]);
+  const workspaceId = ctx.workspace.id;
+  for (const name of STAGE_SETTINGS.filter(changed)) {
+    await governSetting(ctx, { setting: 'stages', words: `set ${name} to ${JSON.stringify(changes[name])}`, workspaceId });
+  }
+  const { member_level: level } = changes;
+  if (level === undefined || level === 'NONE' || !changed('member_level')) return;
+  await governSetting(ctx, { setting: 'memberships', words: `give members ${level}`, workspaceId, names: { level } });
 }
 
 async function neverGone(_ctx: TxCtx, gone: readonly Stage[]): Promise<void> {

@@ -1,0 +1,165 @@
+/** The story of governed models, at the doors: who asks, who answers, what is missing, and what is then allowed. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openTestContext, type TestContext } from '../../../../../test/support/context.ts';
+import { openPeople } from '../../../../../test/support/people.ts';
+import type { Ctx } from '../../platform/context.ts';
+import * as accounts from '../accounts/accounts.ts';
+import * as audit from '../audit/audit.ts';
+import * as groups from '../groups/groups.ts';
+import * as models from '../models/models.ts';
+import * as policies from '../policies/policies.ts';
+import * as runs from '../runs/runs.ts';
+import * as transitions from '../transitions/transitions.ts';
+import * as versions from '../versions/versions.ts';
+import * as requests from './requests.ts';
+
+type Name = 'root' | 'second' | 'alice' | 'bob' | 'carol' | 'dora';
+let test: TestContext;
+let people: Readonly<Record<Name, Ctx>>;
+
+beforeEach(async () => {
+  test = await openTestContext();
+  people = await openPeople(test.ctx, {
+    root: { isAdmin: true },
+    second: { isAdmin: true },
+    alice: { level: 'EDIT' },
+    bob: { level: 'READ', groups: ['risk'] },
+    carol: { level: 'READ', groups: ['risk'] },
+    dora: { level: 'MANAGE_PRODUCTION' },
+  });
+});
+afterEach(() => test.close());
+
+const publish = (text: string): Promise<unknown> =>
+  requests.replacePolicies(people.root, { published: [{ text, listedDigests: [] }], withdrawn: [] });
+
+/** Bytes under a run of Alice, and a version of them. */
+async function logRun(by: Ctx, accuracy: number, text = 'flavors: {}'): Promise<string> {
+  const run = await runs.create(by, { experimentId: 0, name: 'r', userId: '', startTime: 0, tags: [] });
+  const { artifactUri, runId } = run.info;
+  await test.upload(`${artifactUri.replace('mlflow-artifacts:/', '')}/model/MLmodel`, text);
+  await runs.logMetric(by, runId, { key: 'accuracy', value: accuracy, timestamp: 1, step: 0 } as never);
+  return runId;
+}
+const register = async (by: Ctx, name: string, accuracy = 0.95, text?: string): Promise<versions.ModelVersion> => {
+  const runId = await logRun(by, accuracy, text);
+  return requests.registerVersion(by, {
+    name,
+    source: `runs:/${runId}/model`,
+    runId,
+    loggedModelId: undefined,
+    runLink: '',
+    description: undefined,
+    tags: [],
+  });
+};
+const toProduction = (by: Ctx, name: string, version: number): Promise<unknown> =>
+  requests.moveStage(by, { name, version, stage: 'Production', archiveExisting: true });
+
+const FRAUD = `
+name: fraud-production
+mode: enforce
+match: { model: 'fraud-*', target: { stage: Production } }
+requirements:
+  approvals: [{ group: risk, count: 2 }]
+  exclude: [run_author]
+  checks: [{ name: ci/tests }]
+  metrics: [{ name: accuracy, op: '>=', value: 0.92 }, { name: accuracy, op: '>=', current: { tolerance: 0.01 } }]
+on_refused: open_request
+`;
+
+describe('a governed stage', () => {
+  it('lets a version in when all is there, and says what is missing until then', async () => {
+    await models.create(people.root, { name: 'fraud-eu', tags: [] });
+    const first = await register(people.alice, 'fraud-eu');
+    await publish(FRAUD);
+    await expect(toProduction(people.dora, 'fraud-eu', 1)).rejects.toThrow(/0 of 2 approvals of group 'risk'.*Request 1 was opened/s);
+    await expect(requests.approve(people.alice, 1)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    expect((await requests.approve(people.bob, 1, { comment: 'fine' })).state).toBe('open');
+    expect((await requests.approve(people.carol, 1)).state).toBe('open');
+    const evaluation = await requests.evaluate(people.alice, await requests.get(people.alice, 1));
+    expect(evaluation.asked.flatMap(({ decision }) => decision.missing.map((each) => each.requirement))).toEqual(['checks']);
+    await requests.reportCheck(people.root, 'fraud-eu', 1, {
+      name: 'ci/tests',
+      externalId: '1',
+      status: 'completed',
+      conclusion: 'success',
+      metrics: {},
+    } as never);
+    expect((await requests.get(people.alice, 1)).state).toBe('approved');
+    expect((await versions.get(test.ctx, 'fraud-eu', 1)).stage).toBe('Production');
+    const [decision] = await audit.listDecisions(test.ctx, first);
+    expect(decision).toMatchObject({ admission: 'policy', target: 'stage:Production', approvals: [1, 2] });
+  });
+});
+
+describe('settings', () => {
+  beforeEach(() => accounts.setGovernor(test.ctx.db, transitions.governSetting));
+  const addToRisk = async (by: Ctx, name: Name): Promise<void> =>
+    requests.asking(by, async () => groups.addMember(by, await groups.getByName(by, 'risk'), await accounts.getByName(by, name)));
+
+  it('are nobody’s alone as soon as a policy refuses anything', async () => {
+    await addToRisk(people.root, 'dora');
+    await publish(FRAUD);
+    await expect(addToRisk(people.root, 'alice')).rejects.toThrow(/Request 1 was opened/);
+    await expect(requests.approve(people.root, 1)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    await expect(requests.approve(people.dora, 1)).rejects.toMatchObject({ code: 'RESOURCE_DOES_NOT_EXIST' });
+    await requests.approve(people.second, 1);
+    await addToRisk(people.root, 'alice');
+    expect((await requests.get(people.root, 1)).state).toBe('approved');
+    await expect(addToRisk(people.root, 'alice')).resolves.toBeUndefined();
+  });
+
+  it('keep two who can decide them', async () => {
+    await accounts.setAdmin(people.root, await accounts.getByName(people.root, 'second'), false);
+    await expect(publish(FRAUD)).rejects.toMatchObject({ code: 'INVALID_STATE' });
+    await accounts.setAdmin(people.root, await accounts.getByName(people.root, 'second'), true);
+    await publish(FRAUD);
+    await expect(accounts.setState(people.root, await accounts.getByName(people.root, 'second'), 'disabled')).rejects.toMatchObject({
+      code: 'INVALID_STATE',
+    });
+  });
+
+  it('a policy is withdrawn by two', async () => {
+    await publish(FRAUD);
+    const withdraw = (): Promise<unknown> => requests.replacePolicies(people.root, { published: [], withdrawn: ['fraud-production'] });
+    await expect(withdraw()).rejects.toThrow(/Request 1 was opened/);
+    await requests.approve(people.second, 1);
+    await withdraw();
+    expect((await policies.getInForce(test.ctx)).policies).toEqual([]);
+  });
+});
+
+describe('entry into a model', () => {
+  const ENTRY = `
+name: prod-entry
+mode: enforce
+match: { model: 'prod.*', target: { entry: true } }
+requirements: { approvals: [{ group: risk }] }
+on_refused: open_request
+`;
+  it('is of a candidate, and gives the version to whoever asked', async () => {
+    await models.create(people.root, { name: 'dev.churn', tags: [] });
+    await models.create(people.root, { name: 'prod.churn', tags: [] });
+    await register(people.alice, 'dev.churn');
+    await publish(ENTRY);
+    const copy = (): Promise<versions.ModelVersion> =>
+      requests.registerVersion(people.alice, {
+        name: 'prod.churn',
+        source: 'models:/dev.churn/1',
+        runId: '',
+        loggedModelId: undefined,
+        runLink: '',
+        description: undefined,
+        tags: [],
+      });
+    await expect(copy()).rejects.toThrow(/Request 1 was opened/);
+    expect((await requests.approve(people.bob, 1)).state).toBe('approved');
+    expect(await copy()).toMatchObject({ name: 'prod.churn', version: 1, registeredBy: people.alice.principal.id });
+    await expect(copy()).rejects.toThrow(/Request 2 was opened/);
+    await expect(requests.deleteVersion(people.root, 'prod.churn', 1)).rejects.toThrow(/Request 3/);
+    await expect(requests.renameModel(people.root, 'dev.churn', 'prod.other')).rejects.toThrow(/Request 4/);
+    expect((await requests.approve(people.bob, 4)).state).toBe('approved');
+    expect((await models.get(test.ctx, 'prod.other')).name).toBe('prod.other');
+  });
+});
