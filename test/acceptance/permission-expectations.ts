@@ -247,6 +247,7 @@ const GROUPS: readonly Group[] = [
     who: 'manager',
     asks: 'admin',
     routes: [
+      'POST /api/v1/blocks/:digest/lift',
       ...['POST mlflow/webhooks', 'GET mlflow/webhooks', 'GET mlflow/webhooks/:webhook_id', 'PATCH mlflow/webhooks/:webhook_id'],
       ...['DELETE mlflow/webhooks/:webhook_id', 'POST mlflow/webhooks/:webhook_id/test', 'PATCH /api/v1/settings'],
       ...['GET /api/v1/named-permissions', 'GET /api/v1/named-permissions/:permission/holders'],
@@ -299,7 +300,7 @@ const GROUPS: readonly Group[] = [
       ...['POST /api/v1/comments/:comment/reopen', 'POST /api/v1/requests/:request/comments'],
       ...['POST /api/v1/requests/:request/approve', 'POST /api/v1/requests/:request/reject'],
       ...['POST /api/v1/requests/:request/cancel', 'POST /api/v1/requests/:request/apply'],
-      ...['POST /api/v1/blocks', 'POST /api/v1/break-glass/:id/review'],
+      ...['POST /api/v1/blocks', 'POST /api/v1/break-glass', 'POST /api/v1/break-glass/:id/review'],
     ],
   },
   {

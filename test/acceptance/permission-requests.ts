@@ -287,6 +287,7 @@ export const REQUESTS: Readonly<Record<string, MakeRequest>> = {
   'GET /api/v1/settings': () => ({}),
   'GET /api/v1/blocks': () => ({}),
   'GET /api/v1/blocks/:digest': () => ({ params: { digest: '0'.repeat(64) }, status: 404 }),
+  'POST /api/v1/blocks/:digest/lift': () => ({ params: { digest: '0'.repeat(64) }, body: { reason: 'why' }, status: 404 }),
   'GET /api/v1/break-glass': () => ({}),
   'GET /api/v1/me': () => ({}),
   'GET /api/v1/tokens': () => ({}),

@@ -19,6 +19,7 @@ export function addBlock(program: Command): void {
   addList(noun);
   addShow(noun);
   addAdd(noun);
+  addLift(noun);
 }
 
 function addList(noun: Command): void {
@@ -101,6 +102,27 @@ function addAdd(noun: Command): void {
       const body = { ...bytesOf(digest, flags), reason: flags.reason, ...(flags.serverWide ? { server_wide: true } : {}) };
       const block = await ask('addBlock', { body });
       show(flags, { document: block, quiet: [block.digest], lines: [`Blocked ${block.digest}.`] });
+    }),
+  );
+}
+
+interface LiftFlags extends OutputFlags {
+  readonly reason: string;
+  readonly serverWide?: boolean;
+}
+
+function addLift(noun: Command): void {
+  const verb = addVerb(noun, 'lift <DIGEST>', {
+    summary: 'lift a block',
+    description: "Lifts a block, which policies govern as the setting 'blocks'. A refusal says what is missing, and who can give it.",
+    examples: [`countersign block lift ${'3f'.repeat(32)} --reason 'the data were checked again'`],
+  })
+    .requiredOption('--reason <TEXT>', 'why')
+    .option('--server-wide', 'the block of every workspace');
+  addCommonFlags(verb).action((digest: string, flags: LiftFlags) =>
+    withCaller(verb, async ({ ask }) => {
+      await ask('liftBlock', { params: { digest }, body: { reason: flags.reason, ...(flags.serverWide ? { server_wide: true } : {}) } });
+      show(flags, { document: { lifted: { digest } }, quiet: [digest], lines: [`Lifted the block of ${digest}.`] });
     }),
   );
 }

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { endpoint } from './endpoint.ts';
 import {
   closed,
+  Done,
   Id,
   Limit,
   ModelName,
@@ -102,5 +103,18 @@ export const blockEndpoints = [
       ),
       next_page_token: NextPageToken,
     }),
+  }),
+  endpoint({
+    id: 'liftBlock',
+    noun: 'blocks',
+    method: 'POST',
+    path: '/api/v1/blocks/{digest}/lift',
+    permission: 'block.lift',
+    summary: 'Lift a block.',
+    description:
+      'Governed as the setting `blocks`: PERMISSION_DENIED says what a policy misses. RESOURCE_DOES_NOT_EXIST where the digest is not blocked there.',
+    params: closed({ digest: Digest }),
+    body: closed({ reason: Reason, server_wide: ServerWide }),
+    output: Done,
   }),
 ] as const;

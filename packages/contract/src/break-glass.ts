@@ -41,6 +41,25 @@ export const OpeningSchema = named('BreakGlassOpening', {
 
 export const breakGlassEndpoints = [
   endpoint({
+    id: 'openBreakGlass',
+    noun: 'break-glass',
+    method: 'POST',
+    path: '/api/v1/break-glass',
+    permission: 'break-glass.open',
+    summary: 'Open a way past a policy, in an emergency.',
+    description:
+      'By a person with the permission that the policy names, for as long as it says. The next change of his that the policy refuses goes through, once, and is marked for ever; ' +
+      'then nobody goes past the policy until a second person has reviewed it. INVALID_STATE where the policy has no break-glass.',
+    params: NO_PARAMS,
+    body: closed({
+      policy: Type.String({ minLength: 1, maxLength: 100, description: 'Name of a policy in force.' }),
+      reason: Type.String({ minLength: 1, maxLength: 4000 }),
+      ticket: Type.String({ minLength: 1, maxLength: 500, description: 'Where the emergency is written down.' }),
+    }),
+    output: OpeningSchema,
+    status: 201,
+  }),
+  endpoint({
     id: 'listBreakGlass',
     noun: 'break-glass',
     method: 'GET',

@@ -99,7 +99,11 @@ export const PERMISSIONS = {
   'block.read': { on: 'workspace', asks: 'read' },
   /** MANAGE on a model that has the bytes, or the workspace; the room finds the models by the digest. */
   'block.create': { on: 'workspace', asks: 'write' },
+  /** One of all workspaces: an administrator of the server. */
+  'block.lift': { on: 'workspace-manager', asks: 'admin' },
   'break-glass.read': { on: 'workspace', asks: 'read' },
+  /** Who has the permission that the policy names; the room knows the policy. */
+  'break-glass.open': { on: 'workspace', asks: 'write' },
   /** A second person with MANAGE_PRODUCTION on the model, or the workspace; the room knows what was done. */
   'break-glass.review': { on: 'workspace', asks: 'write' },
 

@@ -4,8 +4,10 @@ import { PAGE_SIZE } from '@countersign/contract/schemas.ts';
 import type { Static } from 'typebox';
 import * as blocks from '../features/blocks/blocks.ts';
 import * as catalog from '../features/catalog/catalog.ts';
+import * as transitions from '../features/transitions/transitions.ts';
 import type { Ctx } from '../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
+import { done } from './answers.ts';
 import type { Handlers } from './handlers.ts';
 
 async function answerBlocks(ctx: Ctx, list: readonly blocks.Block[]): Promise<Static<typeof BlockSchema>[]> {
@@ -72,4 +74,5 @@ export const blockHandlers: Handlers<(typeof blockEndpoints)[number]['id']> = {
       next_page_token: nextId === undefined ? null : encodeOffset(nextId),
     };
   },
+  liftBlock: (ctx, { params, body }) => done(transitions.liftBlock(ctx, params.digest, body.reason, { isServerWide: body.server_wide })),
 };

@@ -5,6 +5,7 @@ import type { Static } from 'typebox';
 import * as breakGlass from '../features/break-glass/break-glass.ts';
 import * as catalog from '../features/catalog/catalog.ts';
 import * as models from '../features/models/models.ts';
+import * as transitions from '../features/transitions/transitions.ts';
 import * as versions from '../features/versions/versions.ts';
 import type { Ctx } from '../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
@@ -66,6 +67,8 @@ async function answerOpening(ctx: Ctx, opening: breakGlass.Opening): Promise<Ans
 }
 
 export const breakGlassHandlers: Handlers<(typeof breakGlassEndpoints)[number]['id']> = {
+  openBreakGlass: async (ctx, { body }) =>
+    answerOpening(ctx, await transitions.openBreakGlass(ctx, { policyName: body.policy, reason: body.reason, ticket: body.ticket })),
   listBreakGlass: async (ctx, { query }) => {
     const limit = query.limit ?? PAGE_SIZE;
     const found = await breakGlass.list(ctx, {

@@ -145,7 +145,7 @@ export async function getIdForLift(ctx: TxCtx, digest: string, { isServerWide = 
   return row.id;
 }
 
-export function demandLift(ctx: Ctx, isServerWide = false): void {
+function demandLift(ctx: Ctx, isServerWide: boolean): void {
   if (isServerWide ? ctx.access.isAdmin : ctx.access.isManager) return;
   const who = isServerWide ? 'an administrator of the server' : 'a manager of the workspace';
   throw new Problem(

@@ -3,6 +3,7 @@
  * policies in force, from facts that are read in the transaction of the change.
  */
 import { Readable } from 'node:stream';
+import { clip } from '@countersign/contract/mlflow/message.ts';
 import { checkAlias, checkModelName, checkRegistryTag } from '@countersign/contract/names.ts';
 import type { Permit } from '@countersign/contract/permit.ts';
 import { notFound, Problem } from '@countersign/contract/problem.ts';
@@ -14,14 +15,16 @@ import type { Governor } from '../accounts/accounts.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import * as blocks from '../blocks/blocks.ts';
+import * as breakGlass from '../break-glass/break-glass.ts';
 import * as candidates from '../candidates/candidates.ts';
 import * as evidence from '../evidence/evidence.ts';
 import type { RegisteredModel } from '../models/models.ts';
 import * as models from '../models/models.ts';
+import * as people from '../people/people.ts';
 import * as policies from '../policies/policies.ts';
 import type { ModelVersion, NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
-import { getStages, within } from '../workspaces/workspaces.ts';
+import { DEFAULT_WORKSPACE_ID, getStages, getWorkspaceById, within } from '../workspaces/workspaces.ts';
 import { type Proposal, readTarget, subjectOf } from './operation-rules.ts';
 import * as operations from './operations.ts';
 import { AS_CALLER, choose, type Operation, permit, unasked, type Way } from './permits.ts';
@@ -475,12 +478,46 @@ export const governSetting: Governor = async (ctx, change) => {
 /** A block holds until somebody else agrees that it ends. */
 export function liftBlock(ctx: Ctx, digest: string, reason: string, reach: blocks.Reach = {}): Promise<void> {
   return transaction(ctx, async (inner) => {
-    blocks.demandLift(inner, reach.isServerWide);
-    const operation = await operations.settingOperation(inner, 'blocks', `lift the block of ${digest}`);
-    const allowed = await permit(inner, operation);
+    const id = await blocks.getIdForLift(inner, digest, reach);
+    // One of all workspaces ends by the policies of the default one, wherever the caller is.
+    const at = reach.isServerWide ? within(inner, await getWorkspaceById(inner, DEFAULT_WORKSPACE_ID)) : inner;
+    const operation = await operations.settingOperation(at, 'blocks', `lift block ${id} of ${digest}`);
+    const allowed = await permit(at, operation);
     await blocks.lift(inner, allowed, digest, reason, reach);
-    await settle(inner, operation, allowed, AS_CALLER);
+    await settle(at, operation, allowed, AS_CALLER);
   });
+}
+
+export interface BreakGlassWish {
+  readonly policyName: string;
+  readonly reason: string;
+  readonly ticket: string;
+}
+
+/**
+ * A way past a policy in force, by a person whom it lets, for as long as it says. RESOURCE_DOES_NOT_EXIST without such a policy, INVALID_STATE where it
+ * has no break-glass.
+ */
+export function openBreakGlass(ctx: Ctx, wish: BreakGlassWish): Promise<breakGlass.Opening> {
+  return transaction(ctx, async (inner) => {
+    const { policies: inForce } = await policies.holdInForce(inner);
+    const policy = inForce.find(({ document }) => document.name === wish.policyName);
+    if (policy === undefined) throw notFound(`No policy named '${clip(wish.policyName)}' is in force.`);
+    const rule = policy.document.break_glass;
+    if (rule === undefined) throw new Problem('INVALID_STATE', `Policy '${wish.policyName}' has no break-glass. Open a request.`);
+    await demandNamedPermission(inner, rule.permission);
+    return breakGlass.open(inner, { ...wish, minutes: rule.minutes });
+  });
+}
+
+async function demandNamedPermission(ctx: TxCtx, permission: string): Promise<void> {
+  const { id, name } = ctx.principal;
+  const { principals } = await people.readPeople(ctx, { ids: [id], groups: [], model: undefined, changedSince: ctx.clock.now() });
+  if (principals.some((each) => each.id === id && each.kind === 'user' && each.isActive && each.permissions.includes(permission))) return;
+  throw new Problem(
+    'PERMISSION_DENIED',
+    `Permission denied: '${clip(name)}' is no person with the permission '${permission}'. Somebody who has it opens it and makes the change.`,
+  );
 }
 
 /** Shows that what is done will be undone; only `rehearse` makes one. */
