@@ -131,7 +131,7 @@ async function digestsOf(
   );
   const { policies } = await ask('listPolicies');
   const there = policies.map((each) => [each.name, each.listed_digests] as const);
-  return new Map([...there, ...given].map(([name, digests]) => [name, { listed_digests: digests }]));
+  return new Map([...there, ...given].map(([name, digests]) => [name, { listed_digests: [...digests] }]));
 }
 
 function changedNames({ publish, withdraw }: Plan): string[] {
