@@ -78,9 +78,11 @@ export function registerVersion(ctx: Ctx, input: NewVersion): Promise<ModelVersi
       await candidates.claim(inner, candidate);
       return registered;
     }
-    const operation = operations.entryOperation(inner, model, kept, resolved, candidate);
+    // What was approved is what enters, with its tags and its description.
+    const entering = candidate?.input ?? kept;
+    const operation = operations.entryOperation(inner, model, entering, resolved, candidate);
     const allowed = await permit(inner, operation);
-    const version = await versions.create(inner, allowed, model, kept, candidate?.resolved ?? resolved, candidate?.createdBy);
+    const version = await versions.create(inner, allowed, model, entering, candidate?.resolved ?? resolved, candidate?.createdBy);
     if (!isGoverned) return version;
     if (candidate === undefined) await evidence.ensure(inner, version);
     else {
