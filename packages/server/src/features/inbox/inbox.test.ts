@@ -4,7 +4,7 @@ import { openContext } from '../../../../../test/support/context.ts';
 import { type PostgresCluster, startPostgres } from '../../../../../test/support/postgres.ts';
 import type { Ctx } from '../../platform/context.ts';
 import { PostgresDatabase } from '../../platform/db/postgres.ts';
-import { compileAccess } from '../access/access.ts';
+import { compileAccess, fullAccess } from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as breakGlass from '../break-glass/break-glass.ts';
 import * as comments from '../comments/comments.ts';
@@ -101,6 +101,30 @@ describe.each(['sqlite', 'postgres'] as const)('the inbox on %s', (dialect) => {
     expect(await waiting(eve)).toEqual([expect.stringContaining('1 of 2')]);
     await requests.approve(eve, id);
     expect([await waiting(eve), (await inbox.listOpened(asks, FIRST)).items]).toEqual([[], []]);
+  });
+
+  it('shows changes of settings to those who decide them, who talk about them among themselves', async () => {
+    const [first, second] = await Promise.all(
+      ['admin', 'other admin'].map(async (name): Promise<Ctx> => {
+        const { id } = await accounts.getByName(ctx, name);
+        return { ...ctx, principal: { id, kind: 'user', name }, access: fullAccess(true) };
+      }),
+    );
+    if (first === undefined || second === undefined) throw new TypeError('there are two');
+    const reader = await person('nosy', 'READ');
+    const refused = requests.replacePolicies(first, { published: [], withdrawn: ['governed'] });
+    await expect(refused).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    const { items } = await inbox.listWaiting(second, FIRST);
+    expect(items[0]).toMatchObject({ name: null, version: null, request: { target: 'setting:policies' }, missing: [expect.any(String)] });
+    expect((await inbox.listOpened(first, FIRST)).items).toMatchObject([{ id: items[0]?.id }]);
+    expect((await inbox.listWaiting(reader, FIRST)).items.map(({ id }) => id)).not.toContain(items[0]?.id);
+    const about = { requestId: items[0]?.id ?? 0 };
+    await expect(comments.create(reader, about, 'x')).rejects.toMatchObject({ code: 'RESOURCE_DOES_NOT_EXIST' });
+    await comments.create(first, about, 'see @"other admin" and @nosy');
+    expect((await inbox.listMentions(second, FIRST)).items).toMatchObject([
+      { comment: { requestId: about.requestId }, subject: { model: undefined } },
+    ]);
+    expect(await inbox.listMentions(reader, FIRST)).toMatchObject({ items: [], count: 0 });
   });
 
   it('looks at what the caller may see alone, along an index', async () => {
