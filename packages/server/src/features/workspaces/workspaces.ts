@@ -208,9 +208,9 @@ async function governChanges(ctx: TxCtx, before: Settings, changes: Partial<Sett
   const changed = (name: SettingName): boolean =>
     changes[name] !== undefined && JSON.stringify(changes[name]) !== JSON.stringify(before[name]);
   const workspaceId = ctx.workspace.id;
-  for (const name of STAGE_SETTINGS.filter(changed)) {
-    await governSetting(ctx, { setting: 'stages', words: `set ${name} to ${JSON.stringify(changes[name])}`, workspaceId });
-  }
+  // Together, as they were asked for: one approval is of all of them.
+  const words = STAGE_SETTINGS.filter(changed).map((name) => `set ${name} to ${JSON.stringify(changes[name])}`);
+  if (words.length > 0) await governSetting(ctx, { setting: 'stages', words: words.join(', '), workspaceId });
   const { member_level: level } = changes;
   if (level === undefined || level === 'NONE' || !changed('member_level')) return;
   await governSetting(ctx, { setting: 'memberships', words: `give members ${level}`, workspaceId, names: { level } });
