@@ -38,24 +38,6 @@ function addOpen(noun: Command): void {
   );
 }
 
-function addOpen(noun: Command): void {
-  const verb = addVerb(noun, 'open <POLICY>', {
-    summary: 'open a way past a policy',
-    description:
-      'Opens it for yourself, for as long as the policy says: the next change of yours that it refuses goes through, once, and is marked for ever.',
-    examples: ["countersign break-glass open fraud-production --reason 'the model answers nonsense' --ticket INC-7"],
-  })
-    .requiredOption('--reason <TEXT>', 'why')
-    .requiredOption('--ticket <TEXT>', 'where the emergency is written down');
-  addCommonFlags(verb).action((policy: string, flags: OutputFlags & { reason: string; ticket: string }) =>
-    withCaller(verb, async ({ ask }) => {
-      const opening = await ask('openBreakGlass', { body: { policy, reason: flags.reason, ticket: flags.ticket } });
-      const lines = [`Opened ${opening.id} past policy '${policy}' until ${new Date(opening.expires_at).toISOString()}. Make the change now; a second person reviews it.`];
-      show(flags, { document: opening, quiet: [String(opening.id)], lines });
-    }),
-  );
-}
-
 function addList(noun: Command): void {
   const verb = addVerb(
     noun,
