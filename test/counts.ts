@@ -13,6 +13,7 @@ export const counts = isFull
       restartArtifactBytes: 1 << 30,
       hangUps: 200,
       requestRaces: 500,
+      governedRaces: 500,
     }
   : {
       killRounds: 5,
@@ -25,4 +26,5 @@ export const counts = isFull
       restartArtifactBytes: 32 << 20,
       hangUps: 30,
       requestRaces: 20,
+      governedRaces: 8,
     };
