@@ -1,4 +1,5 @@
 /** The two exceptions to a policy's requirements, over HTTP: broken glass lets one change through and is closed then; blocked bytes go nowhere. */
+import { tmpdir } from 'node:os';
 import { Readable } from 'node:stream';
 import * as artifacts from '@countersign/server/features/artifacts/artifacts.ts';
 import * as models from '@countersign/server/features/models/models.ts';
@@ -7,6 +8,7 @@ import * as transitions from '@countersign/server/features/transitions/transitio
 import { PostgresDatabase } from '@countersign/server/platform/db/postgres.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addUser, ask, openApp, type Person, type RunningApp } from '../support/app.ts';
+import { sourceCountersign } from '../support/cli.ts';
 import { type PostgresCluster, startPostgres } from '../support/postgres.ts';
 import type { Answer } from '../support/server.ts';
 
@@ -127,5 +129,23 @@ describe.each(['sqlite', 'postgres'] as const)('exceptions on %s', (dialect) => 
     });
     expect(fromLab.status, JSON.stringify(fromLab.body)).toBe(403);
     expect((await call(ada, 'GET', '/api/v1/models/fraud/versions/3')).body.blocked).toMatchObject({ reason: 'poisoned everywhere' });
+  });
+
+  it('the same by commands', async () => {
+    const run = async (who: Person, ...args: string[]): Promise<string> => {
+      const env = { COUNTERSIGN_SERVER: app.url, COUNTERSIGN_TOKEN: who.secret };
+      const { code, stdout, stderr } = await sourceCountersign(args, { cwd: tmpdir(), env });
+      return code === 0 ? stdout : `${code}: ${stderr}`;
+    };
+    const digest = await digestOf(2);
+    expect(await run(ada, 'block', 'add', 'fraud/2', '--reason', 'stale data')).toBe(`Blocked ${digest}.\n`);
+    expect(await run(ada, 'block', 'list', '--state', 'open')).toMatch(new RegExp(`${digest} +open +workspace +ada .*stale data`));
+    expect(await run(ada, 'block', 'show', digest, '--quiet')).toBe('fraud/2\n');
+    expect(await run(ada, 'block', 'lift', digest, '--reason', 'fresh')).toMatch(/^3: [\s\S]*[Rr]equest \d+/);
+    expect(await run(ada, 'block', 'add', 'fraud', '--reason', 'x')).toContain('A version is given as');
+    const id = (await run(ada, 'break-glass', 'open', 'fraud-production', '--reason', 'down', '--ticket', 'INC-9', '--quiet')).trim();
+    expect(id).toMatch(/^\d+$/);
+    expect(await run(bob, 'break-glass', 'list', '--state', 'open')).toMatch(new RegExp(`${id} +open +fraud-production +ada .*INC-9`));
+    expect(await run(bob, 'break-glass', 'review', id, '--note', 'fine')).toMatch(/^5: .*was not used/);
   });
 });

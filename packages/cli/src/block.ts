@@ -1,11 +1,11 @@
 /** `countersign block …` */
 import type { AnswerOf } from '@countersign/contract/endpoint.ts';
 import type { EndpointOf } from '@countersign/contract/native-api.ts';
-import { invalid } from '@countersign/contract/problem.ts';
 import { type Command, Option } from 'commander';
-import { askAll } from './caller.ts';
+import { askAll, type Caller } from './caller.ts';
 import { withCaller } from './reach.ts';
 import { addCommonFlags, addNoun, addVerb, type OutputFlags, relativeTime, show, table } from './verbs.ts';
+import { findVersion, VERSION_ARGUMENT } from './version-name.ts';
 
 type Block = AnswerOf<EndpointOf<'addBlock'>>;
 
@@ -78,32 +78,33 @@ function addShow(noun: Command): void {
 }
 
 interface AddFlags extends OutputFlags {
-  readonly model?: string;
-  readonly version?: string;
   readonly reason: string;
   readonly serverWide?: boolean;
 }
 
 function addAdd(noun: Command): void {
-  const verb = addVerb(noun, 'add [DIGEST]', {
+  const verb = addVerb(noun, 'add <BYTES>', {
     summary: 'block bytes',
-    description: 'Blocks bytes by their digest, or by a version that has them. What has them already stays where it is, and shows it.',
+    description: `Blocks bytes: by their digest, or by a version that has them (${VERSION_ARGUMENT}). What has them already stays where it is, and shows it.`,
     examples: [
-      "countersign block add --model fraud --version 7 --reason 'the training data were poisoned'",
+      "countersign block add fraud/7 --reason 'the training data were poisoned'",
       `countersign block add ${'3f'.repeat(32)} --reason 'CVE in the runtime' --server-wide`,
     ],
   })
-    .option('--model <NAME>', 'with --version, in place of a digest')
-    .option('--version <N>', 'number of the version')
     .requiredOption('--reason <TEXT>', 'why, for whoever is refused')
     .option('--server-wide', 'in every workspace');
-  addCommonFlags(verb).action((digest: string | undefined, flags: AddFlags) =>
+  addCommonFlags(verb).action((bytes: string, flags: AddFlags) =>
     withCaller(verb, async ({ ask }) => {
-      const body = { ...bytesOf(digest, flags), reason: flags.reason, ...(flags.serverWide ? { server_wide: true } : {}) };
-      const block = await ask('addBlock', { body });
+      const named = /^[0-9a-f]{64}$/.test(bytes) ? { digest: bytes } : await versionOf(ask, bytes);
+      const block = await ask('addBlock', { body: { ...named, reason: flags.reason, ...(flags.serverWide ? { server_wide: true } : {}) } });
       show(flags, { document: block, quiet: [block.digest], lines: [`Blocked ${block.digest}.`] });
     }),
   );
+}
+
+async function versionOf(ask: Caller['ask'], text: string): Promise<{ model: string; version: number }> {
+  const { name, version } = await findVersion(ask, text);
+  return { model: name, version };
 }
 
 interface LiftFlags extends OutputFlags {
@@ -125,12 +126,4 @@ function addLift(noun: Command): void {
       show(flags, { document: { lifted: { digest } }, quiet: [digest], lines: [`Lifted the block of ${digest}.`] });
     }),
   );
-}
-
-function bytesOf(digest: string | undefined, { model, version }: AddFlags) {
-  if (digest !== undefined && model === undefined && version === undefined) return { digest };
-  if (digest === undefined && model !== undefined && version !== undefined && /^[1-9]\d{0,9}$/.test(version)) {
-    return { model, version: Number(version) };
-  }
-  throw invalid('Name the bytes by a digest, or by --model NAME and --version N.');
 }
