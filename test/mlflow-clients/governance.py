@@ -46,15 +46,18 @@ def expect(actual, wanted):
 
 
 def said_no(call):
-    """The message of MLflow's refusal, which is PERMISSION_DENIED and 403."""
-    from mlflow.exceptions import RestException
+    """The message of MLflow's refusal, which is PERMISSION_DENIED and 403. `copy_model_version` wraps it in one of its own."""
+    from mlflow.exceptions import MlflowException, RestException
 
     try:
         call()
-    except RestException as error:
-        assert error.error_code == "PERMISSION_DENIED", error
-        assert error.get_http_status_code() == 403, error
-        return error.message
+    except MlflowException as error:
+        refusal = error if isinstance(error, RestException) else error.__cause__
+        assert isinstance(refusal, RestException), error
+        assert refusal.message in str(error), error
+        assert refusal.error_code == "PERMISSION_DENIED", refusal
+        assert refusal.get_http_status_code() == 403, refusal
+        return refusal.message
     raise AssertionError("it was not refused")
 
 

@@ -93,6 +93,31 @@ describe('a governed stage', () => {
   });
 });
 
+describe('the evidence of a request', () => {
+  const described = async (): Promise<readonly string[]> => {
+    const request = await requests.get(people.alice, 1);
+    const { asked } = await requests.evaluate(people.alice, request);
+    return asked.flatMap(({ decision }) => decision.missing.map((each) => each.requirement));
+  };
+
+  it('is of the day it opens, and once somebody approved of it stays what he saw', async () => {
+    await models.create(people.root, { name: 'm', tags: [] });
+    await register(people.alice, 'm');
+    await publish(`{ name: p, mode: enforce, match: { target: { stage: Production } },
+      requirements: { description: true, approvals: [{ group: risk, count: 2 }] } }`);
+    await versions.setDescription(people.alice, 'm', 1, 'Written after it was sealed.');
+    const ask = (by: Ctx, stage: string): Promise<unknown> => requests.create(by, 'm', { target: { kind: 'stage', stage }, version: 1 });
+    await ask(people.alice, 'Production');
+    expect(await described()).toEqual(['approvals']);
+    await requests.approve(people.bob, 1);
+    await versions.setDescription(people.alice, 'm', 1, '');
+    await ask(people.dora, 'Staging');
+    expect(await described()).toEqual(['approvals']);
+    await requests.approve(people.carol, 1);
+    expect((await versions.get(test.ctx, 'm', 1)).stage).toBe('Production');
+  });
+});
+
 describe('settings', () => {
   beforeEach(() => accounts.setGovernor(test.ctx.db, transitions.governSetting));
   const addToRisk = async (by: Ctx, name: Name): Promise<void> =>
@@ -155,7 +180,9 @@ on_refused: open_request
       });
     await expect(copy()).rejects.toThrow(/Request 1 was opened/);
     expect((await requests.approve(people.bob, 1)).state).toBe('approved');
-    expect(await copy()).toMatchObject({ name: 'prod.churn', version: 1, registeredBy: people.alice.principal.id });
+    const entered = await copy();
+    expect(entered).toMatchObject({ name: 'prod.churn', version: 1, registeredBy: people.alice.principal.id });
+    expect(await audit.listDecisions(test.ctx, entered)).toMatchObject([{ admission: 'policy', target: 'entry', approvals: [1] }]);
     await expect(copy()).rejects.toThrow(/Request 2 was opened/);
     await expect(requests.deleteVersion(people.root, 'prod.churn', 1)).rejects.toThrow(/Request 3/);
     await expect(requests.renameModel(people.root, 'dev.churn', 'prod.other')).rejects.toThrow(/Request 4/);

@@ -96,18 +96,27 @@ export interface Judgement {
 
 /** Throws Refused. Without a policy that is about the change, everything is allowed. */
 export async function permit(ctx: TxCtx, operation: Operation, way: Way = AS_CALLER): Promise<Permit> {
+  const { allowed, tell } = await admit(ctx, operation, way);
+  tell(operation.version);
+  return allowed;
+}
+
+interface Admitted {
+  readonly allowed: Permit;
+  /** Records why, in the caller's transaction. */
+  readonly tell: (version: ModelVersion | undefined) => void;
+}
+
+/** As `permit`, for what has a number only once it is in: the caller tells which it got. */
+export async function admit(ctx: TxCtx, operation: Operation, way: Way = AS_CALLER): Promise<Admitted> {
   const judgement = await judge(ctx, operation, way);
   if (way.by === 'approvals') demandApproved(judgement.asked);
   if (way.by === 'rollback') demandReturn(operation, judgement.asked);
-  if (judgement.asked.length === 0) return mint(operation, [], 'ungoverned');
+  if (judgement.asked.length === 0) return { allowed: mint(operation, [], 'ungoverned'), tell: () => {} };
   const refused = judgement.asked.filter(({ decision }) => !decision.isAllowed);
   const admission = refused.length === 0 ? admissionOf(judgement.asked, way) : await breakGlassFor(ctx, operation, refused);
-  recordAllowed(ctx, operation, judgement, admission);
-  return mint(
-    operation,
-    judgement.asked.map(({ policy }) => policy),
-    admission,
-  );
+  const asked = judgement.asked.map(({ policy }) => policy);
+  return { allowed: mint(operation, asked, admission), tell: (version) => recordAllowed(ctx, operation, judgement, admission, version) };
 }
 
 function mint(operation: Operation, asked: readonly policies.NamedPolicy[], admission: Admission): Permit {
@@ -259,11 +268,16 @@ function refusalOf(operation: Operation, refused: readonly Asked[], more?: Polic
 }
 
 /** Why it was allowed, for ever: policies and evidence by digest in the chain, the reasons, which name people, beside it. */
-function recordAllowed(ctx: TxCtx, operation: Operation, { asked, binding }: Judgement, admission: Admission): void {
+function recordAllowed(
+  ctx: TxCtx,
+  operation: Operation,
+  { asked, binding }: Judgement,
+  admission: Admission,
+  version: ModelVersion | undefined,
+): void {
   const main = operation.asks;
-  const versionId = operation.version?.id;
-  // What enters a model is no version of it yet.
-  const modelId = operation.version?.modelId ?? asked[0]?.question.model?.id;
+  const versionId = version?.id;
+  const modelId = version?.modelId ?? asked[0]?.question.model?.id;
   record(ctx, {
     type: 'transition.allowed',
     target: targetWords(main.target),

@@ -27,7 +27,7 @@ import * as versions from '../versions/versions.ts';
 import { DEFAULT_WORKSPACE_ID, getStages, getWorkspaceById, within } from '../workspaces/workspaces.ts';
 import { type Proposal, readTarget, subjectOf } from './operation-rules.ts';
 import * as operations from './operations.ts';
-import { AS_CALLER, choose, type Operation, permit, unasked, type Way } from './permits.ts';
+import { AS_CALLER, admit, choose, type Operation, permit, unasked, type Way } from './permits.ts';
 import { demandDeciders, governSettingChange } from './settings-governor.ts';
 import { stagesOf } from './workspace-stages.ts';
 
@@ -127,8 +127,9 @@ async function registerCandidate(ctx: TxCtx, operation: Operation, id: number, w
       `The source of candidate ${id} gives other bytes now than were asked for. Reject the request, and ask again.`,
     );
   }
-  const allowed = await permit(ctx, operation, way);
+  const { allowed, tell } = await admit(ctx, operation, way);
   const version = await versions.create(ctx, allowed, model, candidate.input, candidate.resolved, candidate.createdBy);
+  tell(version);
   await enter(ctx, candidate, version);
   await settle(ctx, operation, allowed, way);
 }
