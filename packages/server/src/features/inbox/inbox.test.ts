@@ -86,7 +86,9 @@ describe.each(['sqlite', 'postgres'] as const)('the inbox on %s', (dialect) => {
       match: { model: 'governed-*', target: { stage: 'Production' } },
       requirements: { sealed: false, approvals: [{ group: 'risk', count: 2 }] },
     });
-    await requests.replacePolicies(ctx, { published: [{ text, listedDigests: [] }], withdrawn: [] });
+    const watching = { name: 'watching', mode: 'warn', match: { model: 'watched', target: { stage: 'Production' } } };
+    const warning = JSON.stringify({ ...watching, requirements: { sealed: false, approvals: [{ group: 'risk', count: 1 }] } });
+    await requests.replacePolicies(ctx, { published: [text, warning].map((each) => ({ text: each, listedDigests: [] })), withdrawn: [] });
     await register('governed-one', manager);
     const { id } = await ask(asks, 'governed-one', 'Production');
     const waiting = async (who: Ctx): Promise<string[]> =>
@@ -100,7 +102,11 @@ describe.each(['sqlite', 'postgres'] as const)('the inbox on %s', (dialect) => {
     expect(await waiting(bob)).toEqual([]);
     expect(await waiting(eve)).toEqual([expect.stringContaining('1 of 2')]);
     await requests.approve(eve, id);
-    expect([await waiting(eve), (await inbox.listOpened(asks, FIRST)).items]).toEqual([[], []]);
+    await register('watched', manager);
+    await ask(asks, 'watched', 'Production');
+    for (const who of [bob, manager]) expect(await shown(inbox.listWaiting(who, FIRST))).toContain('watched/1 stage:Production');
+    expect(await shown(inbox.listWaiting(await person('idle', 'READ'), FIRST))).toEqual([]);
+    expect([await waiting(eve), await shown(inbox.listOpened(asks, FIRST))]).toEqual([[], ['watched/1 stage:Production']]);
   });
 
   it('shows changes of settings to those who decide them, who talk about them among themselves', async () => {

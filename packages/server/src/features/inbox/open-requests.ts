@@ -6,8 +6,8 @@ import type { Request } from '../approvals/approvals.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as models from '../models/models.ts';
 import * as requests from '../requests/requests.ts';
-import * as transitions from '../transitions/transitions.ts';
 import * as versions from '../versions/versions.ts';
+import { listLikely } from './likely-requests.ts';
 
 /** A decision is made from all facts, so a page makes so many and no more. */
 const DECIDED_MAX = 50;
@@ -31,44 +31,12 @@ export interface Picked {
 /** Those that the caller could answer now, in the order given. */
 export async function pickAnswerable(ctx: Ctx, rows: readonly Request[]): Promise<Picked> {
   const found: { request: Request; missing: readonly string[] }[] = [];
-  let decided = 0;
-  for await (const { request, actions } of possible(ctx, rows)) {
-    if (decided === DECIDED_MAX) return { found: await named(ctx, found), stoppedAt: request.id + 1 };
-    decided += 1;
+  const likely = await listLikely(ctx, rows);
+  for (const request of likely.slice(0, DECIDED_MAX)) {
     const decisions = await decide(ctx, request);
-    if (decisions === undefined) continue;
-    if (await waitsFor(ctx, request, actions, decisions)) found.push({ request, missing: missingIn(decisions) });
+    if (decisions !== undefined && (await waitsFor(ctx, request, decisions))) found.push({ request, missing: missingIn(decisions) });
   }
-  return { found: await named(ctx, found) };
-}
-
-interface Possible {
-  readonly request: Request;
-  readonly actions: readonly requests.RequestAction[];
-}
-
-/** What a level or a role lets the caller answer; whether it waits for him is decided afterwards. Asked of several at a time, for the way to a database. */
-async function* possible(ctx: Ctx, rows: readonly Request[]): AsyncGenerator<Possible> {
-  for (let at = 0; at < rows.length; at += AT_ONCE) {
-    const asked = rows.slice(at, at + AT_ONCE).filter(({ createdBy }) => createdBy !== ctx.principal.id);
-    for (const each of await Promise.all(asked.map((request) => findPossible(ctx, request)))) if (each !== undefined) yield each;
-  }
-}
-
-const AT_ONCE = 20;
-
-async function findPossible(ctx: Ctx, request: Request): Promise<Possible | undefined> {
-  const actions = await requests.actionsOn(ctx, request);
-  return actions.includes('approve') && !(await isForOthers(ctx, request)) ? { request, actions } : undefined;
-}
-
-/** Whether it waits for approvals that the caller has no role for: most of what managers see, so it is asked before a decision is made. */
-async function isForOthers(ctx: Ctx, request: Request): Promise<boolean> {
-  const policies = await transitions.policiesAbout(ctx, request);
-  if (policies.every(({ document }) => document.requirements.approvals.length === 0)) return false;
-  if (await requests.isApprover(ctx, request)) return false;
-  // What others have approved may wait for whoever carries it out.
-  return (await approvals.listLive(ctx, request)).length === 0;
+  return { found: await named(ctx, found), stoppedAt: likely.length > DECIDED_MAX ? likely[DECIDED_MAX - 1]?.id : undefined };
 }
 
 /** In the order given. */
@@ -93,18 +61,14 @@ async function decide(ctx: Ctx, request: Request): Promise<readonly PolicyDecisi
   }
 }
 
-async function waitsFor(
-  ctx: Ctx,
-  request: Request,
-  actions: readonly requests.RequestAction[],
-  decisions: readonly PolicyDecision[],
-): Promise<boolean> {
+async function waitsFor(ctx: Ctx, request: Request, decisions: readonly PolicyDecision[]): Promise<boolean> {
   const me = ctx.principal.id;
   const asked = decisions.flatMap(({ missing }) => missing.filter(({ requirement }) => ANSWERS.has(requirement)));
   if (asked.some(({ candidates }) => candidates.includes(me))) return true;
-  if (asked.length > 0) return false;
-  // Nobody's approval is missing: it waits for whoever may carry it out.
-  if (!actions.includes('apply') || decisions.some(({ isAllowed }) => !isAllowed)) return false;
+  if (decisions.some(({ isAllowed }) => !isAllowed)) return false;
+  // Nobody's approval is in the way: it waits for whoever may carry it out.
+  const actions = await requests.actionsOn(ctx, request);
+  if (!actions.includes('approve') || !actions.includes('apply')) return false;
   return decisions.length > 0 || !(await hasApproved(ctx, request));
 }
 
