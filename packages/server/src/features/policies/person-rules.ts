@@ -65,7 +65,7 @@ export function exclusionOf(facts: PolicyFacts, people: People, roles: readonly 
   const ids = new Map<number, Excludable>();
   const unlinked: { id: number; as: Excludable }[] = [];
   for (const as of roles) {
-    for (const id of actorsOf(facts, as)) {
+    for (const id of new Set(actorsOf(facts, as))) {
       const persons = people.personsOf(id);
       for (const each of people.actingAs(id)) if (!ids.has(each)) ids.set(each, as);
       if (persons.length === 0) unlinked.push({ id, as });

@@ -7,6 +7,7 @@ import type { Policy } from '@countersign/contract/policies.ts';
 import { invalid, notFound } from '@countersign/contract/problem.ts';
 import { type Ctx, randomHex, reading, type TxCtx } from '../../platform/context.ts';
 import type { Database, Queries } from '../../platform/db/database.ts';
+import { announceChange, getEpoch, knownEpoch } from '../accounts/accounts.ts';
 import { record } from '../events/events.ts';
 import { decidingTagKeys, publishingObjections, stagesNamedBy } from './policy-choice-rules.ts';
 import { canonicalPolicy, type NamedPolicy, namePolicy } from './policy-hash-rules.ts';
@@ -50,9 +51,20 @@ interface Known {
 /** What was read of a workspace's policies stays good until its head changes. */
 const known = new WeakMap<Database, Map<number, Known>>();
 
+interface Remembered {
+  /** The count of changes of access as of which it holds: every publication moves it. */
+  readonly epoch: number;
+  readonly inForce: PoliciesInForce;
+}
+
+/** On SQLite, where one process changes everything, even the head needn't be looked at. Nothing uncommitted is remembered. */
+const remembered = new WeakMap<Database, Map<number, Remembered>>();
+
 /** Those that decide about a change: none comes into force or goes before its commit. */
 export async function holdInForce(ctx: TxCtx): Promise<PoliciesInForce> {
   const { tx, workspace } = ctx;
+  const found = recall(ctx);
+  if (found !== undefined) return found;
   let head = await store.readHead(tx, workspace.id, true);
   if (head === undefined) {
     // On PostgreSQL only a row can be held.
@@ -65,9 +77,23 @@ export async function holdInForce(ctx: TxCtx): Promise<PoliciesInForce> {
 
 /** As of now, for whoever looks. */
 export async function getInForce(ctx: Ctx): Promise<PoliciesInForce> {
+  const found = recall(ctx);
+  if (found !== undefined) return found;
   const db = reading(ctx);
+  const epoch = knownEpoch(ctx.db) ?? (await getEpoch(ctx.db, -1));
   const head = await store.readHead(db, ctx.workspace.id, false);
-  return head === undefined ? NONE : readInForce(ctx, db, head);
+  const inForce = head === undefined ? NONE : await readInForce(ctx, db, head);
+  if (ctx.tx === undefined && db.dialect === 'sqlite' && knownEpoch(ctx.db) === epoch) {
+    const ofDatabase = remembered.get(ctx.db) ?? new Map<number, Remembered>();
+    remembered.set(ctx.db, ofDatabase);
+    ofDatabase.set(ctx.workspace.id, { epoch, inForce });
+  }
+  return inForce;
+}
+
+function recall({ db, workspace }: Ctx): PoliciesInForce | undefined {
+  const found = remembered.get(db)?.get(workspace.id);
+  return found !== undefined && found.epoch === knownEpoch(db) ? found.inForce : undefined;
 }
 
 /** As of a time, by name. */
@@ -137,11 +163,15 @@ export interface PolicyChanges {
   readonly withdrawn: readonly string[];
 }
 
-/**
- * Together, since one may need another: INVALID_PARAMETER_VALUE where what would be in force then doesn't fit together, RESOURCE_DOES_NOT_EXIST where
- * what is withdrawn isn't in force. What is in force already is left alone.
- */
-export async function replace(ctx: TxCtx, permit: Permit, changes: PolicyChanges, stages: readonly string[]): Promise<void> {
+interface Replacement extends PolicyChanges {
+  readonly byName: ReadonlyMap<string, PublishedPolicy>;
+  /** Names. */
+  readonly gone: ReadonlySet<string>;
+}
+
+async function replacementOf(ctx: TxCtx, changes: PolicyChanges, stages: readonly string[]): Promise<Replacement> {
+  // Before anything is written, so that nobody remembers what may be undone.
+  await announceChange(ctx);
   const before = (await holdInForce(ctx)).policies;
   const byName = new Map(before.map((each) => [each.document.name, each]));
   const missing = changes.withdrawn.find((name) => !byName.has(name));
@@ -149,10 +179,25 @@ export async function replace(ctx: TxCtx, permit: Permit, changes: PolicyChanges
   const published = changes.published.filter((policy) => !isInForce(byName.get(policy.document.name), policy));
   const gone = new Set([...changes.withdrawn, ...published.map(({ document }) => document.name)]);
   refuseObjections([...before.filter(({ document }) => !gone.has(document.name)), ...published], stages);
+  return { published, withdrawn: changes.withdrawn, byName, gone };
+}
+
+/**
+ * What of it would change anything: what is in force already is left alone. INVALID_PARAMETER_VALUE where what would be in force then doesn't fit
+ * together, RESOURCE_DOES_NOT_EXIST where what is withdrawn isn't in force; so nobody is asked for what can't be.
+ */
+export async function effectOf(ctx: TxCtx, changes: PolicyChanges, stages: readonly string[]): Promise<PolicyChanges> {
+  const { published, withdrawn } = await replacementOf(ctx, changes, stages);
+  return { published, withdrawn };
+}
+
+/** Together, since one may need another. Throws as `effectOf`. */
+export async function replace(ctx: TxCtx, permit: Permit, changes: PolicyChanges, stages: readonly string[]): Promise<void> {
+  const { published, withdrawn, byName, gone } = await replacementOf(ctx, changes, stages);
   const at = ctx.clock.now();
   for (const name of gone) await store.withdraw(ctx.tx, ctx.workspace.id, name, at, ctx.principal.id);
   for (const policy of published) await insert(ctx, permit, policy, byName.get(policy.document.name)?.hash ?? null, at);
-  for (const name of changes.withdrawn) {
+  for (const name of withdrawn) {
     const data = { name, hash: byName.get(name)?.hash ?? '', ...permitFacts(permit) };
     record(ctx, { type: 'policy.withdrawn', target: `policy:${name}`, data });
   }

@@ -38,17 +38,17 @@ export { AS_CALLER, type Judgement, judge, NotYet, type Operation, Refused, type
 export { canonicalStageOf, isActiveStage, stagesOf } from './workspace-stages.ts';
 
 /** A transaction that decides by what stands in a model: nobody else changes that until the commit. */
-async function changing<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>, number?: number): Promise<T> {
-  if (number !== undefined) await prepare(ctx, name, number);
+async function changing<T>(ctx: Ctx, name: string, number: number | undefined, work: (inner: TxCtx) => Promise<T>): Promise<T> {
+  await prepare(ctx, name, number);
   return transaction(ctx, async (inner) => {
     await models.hold(inner, name);
     return work(inner);
   });
 }
 
-/** Evidence is of files too: they are read before the transaction that asks for them. */
-async function prepare(ctx: Ctx, name: string, number: number): Promise<void> {
-  if (ctx.tx !== undefined || (await policies.getInForce(ctx)).policies.length === 0) return;
+/** Before the transaction, so that it needn't wait: which policies are in force is remembered, and the files that evidence is of are read. */
+async function prepare(ctx: Ctx, name: string, number?: number): Promise<void> {
+  if (ctx.tx !== undefined || (await policies.getInForce(ctx)).policies.length === 0 || number === undefined) return;
   await evidence.prepare(ctx, await versions.get(ctx, name, number));
 }
 
@@ -64,7 +64,7 @@ async function settle(ctx: TxCtx, operation: Operation, allowed: Permit, way: Wa
 
 /** Registers a version: entry into a model. What was asked for and let in meanwhile is given to whoever asked. */
 export function registerVersion(ctx: Ctx, input: NewVersion): Promise<ModelVersion> {
-  return changing(ctx, input.name, async (inner) => {
+  return changing(ctx, input.name, undefined, async (inner) => {
     const model = await models.getIdentity(inner, input.name);
     const inForce = await policies.holdInForce(inner);
     const isGoverned = inForce.policies.length > 0;
@@ -147,7 +147,7 @@ export interface StageMove {
 /** Both halves go through the door: what enters, and what archive_existing_versions makes leave. What comes back, comes along no edge. */
 export async function moveStage(ctx: Ctx, move: StageMove, way: Way = AS_CALLER): Promise<ModelVersion> {
   readMove(await getStages(ctx), move);
-  return changing(ctx, move.name, async (inner) => {
+  return changing(ctx, move.name, move.version, async (inner) => {
     const defined = await getStages(inner);
     const stages = way.by === 'rollback' ? { ...defined, stage_edges: null } : defined;
     const stage = readMove(stages, move);
@@ -189,7 +189,7 @@ async function archiveOthers(ctx: TxCtx, stages: Stages, keep: ModelVersion, sta
 
 export function setAlias(ctx: Ctx, name: string, alias: string, number: number, way: Way = AS_CALLER): Promise<void> {
   checkAlias(alias);
-  return changing(ctx, name, async (inner) => {
+  return changing(ctx, name, number, async (inner) => {
     const version = await versions.get(inner, name, number);
     if (way.by === 'caller') await demandAlias(inner, { id: version.modelId, name }, alias);
     const operation = operations.aliasOperation(inner, version, alias);
@@ -205,7 +205,7 @@ async function demandAlias(ctx: TxCtx, model: { id: number; name: string }, alia
 }
 
 export function deleteAlias(ctx: Ctx, name: string, alias: string, way: Way = AS_CALLER): Promise<void> {
-  return changing(ctx, name, async (inner) => {
+  return changing(ctx, name, undefined, async (inner) => {
     const model = await models.getIdentity(inner, name);
     const holder = await versions.findAlias(inner, model, alias);
     const version = holder && (await versions.findById(inner, holder.versionId));
@@ -220,7 +220,7 @@ export function deleteAlias(ctx: Ctx, name: string, alias: string, way: Way = AS
 /** Its name may bring it under another policy. */
 export function renameModel(ctx: Ctx, name: string, newName: string, way: Way = AS_CALLER): Promise<RegisteredModel> {
   checkModelName(newName);
-  return changing(ctx, name, async (inner) => {
+  return changing(ctx, name, undefined, async (inner) => {
     const model = await models.get(inner, name);
     if (way.by === 'caller') demandNoGain(inner, 'registered-model', model, newName);
     const operation = operations.renameOperation(inner, model, newName);
@@ -234,7 +234,7 @@ export function renameModel(ctx: Ctx, name: string, newName: string, way: Way = 
 
 /** Open requests about it go with it, and don't come back with it. */
 export function deleteModel(ctx: Ctx, name: string, way: Way = AS_CALLER): Promise<void> {
-  return changing(ctx, name, async (inner) => {
+  return changing(ctx, name, undefined, async (inner) => {
     const model = await models.get(inner, name);
     const operation = operations.modelDeletionOperation(inner, model);
     const allowed = await permit(inner, operation, way);
@@ -316,7 +316,7 @@ export function purgeModel(ctx: Ctx, id: number): Promise<void> {
 
 /** Its open requests go with it, and don't come back with it. */
 export function deleteVersion(ctx: Ctx, name: string, number: number, way: Way = AS_CALLER): Promise<void> {
-  return changing(ctx, name, async (inner) => {
+  return changing(ctx, name, number, async (inner) => {
     const version = await versions.get(inner, name, number);
     const operation = operations.deletionOperation(inner, version);
     const allowed = await permit(inner, operation, way);
@@ -327,7 +327,7 @@ export function deleteVersion(ctx: Ctx, name: string, number: number, way: Way =
 }
 
 export function restoreVersion(ctx: Ctx, name: string, number: number, way: Way = AS_CALLER): Promise<ModelVersion> {
-  return changing(ctx, name, async (inner) => {
+  return changing(ctx, name, undefined, async (inner) => {
     const model = await models.get(inner, name);
     const version = await versions.getDeleted(inner, model, number);
     const operation = operations.restorationOperation(inner, version);
@@ -341,8 +341,9 @@ export function restoreVersion(ctx: Ctx, name: string, number: number, way: Way 
 }
 
 /** `value` null: it is taken away. */
-export function setModelTag(ctx: Ctx, name: string, key: string, value: string | null, way: Way = AS_CALLER): Promise<void> {
+export async function setModelTag(ctx: Ctx, name: string, key: string, value: string | null, way: Way = AS_CALLER): Promise<void> {
   if (value !== null) checkRegistryTag(key, value);
+  await prepare(ctx, name);
   return transaction(ctx, async (inner) => {
     const model = await models.getIdentity(inner, name);
     const operation = operations.modelTagOperation(inner, model, key, value);
@@ -355,7 +356,7 @@ export function setModelTag(ctx: Ctx, name: string, key: string, value: string |
   });
 }
 
-export function setVersionTag(
+export async function setVersionTag(
   ctx: Ctx,
   name: string,
   number: number,
@@ -364,6 +365,7 @@ export function setVersionTag(
   way: Way = AS_CALLER,
 ): Promise<void> {
   if (value !== null) checkRegistryTag(key, value);
+  await prepare(ctx, name, number);
   return transaction(ctx, async (inner) => {
     if ((await policies.holdInForce(inner)).policies.length === 0) {
       const identity = await versions.getIdentity(inner, name, number);
@@ -445,15 +447,21 @@ export async function replacePolicies(ctx: Ctx, changes: PolicyChanges): Promise
     changes.published.map(async ({ text, listedDigests }) => ({ ...(await policies.readPolicy(text)), source: text, listedDigests })),
   );
   return transaction(ctx, async (inner) => {
+    // Held before the stages, as every other change does.
+    await policies.holdInForce(inner);
+    const stages = await stagesOf(inner);
+    const changed = await policies.effectOf(inner, { published, withdrawn: changes.withdrawn }, stages);
     const words = [
-      ...published.map(({ document, hash, listedDigests }) => ['publish', document.name, hash, ...listedDigests].join(' ')),
-      ...changes.withdrawn.map((name) => `withdraw ${name}`),
+      ...changed.published.map(({ document, hash, listedDigests }) => ['publish', document.name, hash, ...listedDigests].join(' ')),
+      ...changed.withdrawn.map((name) => `withdraw ${name}`),
     ];
-    const operation = await operations.settingOperation(inner, 'policies', words.join(', '));
-    const allowed = await permit(inner, operation);
-    await policies.replace(inner, allowed, { published, withdrawn: changes.withdrawn }, await stagesOf(inner));
-    if ((await policies.holdInForce(inner)).isEnforced) await demandDeciders(inner);
-    await settle(inner, operation, allowed, AS_CALLER);
+    if (words.length > 0) {
+      const operation = await operations.settingOperation(inner, 'policies', words.join(', '));
+      const allowed = await permit(inner, operation);
+      await policies.replace(inner, allowed, changed, stages);
+      if ((await policies.holdInForce(inner)).isEnforced) await demandDeciders(inner);
+      await settle(inner, operation, allowed, AS_CALLER);
+    }
     return Promise.all(published.map(({ document }) => policies.get(inner, document.name)));
   });
 }
@@ -565,7 +573,7 @@ export async function sealVersion(ctx: Ctx, name: string, number: number, roots:
     await transaction(ctx, (inner) => versions.demandSource(inner, version));
     return sealOutside(ctx, version, folder, roots);
   }
-  return changing(ctx, name, async (inner) => {
+  return changing(ctx, name, number, async (inner) => {
     const found = await versions.get(inner, name, number);
     if (found.sealState !== 'sealed' && !found.isPrompt) await versions.demandSource(inner, found);
     return versions.seal(inner, found);
@@ -577,7 +585,7 @@ async function sealOutside(ctx: Ctx, version: ModelVersion, folder: string, root
   const incoming = `${artifacts.SEALED_ROOT}/.incoming/${version.id}/${randomHex(ctx.clock)}`;
   try {
     await artifacts.copyIn(ctx, incoming, filesBelow(folder, roots));
-    const sealed = await changing(ctx, version.name, async (inner) =>
+    const sealed = await changing(ctx, version.name, version.version, async (inner) =>
       versions.seal(inner, await versions.get(inner, version.name, version.version), incoming),
     );
     if (sealed.sealState === 'sealed') return sealed;
