@@ -10,7 +10,7 @@ import * as versions from '../versions/versions.ts';
 import { listLikely } from './likely-requests.ts';
 
 /** A decision is made from all facts, so a page makes so many and no more. */
-const DECIDED_MAX = 50;
+const DECIDED_MAX = 25;
 
 export interface OpenRequest {
   readonly id: number;
