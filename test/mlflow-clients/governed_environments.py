@@ -98,7 +98,8 @@ def champion_is_asked_for():
             pass
         sign(request_in(refusal))
         expect(str(client.get_model_version_by_alias(PROD, "champion").version), "1")
-        # Where it is already, nothing is asked.
+        # Where it is already, nobody is asked.
+        client.set_registered_model_alias(PROD, "champion", "1")
         expect(mlflow.pyfunc.load_model(f"models:/{PROD}@champion").predict(X).tolist(), y.tolist())
 
 
@@ -118,6 +119,7 @@ def validation_is_said_by_those_who_validate():
         refusal = said_no(lambda: client.set_model_version_tag(PROD, "2", "validation_status", "approved"))
         sign(request_in(refusal))
         expect(client.get_model_version(PROD, "2").tags["validation_status"], "approved")
+        client.set_model_version_tag(PROD, "2", "validation_status", "approved")
         said_no(lambda: client.delete_model_version_tag(PROD, "2", "validation_status"))
 
 

@@ -90,6 +90,21 @@ describe('a governed stage', () => {
     expect((await versions.get(test.ctx, 'fraud-eu', 1)).stage).toBe('Production');
     const [decision] = await audit.listDecisions(test.ctx, first);
     expect(decision).toMatchObject({ admission: 'policy', target: 'stage:Production', approvals: [1, 2] });
+    // Where it is already, nobody is asked and nothing happens.
+    await toProduction(people.dora, 'fraud-eu', 1);
+    expect(await audit.listDecisions(test.ctx, first)).toHaveLength(1);
+    await expect(requests.get(people.alice, 2)).rejects.toMatchObject({ code: 'RESOURCE_DOES_NOT_EXIST' });
+  });
+
+  it('is asked for what would make room, too', async () => {
+    await models.create(people.root, { name: 'fraud-eu', tags: [] });
+    for (const version of [1, 2]) {
+      await register(people.alice, 'fraud-eu');
+      await requests.moveStage(people.root, { name: 'fraud-eu', version, stage: 'Production', archiveExisting: false });
+    }
+    await publish(FRAUD);
+    await expect(toProduction(people.dora, 'fraud-eu', 2)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    expect((await versions.get(test.ctx, 'fraud-eu', 1)).stage).toBe('Production');
   });
 });
 

@@ -101,13 +101,22 @@ async function askFor(ctx: Ctx, refused: transitions.Refused): Promise<Problem> 
       const request = await open(inner, operation, undefined);
       const id = request?.id ?? (await findOwn(inner, operation))?.id;
       const words = request === undefined ? `Request ${id} is open for it` : `Request ${id} was opened for it`;
-      return new Problem('PERMISSION_DENIED', `${refused.message} ${words}: GET /api/v1/requests/${id}.`);
+      return new Problem('PERMISSION_DENIED', `${await missingNow(inner, refused, operation)} ${words}: GET /api/v1/requests/${id}.`);
     });
   } catch (error) {
     if (error instanceof Problem)
       return new Problem('PERMISSION_DENIED', `${refused.message} No request could be opened for it: ${error.message}`);
     throw error;
   }
+}
+
+/** The request took the evidence of today, and can be answered: other things may be missing than were when the call was refused. */
+async function missingNow(ctx: TxCtx, refused: transitions.Refused, operation: transitions.Operation): Promise<string> {
+  const { asked } = await transitions.judge(ctx, operation);
+  const text = policies.refusalText(asked.map(({ decision }) => decision));
+  if (text === '') return 'With the evidence that was taken just now nothing is missing: make the call again.';
+  const glass = policies.refusalText(refused.decisions.filter(({ path }) => path === 'break-glass'));
+  return glass === '' ? text : `${text} ${glass}`;
 }
 
 export interface Answer {

@@ -27,7 +27,7 @@ import * as versions from '../versions/versions.ts';
 import { DEFAULT_WORKSPACE_ID, getStages, getWorkspaceById, within } from '../workspaces/workspaces.ts';
 import { type Proposal, readTarget, subjectOf } from './operation-rules.ts';
 import * as operations from './operations.ts';
-import { AS_CALLER, admit, choose, type Operation, permit, unasked, type Way } from './permits.ts';
+import { AS_CALLER, admit, choose, judge, type Operation, permit, unasked, type Way } from './permits.ts';
 import { demandDeciders, governSettingChange } from './settings-governor.ts';
 import { stagesOf } from './workspace-stages.ts';
 
@@ -155,9 +155,13 @@ export async function moveStage(ctx: Ctx, move: StageMove, way: Way = AS_CALLER)
     if (way.by === 'caller') demandMove(inner, stages, version, stage);
     demandEdge(stages, version, stage);
     const operation = operations.stageOperation(inner, version, stage, move.archiveExisting);
+    const others = move.archiveExisting
+      ? (await versions.listInStage(inner, { id: version.modelId }, stage)).filter((each) => each.id !== version.id)
+      : [];
+    if (version.stage === stage && others.length === 0 && (await isLeftAlone(inner, operation, way))) return version;
     const allowed = await permit(inner, operation, way);
     const at = inner.clock.now();
-    if (move.archiveExisting) await archiveOthers(inner, stages, version, stage, at);
+    for (const other of others) await archiveOther(inner, stages, version, other, at);
     const moved = await versions.setStage(inner, allowed, version, stage, at, { comment: move.comment });
     await models.touch(inner, version.modelId, at);
     await settle(inner, operation, allowed, way);
@@ -175,16 +179,18 @@ function demandMove(ctx: Ctx, stages: Stages, version: ModelVersion, stage: stri
   demand(ctx, 'registered-model', { id: version.modelId, name: version.name }, levelOfStages(stages, version.stage, stage));
 }
 
-/** They leave as a part of what came in; only where they go to is asked for them. */
-async function archiveOthers(ctx: TxCtx, stages: Stages, keep: ModelVersion, stage: string, at: number): Promise<void> {
-  for (const other of await versions.listInStage(ctx, { id: keep.modelId }, stage)) {
-    if (other.id === keep.id) continue;
-    demandEdge(stages, other, 'Archived');
-    const operation = operations.replacementOperation(ctx, other, 'Archived');
-    const allowed = await permit(ctx, operation);
-    await versions.setStage(ctx, allowed, other, 'Archived', at, { replacedBy: keep.version });
-    await settle(ctx, operation, allowed, AS_CALLER);
-  }
+/** A script that runs again asks nobody for what is so already; where no policy is about it, it is told once more, as MLflow does. */
+async function isLeftAlone(ctx: TxCtx, operation: Operation, way: Way): Promise<boolean> {
+  return way.by === 'caller' && (await judge(ctx, operation)).asked.length > 0;
+}
+
+/** It leaves as a part of what came in; only where it goes to is asked for it. */
+async function archiveOther(ctx: TxCtx, stages: Stages, keep: ModelVersion, other: ModelVersion, at: number): Promise<void> {
+  demandEdge(stages, other, 'Archived');
+  const operation = operations.replacementOperation(ctx, other, 'Archived');
+  const allowed = await permit(ctx, operation);
+  await versions.setStage(ctx, allowed, other, 'Archived', at, { replacedBy: keep.version });
+  await settle(ctx, operation, allowed, AS_CALLER);
 }
 
 export function setAlias(ctx: Ctx, name: string, alias: string, number: number, way: Way = AS_CALLER): Promise<void> {
@@ -193,6 +199,7 @@ export function setAlias(ctx: Ctx, name: string, alias: string, number: number, 
     const version = await versions.get(inner, name, number);
     if (way.by === 'caller') await demandAlias(inner, { id: version.modelId, name }, alias);
     const operation = operations.aliasOperation(inner, version, alias);
+    if (version.aliases.includes(alias) && (await isLeftAlone(inner, operation, way))) return;
     const allowed = await permit(inner, operation, way);
     await versions.setAlias(inner, allowed, { id: version.modelId, name, isPrompt: version.isPrompt }, alias, number);
     await settle(inner, operation, allowed, way);
@@ -348,7 +355,11 @@ export async function setModelTag(ctx: Ctx, name: string, key: string, value: st
     const model = await models.getIdentity(inner, name);
     const operation = operations.modelTagOperation(inner, model, key, value);
     // What decides which policy applies is judged by what stands in the model.
-    if ((await policies.holdInForce(inner)).policies.length > 0) await models.hold(inner, name);
+    if ((await policies.holdInForce(inner)).policies.length > 0) {
+      await models.hold(inner, name);
+      const { tags } = await models.get(inner, name);
+      if (isSaid(tags, key, value) && (await isLeftAlone(inner, operation, way))) return;
+    }
     const allowed = await permit(inner, operation, way);
     if (value === null) await models.deleteTag(inner, allowed, model, key);
     else await models.setTag(inner, allowed, model, key, value);
@@ -375,10 +386,16 @@ export async function setVersionTag(
     await models.hold(inner, name);
     const version = await versions.get(inner, name, number);
     const operation = operations.versionTagOperation(inner, version, key, value);
+    if (isSaid(version.tags, key, value) && (await isLeftAlone(inner, operation, way))) return;
     const allowed = await permit(inner, operation, way);
     await writeVersionTag(inner, allowed, version, key, value);
     await settleGoverned(inner, operation, allowed, way);
   });
+}
+
+function isSaid(tags: readonly { readonly key: string; readonly value: string }[], key: string, value: string | null): boolean {
+  const tag = tags.find((each) => each.key === key);
+  return value === null ? tag === undefined : tag?.value === value;
 }
 
 function writeVersionTag(ctx: TxCtx, allowed: Permit, version: versions.VersionIdentity, key: string, value: string | null): Promise<void> {
