@@ -26,13 +26,17 @@ const Comment = Type.Optional(Type.String({ description: 'Why; Markdown.' }));
 
 const KINDS = ['stage', 'alias', 'entry', 'tag', 'setting'] as const;
 
+const Word = Type.String({ minLength: 1 });
 const TargetSchema = named(
   'RequestTarget',
   {
     kind: oneOf(KINDS),
-    name: Type.String({ description: 'Of the stage, alias, tag key or setting; empty for an entry.' }),
+    stage: Type.Optional(Word),
+    alias: Type.Optional(Word),
+    key: Type.Optional(Type.String({ minLength: 1, description: 'Of a tag.' })),
+    setting: Type.Optional(Word),
   },
-  'The place that would change.',
+  'The place that would change: kind, and the member that it is called by.',
 );
 
 export const ApprovalSchema = named('Approval', {

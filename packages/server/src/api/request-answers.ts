@@ -68,18 +68,8 @@ function distinct(ids: readonly (number | null)[]): number[] {
 
 function targetMembers(words: string): Static<typeof RequestSchema>['target'] {
   const target = transitions.readTarget(words);
-  switch (target?.kind) {
-    case 'stage':
-      return { kind: 'stage', name: target.stage };
-    case 'alias':
-      return { kind: 'alias', name: target.alias };
-    case 'tag':
-      return { kind: 'tag', name: target.key };
-    case 'setting':
-      return { kind: 'setting', name: target.setting };
-    default:
-      return { kind: 'entry', name: '' };
-  }
+  if (target === undefined) throw new TypeError(`'${words}' is the target of no request`);
+  return target;
 }
 
 export async function answerRequest(ctx: Ctx, request: requests.Request): Promise<Static<typeof RequestSchema>> {
