@@ -26,7 +26,7 @@ function bodyOf(decision: Decision): string[] {
   return [
     ...decision.missing.flatMap((each) => [
       `missing: ${printable(each.what)}`,
-      `  who: ${printable(each.who)}${candidatesOf(each.candidates)}`,
+      `  who: ${printable(each.who)}`,
       `  how: ${printable(each.how)}`,
       ...(each.until === null ? [] : [`  over ${relativeTime(each.until)}`]),
     ]),
@@ -37,13 +37,4 @@ function bodyOf(decision: Decision): string[] {
       ? []
       : [`possible ${relativeTime(decision.next_possible_at)}, if nothing else changes`]),
   ];
-}
-
-const SHOWN_CANDIDATES = 10;
-
-function candidatesOf(candidates: Decision['missing'][number]['candidates']): string {
-  if (candidates.length === 0) return '';
-  const names = candidates.slice(0, SHOWN_CANDIDATES).map(({ name }) => printable(name));
-  const more = candidates.length - names.length;
-  return `: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }

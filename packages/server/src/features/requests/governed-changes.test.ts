@@ -170,6 +170,25 @@ describe('settings', () => {
   });
 });
 
+describe('publishing again', () => {
+  const change = (text: string, withdrawn: readonly string[] = []): Promise<unknown> =>
+    requests.replacePolicies(people.root, { published: [{ text, listedDigests: [] }], withdrawn });
+  const asked = async (): Promise<number> => (await requests.list(people.root, { beforeId: undefined, limit: 10 })).requests.length;
+
+  it('asks nobody for what is in force already', async () => {
+    await publish(FRAUD);
+    await expect(publish(FRAUD)).resolves.toMatchObject([{ document: { name: 'fraud-production' } }]);
+    await expect(change(FRAUD.replace('count: 2', 'count: 1'))).rejects.toThrow(/Request 1 was opened/);
+  });
+
+  it('asks nobody for what can’t be', async () => {
+    await publish(FRAUD);
+    await expect(change(FRAUD, ['absent'])).rejects.toMatchObject({ code: 'RESOURCE_DOES_NOT_EXIST' });
+    await expect(change(FRAUD.replace('stage: Production', 'stage: Nowhere'))).rejects.toMatchObject({ code: 'INVALID_PARAMETER_VALUE' });
+    expect(await asked()).toBe(0);
+  });
+});
+
 describe('entry into a model', () => {
   const ENTRY = `
 name: prod-entry
