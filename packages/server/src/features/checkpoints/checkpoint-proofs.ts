@@ -6,7 +6,18 @@ import * as events from '../events/events.ts';
 import type { SignedCheckpoint } from './checkpoint-rules.ts';
 import * as store from './checkpoint-store.ts';
 import { serverIdOf, shown } from './kept-checkpoints.ts';
-import { consistencyRanges, GrowingTree, inclusionRanges, joinPeaks, type LeafRange, peaksOf, type TreeNode } from './merkle-rules.ts';
+import {
+  consistencyRanges,
+  EMPTY_ROOT,
+  GrowingTree,
+  inclusionRanges,
+  joinPeaks,
+  type LeafRange,
+  leafHash,
+  nodeHash,
+  peaksOf,
+  type TreeNode,
+} from './merkle-rules.ts';
 
 /** Below it, roots of subtrees are computed from the events' hashes: 256 of them at most. */
 export const STORED_LEVEL = 8;
@@ -40,20 +51,73 @@ export async function proveInclusion(
 
 /** That events are in the tree of a checkpoint of that size, by seq; what several proofs share is read once. No seq may be larger than the size. */
 export async function proveInclusions(ctx: Ctx, seqs: readonly number[], size: number): Promise<ReadonlyMap<number, readonly Buffer[]>> {
-  const known = new Map<string, Buffer>();
+  const nodes = new NodeReader(reading(ctx), size);
   const proofs = new Map<number, readonly Buffer[]>();
   for (const seq of seqs) {
     const roots: Buffer[] = [];
     for (const range of inclusionRanges(seq - 1, size)) {
-      const key = `${range.start} ${range.end}`;
-      const root = known.get(key) ?? (await rootsOf(ctx, [range]))[0];
-      if (root === undefined) throw new TypeError('one range has one root');
-      known.set(key, root);
-      roots.push(root);
+      const peaks: Uint8Array[] = [];
+      for (const node of peaksOf(range)) peaks.push(await nodes.rootOf(node));
+      roots.push(joinPeaks(peaks));
     }
     proofs.set(seq, roots);
   }
   return proofs;
+}
+
+const BLOCK = 2 ** STORED_LEVEL;
+
+/** Remembers roots, and builds what is below the stored ones by whole blocks of events. */
+class NodeReader {
+  readonly #db: Queries;
+  readonly #size: number;
+  readonly #roots = new Map<string, Uint8Array>();
+  /** By where a block begins: the roots of its perfect subtrees, by level and by place in the block. */
+  readonly #blocks = new Map<number, readonly (readonly Uint8Array[])[]>();
+
+  constructor(db: Queries, size: number) {
+    this.#db = db;
+    this.#size = size;
+  }
+
+  async rootOf(node: TreeNode): Promise<Uint8Array> {
+    if (node.level < STORED_LEVEL) return this.#inBlock(node);
+    const key = `${node.level} ${node.position}`;
+    const root = this.#roots.get(key) ?? (await rootOf(this.#db, node));
+    this.#roots.set(key, root);
+    return root;
+  }
+
+  async #inBlock({ level, position }: TreeNode): Promise<Uint8Array> {
+    const first = position * 2 ** level;
+    const start = first - (first % BLOCK);
+    const levels = this.#blocks.get(start) ?? (await this.#readBlock(start));
+    const root = levels[level]?.[(first - start) / 2 ** level];
+    if (root === undefined) throw new TypeError(`events of a block at ${start} are missing`);
+    return root;
+  }
+
+  /** The incomplete one at the end is in every proof; of the others the one that the next proof is in. */
+  async #readBlock(start: number): Promise<readonly (readonly Uint8Array[])[]> {
+    const leaves: Buffer[] = [];
+    const end = Math.min(start + BLOCK, this.#size);
+    for await (const hash of events.listHashes(this.#db, start, end)) leaves.push(leafHash(hash));
+    const levels = levelsOf(leaves);
+    for (const known of this.#blocks.keys()) if (known + BLOCK <= this.#size) this.#blocks.delete(known);
+    this.#blocks.set(start, levels);
+    return levels;
+  }
+}
+
+function levelsOf(leaves: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
+  const levels: Uint8Array[][] = [[...leaves]];
+  for (let below = levels[0] ?? []; below.length > 1; ) {
+    const above: Uint8Array[] = [];
+    for (let at = 0; at + 1 < below.length; at += 2) above.push(nodeHash(below[at] ?? EMPTY_ROOT, below[at + 1] ?? EMPTY_ROOT));
+    levels.push(above);
+    below = above;
+  }
+  return levels;
 }
 
 /** That the record at the newer checkpoint goes on from what it was at the older. RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE. */

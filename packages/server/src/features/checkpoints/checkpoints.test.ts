@@ -93,6 +93,10 @@ onBothDatabases('checkpoints', (databaseUrl) => {
         expect(checkpoints.provesInclusion(Buffer.from(event.hash, 'hex'), seq, checkpoint, hashes)).toBe(false);
       }
     }
+    for (const each of [300, 1100]) {
+      const proofs = await checkpoints.proveInclusions(ctx, [1, 2, 255, 256, 257, 299, 300], each);
+      for (const [seq, hashes] of proofs) expect([seq, hashes]).toEqual([seq, (await checkpoints.proveInclusion(ctx, seq, each)).hashes]);
+    }
     for (const older of sizes) {
       for (const newer of sizes.filter((each) => each >= older)) {
         const proof = await checkpoints.proveConsistency(ctx, older, newer);
