@@ -1,0 +1,309 @@
+/** What governance says no to, and why; what it lets through, and what is known of it then. Over HTTP, in the dialects that clients speak. */
+import * as accounts from '@countersign/server/features/accounts/accounts.ts';
+import * as requests from '@countersign/server/features/requests/requests.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ask, grant } from '../support/app.ts';
+import { type CiIssuer, githubClaims, startCiIssuer } from '../support/ci-issuer.ts';
+import { onBothDatabases } from '../support/databases.ts';
+import { type Office, openOffice } from '../support/governed-office.ts';
+import type { Answer } from '../support/server.ts';
+
+const DAY_MS = 86_400_000;
+const MLFLOW = '/api/2.0/mlflow';
+
+interface PolicyWish {
+  readonly mode?: string;
+  readonly target?: string;
+  readonly more?: string;
+  readonly requirements?: string;
+}
+
+/** A policy on models with a prefix of its own, so that the tests leave each other alone. */
+function policy(
+  name: string,
+  { mode = 'enforce', target = '{ stage: Production }', more = '', requirements = '' }: PolicyWish = {},
+): string {
+  const asked = requirements || 'approvals: [{ group: risk }]';
+  return `name: ${name}\nmode: ${mode}\nmatch: { model: "${name}.*", target: ${target} }\nrequirements: { ${asked} }\n${more}\n`;
+}
+
+const POLICIES = [
+  policy('two', { requirements: 'approvals: [{ group: risk, count: 2 }]', more: 'expiry: { request: 7d }' }),
+  policy('asked', { more: 'on_refused: open_request' }),
+  policy('watched', { mode: 'observe' }),
+  policy('warned', { mode: 'warn' }),
+  policy('byhand', { more: 'apply: manual' }),
+  policy('serving', { more: 'rollback: { within_days: 30, roles: [{ group: on-call }] }' }),
+  policy('changing'),
+];
+
+onBothDatabases('governed changes', (databaseUrl) => {
+  let office: Office;
+  let issuer: CiIssuer;
+  beforeAll(async () => {
+    office = await openOffice(await databaseUrl(), {
+      alice: { level: 'USE', groups: ['risk'] },
+      bob: { level: 'READ', groups: ['risk'] },
+      carol: { level: 'READ', groups: ['risk'] },
+      eve: { level: 'MANAGE' },
+      olga: { level: 'READ', groups: ['on-call'] },
+    });
+    issuer = await startCiIssuer();
+    await office.publish(...POLICIES);
+  });
+  afterAll(async () => {
+    await issuer.close();
+    await office.close();
+  });
+
+  const move = (who: string, name: string, version: number, stage = 'Production', archive = true): Promise<Answer> =>
+    office.as(who, 'POST', `${MLFLOW}/model-versions/transition-stage`, {
+      name,
+      version: String(version),
+      stage,
+      archive_existing_versions: archive,
+    });
+  const open = async (
+    who: string,
+    name: string,
+    version: number,
+    target: object = { kind: 'stage', stage: 'Production' },
+  ): Promise<number> =>
+    (await office.must(who, 'POST', `/api/v1/models/${name}/versions/${version}/requests`, { target, comment: 'please' })).id;
+  const answer = (who: string, request: number, how = 'approve', body: object = {}): Promise<Answer> =>
+    office.as(who, 'POST', `/api/v1/requests/${request}/${how}`, body);
+  const stage = async (name: string, version: number): Promise<string> =>
+    (await office.must('root', 'GET', `/api/v1/models/${name}/versions/${version}`)).stage;
+  const stale = async (request: number): Promise<[string, string][]> =>
+    (await office.must('root', 'GET', `/api/v1/requests/${request}/evaluation`)).decisions.flatMap(
+      (each: { stale_approvals: { by: { name: string }; reason: string }[] }) =>
+        each.stale_approvals.map(({ by, reason }): [string, string] => [by.name, reason]),
+    );
+  const decisions = async (name: string, version: number): Promise<[string, string, boolean][]> =>
+    (await office.must('root', 'GET', `/api/v1/models/${name}/versions/${version}/decisions`)).decisions.map(
+      (each: { target: string; admission: string; policies: { is_satisfied: boolean }[] }) => [
+        each.target,
+        each.admission,
+        each.policies.every(({ is_satisfied }) => is_satisfied),
+      ],
+    );
+
+  describe('an approval', () => {
+    it('is of the evidence that was seen: renewed, it is stale, and given again it counts', async () => {
+      const version = await office.register('alice', 'two.evidence', { metrics: { accuracy: 0.9 } });
+      const request = await open('alice', 'two.evidence', version);
+      expect((await answer('bob', request)).body.state).toBe('open');
+      const { run_id } = await office.must('root', 'GET', `/api/v1/models/two.evidence/versions/${version}`);
+      await office.must('alice', 'POST', `${MLFLOW}/runs/log-metric`, { run_id, key: 'accuracy', value: 0.5, timestamp: 2 });
+      expect(await stale(request)).toEqual([]);
+      await office.must('alice', 'POST', `/api/v1/models/two.evidence/versions/${version}/evidence/renew`);
+      expect(await stale(request)).toEqual([['bob', 'evidence-changed']]);
+      expect((await answer('carol', request)).body.state).toBe('open');
+      expect((await answer('bob', request)).body.state).toBe('approved');
+      expect(await stage('two.evidence', version)).toBe('Production');
+    });
+
+    it('is under the policy of that day: another one in force, and it is stale', async () => {
+      const version = await office.register('alice', 'changing.policy');
+      const request = await open('alice', 'changing.policy', version);
+      await office.publish(policy('changing', { requirements: 'approvals: [{ group: risk, count: 2 }]' }));
+      await answer('bob', request);
+      await office.publish(policy('changing', { requirements: 'approvals: [{ group: risk, count: 2 }], description: true' }));
+      expect(await stale(request)).toEqual([['bob', 'policy-changed']]);
+      const refused = await move('eve', 'changing.policy', version);
+      expect(refused).toMatchObject({ status: 403, body: { error_code: 'PERMISSION_DENIED' } });
+      expect(refused.body.message).toContain("it was given under another policy than 'changing' is now");
+      expect(refused.body.message).toContain('no description');
+    });
+
+    it('is nobody’s own: not of who asks, not of who made the version, not of whom no policy names', async () => {
+      const version = await office.register('alice', 'two.own');
+      const own = await open('alice', 'two.own', version);
+      expect(await answer('alice', own)).toMatchObject({
+        status: 403,
+        body: { message: expect.stringMatching(/^The approval of 'alice' would not count: alice is the requester/) },
+      });
+      await answer('alice', own, 'cancel');
+      const others = await open('carol', 'two.own', version);
+      expect((await answer('alice', others)).body.message).toMatch(/would not count: alice is who made the version/);
+      expect((await answer('carol', others)).body.message).toMatch(/would not count: carol is the requester/);
+      for (const who of ['eve', 'root']) {
+        const refused = await answer(who, others);
+        expect([refused.status, refused.body.message]).toEqual([403, expect.stringContaining(`'${who}' would not count`)]);
+      }
+      expect((await office.must('root', 'GET', `/api/v1/requests/${others}`)).approvals).toEqual([]);
+    });
+
+    it('before the version is sealed is of no bytes', async () => {
+      const version = await office.register('alice', 'two.unsealed', { text: null });
+      const request = await open('alice', 'two.unsealed', version);
+      const early = await answer('bob', request);
+      expect([early.status, early.body.message]).toEqual([403, expect.stringContaining('before the version was sealed')]);
+      const refused = await move('eve', 'two.unsealed', version);
+      expect(refused.body.message).toContain('not sealed');
+    });
+
+    it('is never given by a job of CI', async () => {
+      const trust = { name: 'release', kind: 'github', issuer: issuer.issuer, audience: 'registry', scopes: ['read', 'write'] };
+      const claims = {
+        repository_id: '456789',
+        repository_owner_id: '123456',
+        workflow_ref: '.github/workflows/release.yml',
+        ref: 'refs/heads/main',
+      };
+      const added = await office.as('root', 'POST', '/api/v1/ci-trusts', { ...trust, claims });
+      expect(added.status, JSON.stringify(added.body)).toBe(403);
+      await answer('second', Number(/Request (\d+)/.exec(added.body.message)?.[1]));
+      await office.must('root', 'POST', '/api/v1/ci-trusts', { ...trust, claims });
+      const account = await accounts.getByName(office.app.ctx, 'ci:release');
+      await grant(office.app.ctx, { accountId: account.id }, { kind: 'workspace' }, 'MANAGE');
+      const signed = await issuer.sign(githubClaims('registry', Date.now()));
+      const exchanged = await ask(office.app, 'POST', '/api/v1/ci/token', { body: { token: signed } });
+      expect(exchanged.status, JSON.stringify(exchanged.body)).toBe(200);
+      const version = await office.register('alice', 'two.ci');
+      const request = await open('alice', 'two.ci', version);
+      const approved = await ask(office.app, 'POST', `/api/v1/requests/${request}/approve`, { as: exchanged.body.access_token, body: {} });
+      expect([approved.status, approved.body.message]).toEqual([403, expect.stringContaining('is a CI identity, which never approves')]);
+      expect((await office.must('root', 'GET', `/api/v1/requests/${request}`)).approvals).toEqual([]);
+    });
+  });
+
+  describe('a request', () => {
+    it('that is rejected or taken back is closed with its approvals, and another one begins anew', async () => {
+      const version = await office.register('alice', 'two.closed');
+      const first = await open('alice', 'two.closed', version);
+      await answer('bob', first);
+      const rejected = await answer('carol', first, 'reject', { comment: 'Not in December.' });
+      expect(rejected.body).toMatchObject({ state: 'rejected', closed_by: { name: 'carol' }, closing_comment: 'Not in December.' });
+      expect(await answer('bob', first)).toMatchObject({ status: 400, body: { error_code: 'INVALID_STATE' } });
+      const second = await open('alice', 'two.closed', version);
+      expect((await answer('carol', second)).body.state).toBe('open');
+      expect((await answer('bob', second, 'cancel')).status).toBe(403);
+      expect((await answer('alice', second, 'cancel', { comment: 'Later.' })).body).toMatchObject({ state: 'cancelled' });
+      expect((await move('eve', 'two.closed', version)).body.message).toContain('0 of 2 approvals');
+      expect(await stage('two.closed', version)).toBe('None');
+    });
+
+    it('expires, with its approvals', async () => {
+      const version = await office.register('alice', 'two.expiring');
+      const request = await open('alice', 'two.expiring', version);
+      await answer('bob', request);
+      const later = { ...office.app.ctx.clock, now: () => Date.now() + 6 * DAY_MS };
+      await requests.sweep({ ...office.app.ctx, clock: later });
+      expect((await office.must('alice', 'GET', `/api/v1/requests/${request}`)).state).toBe('open');
+      await requests.sweep({ ...office.app.ctx, clock: { ...later, now: () => Date.now() + 8 * DAY_MS } });
+      expect((await office.must('alice', 'GET', `/api/v1/requests/${request}`)).state).toBe('expired');
+      expect(await answer('carol', request)).toMatchObject({ status: 400, body: { error_code: 'INVALID_STATE' } });
+    });
+
+    it('is of one requester once; another one’s is answered with it', async () => {
+      const version = await office.register('alice', 'asked.twice');
+      const first = await open('alice', 'asked.twice', version);
+      const again = await office.as('alice', 'POST', `/api/v1/models/asked.twice/versions/${version}/requests`, {
+        target: { kind: 'stage', stage: 'production' },
+      });
+      expect(again.body).toMatchObject({ error_code: 'RESOURCE_ALREADY_EXISTS', message: expect.stringContaining(`request ${first}`) });
+      const second = await open('eve', 'asked.twice', version);
+      expect((await answer('bob', first)).body.state).toBe('approved');
+      expect((await office.must('eve', 'GET', `/api/v1/requests/${second}`)).state).toBe('approved');
+    });
+
+    it('goes with its version', async () => {
+      const version = await office.register('alice', 'two.deleted');
+      const request = await open('alice', 'two.deleted', version);
+      await office.must('alice', 'DELETE', `/api/v1/models/two.deleted/versions/${version}`);
+      expect((await office.must('alice', 'GET', `/api/v1/requests/${request}`)).state).toBe('cancelled');
+    });
+  });
+
+  describe('a policy', () => {
+    it.each(['watched', 'warned'])('that is only %s lets through, and what was missing is known', async (name) => {
+      const version = await office.register('alice', `${name}.model`);
+      expect((await move('eve', `${name}.model`, version)).status).toBe(200);
+      expect(await decisions(`${name}.model`, version)).toEqual([['stage:Production', 'ungoverned', false]]);
+    });
+
+    it('that wants to be applied by hand waits for it, and lets the plain call do it, archiving what stood there', async () => {
+      const [first, second] = [await office.register('alice', 'byhand.model'), await office.register('alice', 'byhand.model')];
+      for (const version of [first, second]) {
+        const request = await open('alice', 'byhand.model', version);
+        expect((await answer('bob', request)).body.state).toBe('open');
+        expect(await stage('byhand.model', version)).toBe('None');
+        expect((await move('alice', 'byhand.model', version)).status).toBe(200);
+        expect((await office.must('alice', 'GET', `/api/v1/requests/${request}`)).state).toBe('approved');
+      }
+      expect([await stage('byhand.model', first), await stage('byhand.model', second)]).toEqual(['Archived', 'Production']);
+    });
+
+    it('holds what is in its place: not moved out, not deleted, its model not renamed away', async () => {
+      const version = await office.register('alice', 'asked.held');
+      await answer('bob', await open('alice', 'asked.held', version));
+      expect(await stage('asked.held', version)).toBe('Production');
+      const body = { name: 'asked.held', version: String(version) };
+      const ways = [
+        () => move('alice', 'asked.held', version, 'Archived', false),
+        () => office.as('alice', 'DELETE', `${MLFLOW}/model-versions/delete`, body),
+        () => office.as('alice', 'DELETE', `${MLFLOW}/registered-models/delete`, { name: 'asked.held' }),
+        () => office.as('root', 'POST', `${MLFLOW}/registered-models/rename`, { name: 'asked.held', new_name: 'free.held' }),
+        () => office.as('root', 'POST', `${MLFLOW}/registered-models/alias`, { name: 'asked.held', alias: 'production', version: '1' }),
+      ];
+      for (const way of ways) {
+        const refused = await way();
+        expect([refused.status, refused.body.message]).toEqual([403, expect.stringMatching(/Request \d+ was opened for it/)]);
+      }
+      expect(await stage('asked.held', version)).toBe('Production');
+      // What leaves needs the approvals, and nothing else.
+      const leaving = Number(/Request (\d+)/.exec((await move('alice', 'asked.held', version, 'Archived', false)).body.message)?.[1]);
+      expect((await answer('bob', leaving)).body.state).toBe('approved');
+      expect(await stage('asked.held', version)).toBe('Archived');
+    });
+
+    it('lets back what it let in before, by the role that it names, with a reason', async () => {
+      const [good, bad, never] = [
+        await office.register('alice', 'serving.model'),
+        await office.register('alice', 'serving.model'),
+        await office.register('alice', 'serving.model'),
+      ];
+      for (const version of [good, bad]) {
+        await office.must('alice', 'POST', `/api/v1/models/serving.model/versions/${version}/requests`, {
+          target: { kind: 'stage', stage: 'Production' },
+          archive_existing: true,
+        });
+        const { requests: waiting } = await office.must('bob', 'GET', '/api/v1/requests?state=open&model=serving.model');
+        expect((await answer('bob', waiting[0].id)).body.state).toBe('approved');
+      }
+      const back = (who: string, version: number, reason = 'It answers wrong.') =>
+        office.as(who, 'POST', `/api/v1/models/serving.model/versions/${version}/rollback`, { target: 'stage:Production', reason });
+      expect(await back('eve', good)).toMatchObject({ status: 403, body: { message: expect.stringContaining('eve is not in a role') } });
+      expect((await back('olga', never)).body.message).toContain('were not there in the last 30 days');
+      expect((await back('olga', good, ' ')).status).toBe(400);
+      expect((await back('olga', good)).status).toBe(200);
+      expect([await stage('serving.model', good), await stage('serving.model', bad)]).toEqual(['Production', 'Archived']);
+      expect((await decisions('serving.model', good))[0]).toEqual(['stage:Production', 'rollback', true]);
+      // What is there by a rollback is no reason for another one.
+      expect((await back('olga', bad)).status).toBe(200);
+      expect(await office.must('root', 'GET', '/api/v1/events/verification')).toMatchObject({ ok: true });
+    });
+  });
+
+  describe('a model that no policy is about', () => {
+    it('is moved by approving, by whoever may move it, as on Databricks', async () => {
+      const version = await office.register('alice', 'free.model');
+      const body = { name: 'free.model', version: String(version), stage: 'Production' };
+      const transition = (who: string, what: string, more: object = {}) =>
+        office.as(who, 'POST', `${MLFLOW}/transition-requests/${what}`, { ...body, ...more });
+      expect((await transition('bob', 'create', { comment: 'please' })).body.request).toMatchObject({
+        to_stage: 'Production',
+        user_id: 'bob',
+      });
+      expect((await transition('bob', 'approve', { archive_existing_versions: true })).status).toBe(403);
+      expect((await transition('alice', 'approve', { archive_existing_versions: true })).body.activity).toMatchObject({
+        activity_type: 'APPROVED_REQUEST',
+        to_stage: 'Production',
+      });
+      expect(await stage('free.model', version)).toBe('Production');
+      expect((await move('alice', 'free.model', version, 'Archived', false)).status).toBe(200);
+      expect(await decisions('free.model', version)).toEqual([]);
+    });
+  });
+});
