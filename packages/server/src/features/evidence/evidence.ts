@@ -99,6 +99,11 @@ export async function findByDigest(ctx: Ctx, versionId: number, digest: string):
   return row && toSnapshot(row);
 }
 
+/** The same of a candidate. */
+export async function currentOfCandidate(ctx: Ctx, candidateId: number, subject: Subject): Promise<Evidence | Snapshot> {
+  return (await findNewest(ctx, { candidateId })) ?? compute(ctx, subject);
+}
+
 /**
  * Takes a new snapshot, after which approvals bound to the one before are stale; where nothing changed, that one stays, and nothing is recorded. Throws
  * RESOURCE_DOES_NOT_EXIST.

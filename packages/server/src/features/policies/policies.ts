@@ -75,6 +75,11 @@ export async function holdInForce(ctx: TxCtx): Promise<PoliciesInForce> {
   return head === undefined ? NONE : readInForce(ctx, tx, head);
 }
 
+/** Held for a change; as they are for whoever only looks. */
+export function findInForce(ctx: Ctx): Promise<PoliciesInForce> {
+  return ctx.tx === undefined ? getInForce(ctx) : holdInForce({ ...ctx, tx: ctx.tx });
+}
+
 /** As of now, for whoever looks. */
 export async function getInForce(ctx: Ctx): Promise<PoliciesInForce> {
   const found = recall(ctx);

@@ -9,7 +9,7 @@ import type {
   Stay,
   VersionEvidence,
 } from '@countersign/contract/policy-facts.ts';
-import { type Ctx, reading, type TxCtx } from '../../platform/context.ts';
+import { type Ctx, reading } from '../../platform/context.ts';
 import { listManagerIds } from '../access/access.ts';
 import { hasAccounts } from '../accounts/accounts.ts';
 import * as approvals from '../approvals/approvals.ts';
@@ -50,11 +50,11 @@ export interface Question extends approvals.Change {
 /** What an approval of a change of no version is bound to: the words of its subject say it all. */
 export const NO_BINDING: ApprovalBinding = { digest: null, evidence: '' };
 
-export async function testVersion(ctx: TxCtx, version: ModelVersion): Promise<Tested> {
+export async function testVersion(ctx: Ctx, version: ModelVersion): Promise<Tested> {
   const tree = version.treeId === null ? undefined : await artifacts.findTree(ctx, version.treeId);
   return {
     digest: tree?.digest ?? null,
-    evidence: await evidence.ensure(ctx, version),
+    evidence: ctx.tx === undefined ? await evidence.current(ctx, version) : await evidence.ensure({ ...ctx, tx: ctx.tx }, version),
     subject: version,
   };
 }
@@ -63,7 +63,7 @@ export function bindingOf(tested: Tested | undefined): ApprovalBinding {
   return tested === undefined ? NO_BINDING : { digest: tested.digest, evidence: tested.evidence.digest };
 }
 
-export async function readFacts(ctx: TxCtx, question: Question): Promise<PolicyFacts> {
+export async function readFacts(ctx: Ctx, question: Question): Promise<PolicyFacts> {
   const { change, model, tested, policies } = question;
   const now = ctx.clock.now();
   const open = await approvals.listOpen(ctx, question);
@@ -137,7 +137,7 @@ function groupsIn({ document }: NamedPolicy): readonly string[] {
 }
 
 async function readVersion(
-  ctx: TxCtx,
+  ctx: Ctx,
   question: Question,
   tested: Tested,
   reports: readonly CheckReport[],
@@ -154,11 +154,7 @@ async function readVersion(
   };
 }
 
-function readStays(
-  ctx: TxCtx,
-  { policies, model, change, version, withHistory }: Question,
-  digest: string | null,
-): Promise<readonly Stay[]> {
+function readStays(ctx: Ctx, { policies, model, change, version, withHistory }: Question, digest: string | null): Promise<readonly Stay[]> {
   const soaks = policies.flatMap(({ document }) => document.requirements.soak ?? []);
   if (model === undefined || version === undefined || (soaks.length === 0 && withHistory !== true)) return Promise.resolve([]);
   return listStays(ctx, {
@@ -175,7 +171,7 @@ interface StandingVersion extends Standing {
 }
 
 /** What stands in the target now, beside the version itself; read only where a policy compares with it. */
-async function readStanding(ctx: TxCtx, question: Question, model: { id: number; name: string }): Promise<readonly StandingVersion[]> {
+async function readStanding(ctx: Ctx, question: Question, model: { id: number; name: string }): Promise<readonly StandingVersion[]> {
   const { policies, change, version } = question;
   const compares = policies.some(
     ({ document: { requirements } }) =>

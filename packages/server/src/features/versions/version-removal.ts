@@ -2,7 +2,7 @@
 import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import { notFound, Problem } from '@countersign/contract/problem.ts';
 import { namesOf } from '@countersign/contract/stages.ts';
-import type { TxCtx } from '../../platform/context.ts';
+import { type Ctx, reading, type TxCtx } from '../../platform/context.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import { record } from '../events/events.ts';
 import type { ModelIdentity, RegisteredModel } from '../models/models.ts';
@@ -45,14 +45,15 @@ export async function removeAll(ctx: TxCtx, permit: Permit, model: RegisteredMod
 }
 
 /** All that are in a stage or have an alias. */
-export async function listPlaced(ctx: TxCtx, model: Pick<RegisteredModel, 'id'>): Promise<ModelVersion[]> {
+export async function listPlaced(ctx: Ctx, model: Pick<RegisteredModel, 'id'>): Promise<ModelVersion[]> {
   const placed = new Map<number, ModelVersion>();
   for (const stage of namesOf(await getStages(ctx))) {
     if (stage === 'None') continue;
-    for (const version of await store.listInStage(ctx.tx, model.id, stage)) placed.set(version.id, version);
+    for (const version of await store.listInStage(reading(ctx), model.id, stage)) placed.set(version.id, version);
   }
-  const aliased = await aliasStore.listOfModels(ctx.tx, [model.id]);
-  for (const version of await store.listByIds(ctx.tx, [...new Set(aliased.map((each) => each.versionId))])) placed.set(version.id, version);
+  const aliased = await aliasStore.listOfModels(reading(ctx), [model.id]);
+  for (const version of await store.listByIds(reading(ctx), [...new Set(aliased.map((each) => each.versionId))]))
+    placed.set(version.id, version);
   return [...placed.values()];
 }
 
