@@ -21,7 +21,7 @@ export const modelHandlers: Handlers<(typeof modelEndpoints)[number]['id']> = {
   },
   createModel: async (ctx, { body }) => {
     const tags = models.lastWins(body.tags ?? []);
-    return answerModel(ctx, await models.create(ctx, { name: body.name, description: body.description || undefined, tags }));
+    return answerModel(ctx, await requests.createModel(ctx, { name: body.name, description: body.description || undefined, tags }));
   },
   getModel: async (ctx, { params }) => answerModel(ctx, await models.get(ctx, params.name)),
   updateModel: async (ctx, { params, body }) =>

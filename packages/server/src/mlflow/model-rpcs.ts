@@ -42,7 +42,7 @@ export const modelRpcs: readonly Rpc[] = [
     messages.CreateRegisteredModel,
     async (ctx, input) => {
       const tags = models.lastWins(input.tags);
-      const model = await models.create(ctx, { name: input.name, description: input.description || undefined, tags });
+      const model = await requests.createModel(ctx, { name: input.name, description: input.description || undefined, tags });
       return { registered_model: modelToWire(model, NO_PARTS) };
     },
     PREVIEW,

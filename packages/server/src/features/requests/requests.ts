@@ -24,6 +24,7 @@ import { demandMaking, get, isApprover, managesIt, mayMakeIt } from './reach.ts'
 import { levelOf, type Wish } from './request-rules.ts';
 
 export type { Ending, Request } from '../approvals/approvals.ts';
+export { createModel } from '../transitions/transitions.ts';
 export type { Outcome } from './explaining.ts';
 export { actionsOn, get, isApprover, list, listOpen, type RequestAction, type RequestFilter } from './reach.ts';
 export type { Wish, WishedTarget } from './request-rules.ts';
@@ -258,8 +259,8 @@ async function answering(
 }
 
 /** What the policies say of it now, with every reason, and who may still be asked. */
-export function evaluate(ctx: Ctx, request: approvals.Request): Promise<transitions.Judgement> {
-  return transaction(ctx, async (inner) => transitions.judge(inner, await transitions.operationOf(inner, request)));
+export async function evaluate(ctx: Ctx, request: approvals.Request): Promise<transitions.Judgement> {
+  return transitions.judge(ctx, await transitions.operationOf(ctx, request));
 }
 
 export interface Explanation {

@@ -1,7 +1,7 @@
 /** Each change as an operation: what it is of, and every governed target that it touches. */
 import type { GovernedTarget } from '@countersign/contract/permit.ts';
-import { notFound } from '@countersign/contract/problem.ts';
-import type { TxCtx, WorkspaceRef } from '../../platform/context.ts';
+import { notFound, Problem } from '@countersign/contract/problem.ts';
+import type { Ctx, WorkspaceRef } from '../../platform/context.ts';
 import type { Request as WholeRequest } from '../approvals/approvals.ts';
 import { type Candidate, subjectOf as candidateSubject, find as findCandidate } from '../candidates/candidates.ts';
 import * as evidence from '../evidence/evidence.ts';
@@ -10,7 +10,7 @@ import * as policies from '../policies/policies.ts';
 import type { ModelVersion, NewVersion, Resolved } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import { leavingChanges, type Proposal, placesOf, stageChanges, type TargetChange } from './operation-rules.ts';
-import { choose, type GovernedModel, type Operation, type OtherChange } from './permits.ts';
+import { chooseEach, type GovernedModel, kindsOf, type Operation, type OtherChange } from './permits.ts';
 import { findFallback } from './settings-fallback.ts';
 
 /** What of a request says what is asked for. */
@@ -28,7 +28,7 @@ function single(change: TargetChange): Pick<Operation, 'asks' | 'changes'> {
 }
 
 /** With the tags that policies match by. */
-export function governedModel(ctx: TxCtx, id: number): () => Promise<GovernedModel> {
+export function governedModel(ctx: Ctx, id: number): () => Promise<GovernedModel> {
   return async () => {
     const model = await models.findById(ctx, id);
     if (model === undefined) throw notFound(`There is no registered model with the id ${id}.`);
@@ -36,7 +36,7 @@ export function governedModel(ctx: TxCtx, id: number): () => Promise<GovernedMod
   };
 }
 
-export function stageOperation(ctx: TxCtx, version: ModelVersion, stage: string, archiveExisting: boolean): Operation {
+export function stageOperation(ctx: Ctx, version: ModelVersion, stage: string, archiveExisting: boolean): Operation {
   const { name, version: number, modelId } = version;
   const changes = stageChanges(version.stage, stage);
   return {
@@ -50,12 +50,12 @@ export function stageOperation(ctx: TxCtx, version: ModelVersion, stage: string,
 }
 
 /** A version makes room for another one: that it leaves is a part of the other's entry. */
-export function replacementOperation(ctx: TxCtx, version: ModelVersion, stage: string): Operation {
+export function replacementOperation(ctx: Ctx, version: ModelVersion, stage: string): Operation {
   const whole = stageOperation(ctx, version, stage, false);
   return { ...whole, changes: [whole.asks] };
 }
 
-export function aliasOperation(ctx: TxCtx, version: ModelVersion, alias: string): Operation {
+export function aliasOperation(ctx: Ctx, version: ModelVersion, alias: string): Operation {
   return {
     about: aboutVersion(version),
     proposal: { op: 'alias', name: version.name, version: version.version, alias },
@@ -65,7 +65,7 @@ export function aliasOperation(ctx: TxCtx, version: ModelVersion, alias: string)
   };
 }
 
-export function aliasRemovalOperation(ctx: TxCtx, version: ModelVersion, alias: string): Operation {
+export function aliasRemovalOperation(ctx: Ctx, version: ModelVersion, alias: string): Operation {
   return {
     about: aboutVersion(version),
     proposal: { op: 'alias-removal', name: version.name, version: version.version, alias },
@@ -77,7 +77,7 @@ export function aliasRemovalOperation(ctx: TxCtx, version: ModelVersion, alias: 
 
 /** `candidate`: what was asked for before, with its approvals; else nothing was. */
 export function entryOperation(
-  ctx: TxCtx,
+  ctx: Ctx,
   model: ModelOf,
   input: NewVersion,
   resolved: Resolved,
@@ -92,11 +92,11 @@ export function entryOperation(
     changes: [ENTRY, ...tags],
     model: governedModel(ctx, model.id),
     version: undefined,
+    isPrompt: models.isPromptTagged(input.tags),
     registration: { modelId: model.id, input },
     entering: async () => {
       const subject = candidateSubject(input, resolved);
-      const known =
-        candidate === undefined ? await evidence.compute(ctx, subject) : await evidence.ensureOfCandidate(ctx, candidate, subject);
+      const known = await evidenceOf(ctx, candidate, subject);
       return {
         digest: resolved.seal.digest,
         evidence: known,
@@ -106,10 +106,18 @@ export function entryOperation(
   };
 }
 
-/** The configuration of a prompt's model is no part of its seal, so it is governed where the prompt stands. */
-const PROMPT_MODEL_CONFIG = '_mlflow_prompt_model_config';
+/** Stored where it can be: nothing is written for whoever only looks. */
+function evidenceOf(ctx: Ctx, candidate: Candidate | undefined, subject: evidence.Subject): Promise<evidence.Evidence> {
+  if (candidate === undefined) return evidence.compute(ctx, subject);
+  return ctx.tx === undefined
+    ? evidence.currentOfCandidate(ctx, candidate.id, subject)
+    : evidence.ensureOfCandidate({ ...ctx, tx: ctx.tx }, candidate, subject);
+}
 
-export function versionTagOperation(ctx: TxCtx, version: ModelVersion, key: string, value: string | null): Operation {
+/** The configuration of a prompt's model is no part of its seal, so it is governed where the prompt stands. */
+export const PROMPT_MODEL_CONFIG = '_mlflow_prompt_model_config';
+
+export function versionTagOperation(ctx: Ctx, version: ModelVersion, key: string, value: string | null): Operation {
   const model = governedModel(ctx, version.modelId);
   return {
     about: aboutVersion(version),
@@ -135,7 +143,7 @@ export function freeTagOperation(version: versions.VersionIdentity, key: string,
 }
 
 async function entering(
-  ctx: TxCtx,
+  ctx: Ctx,
   inForce: policies.PoliciesInForce,
   version: ModelVersion,
   places: readonly GovernedTarget[],
@@ -143,13 +151,13 @@ async function entering(
 ): Promise<readonly OtherChange[]> {
   const found: OtherChange[] = [];
   for (const target of places) {
-    const policy = await choose(ctx, inForce, target, model);
-    if (policy !== undefined) found.push({ version, change: { target, change: 'enter' }, policy });
+    const chosen = await chooseEach(ctx, inForce, target, model, kindsOf(version));
+    found.push(...chosen.map((policy): OtherChange => ({ version, change: { target, change: 'enter' }, policy })));
   }
   return found;
 }
 
-export function modelTagOperation(ctx: TxCtx, model: ModelOf, key: string, value: string | null): Operation {
+export function modelTagOperation(ctx: Ctx, model: ModelOf, key: string, value: string | null): Operation {
   const before = governedModel(ctx, model.id);
   return {
     about: aboutModel(model),
@@ -158,19 +166,16 @@ export function modelTagOperation(ctx: TxCtx, model: ModelOf, key: string, value
     model: before,
     version: undefined,
     others: async (inForce) => {
-      if (!inForce.decidingKeys.has(key)) return [];
+      if (!inForce.decidingKeys.has(key) && key !== models.PROMPT_TAG) return [];
       const old = await before();
       const kept = old.tags.filter((tag) => tag.key !== key);
-      return rechosen(
-        ctx,
-        { inForce, model: old },
-        { inForce, model: { ...old, tags: value === null ? kept : [...kept, { key, value }] } },
-      );
+      const tags = value === null ? kept : [...kept, { key, value }];
+      return rechosen(ctx, { inForce, model: old }, { inForce, model: { ...old, tags, isPrompt: models.isPromptTagged(tags) } });
     },
   };
 }
 
-export function renameOperation(ctx: TxCtx, model: ModelOf, newName: string): Operation {
+export function renameOperation(ctx: Ctx, model: ModelOf, newName: string): Operation {
   const before = governedModel(ctx, model.id);
   return {
     about: aboutModel(model),
@@ -181,13 +186,13 @@ export function renameOperation(ctx: TxCtx, model: ModelOf, newName: string): Op
     version: undefined,
     others: async (inForce) => {
       const old = await before();
-      return rechosen(ctx, { inForce, model: old }, { inForce, model: { ...old, name: newName } });
+      return rechosen(ctx, { inForce, model: old }, { inForce, model: { ...old, name: newName }, isElsewhere: newName !== old.name });
     },
   };
 }
 
 /** Another workspace's policies hold for a model that moves there. */
-export function moveOperation(ctx: TxCtx, model: ModelOf, to: WorkspaceRef): Operation {
+export function moveOperation(ctx: Ctx, model: ModelOf, to: WorkspaceRef): Operation {
   const before = governedModel(ctx, model.id);
   return {
     about: aboutModel(model),
@@ -198,8 +203,8 @@ export function moveOperation(ctx: TxCtx, model: ModelOf, to: WorkspaceRef): Ope
     version: undefined,
     others: async (inForce) => {
       const same = await before();
-      const there = await policies.holdInForce({ ...ctx, workspace: to });
-      return rechosen(ctx, { inForce, model: same }, { inForce: there, model: same });
+      const there = await policies.findInForce({ ...ctx, workspace: to });
+      return rechosen(ctx, { inForce, model: same }, { inForce: there, model: same, isElsewhere: true });
     },
   };
 }
@@ -207,42 +212,54 @@ export function moveOperation(ctx: TxCtx, model: ModelOf, to: WorkspaceRef): Ope
 interface Situation {
   readonly inForce: policies.PoliciesInForce;
   readonly model: GovernedModel;
+  /** What is read by the name is other bytes than before: also the policy that held before must let them in. */
+  readonly isElsewhere?: boolean;
 }
 
-/** More versions than this in a governed model are not judged one by one: they are copied instead. */
+/** More versions than this in a governed model are not judged one by one. */
 const RECHOSEN_MAX = 500;
 
 /** For every version in a place where another policy comes to apply: the old one lets it leave, the new one lets it enter. */
-async function rechosen(ctx: TxCtx, before: Situation, after: Situation): Promise<readonly OtherChange[]> {
-  const isEntryRechosen = (await differing(ctx, { kind: 'entry' }, before, after)).length > 0;
-  const standing = isEntryRechosen
-    ? await versions.listOfModel(ctx, before.model, { limit: RECHOSEN_MAX })
-    : await versions.listPlaced(ctx, before.model);
+async function rechosen(ctx: Ctx, before: Situation, after: Situation): Promise<readonly OtherChange[]> {
+  const entry: GovernedTarget = { kind: 'entry' };
+  const isEntryRechosen = (await differing(ctx, entry, [true, false], before, after)).length > 0;
+  const standing = isEntryRechosen ? await listFew(ctx, before.model) : await versions.listPlaced(ctx, before.model);
   const found: OtherChange[] = [];
   for (const version of standing) {
     for (const target of placesOf(version)) {
-      for (const change of await differing(ctx, target, before, after)) found.push({ ...change, version });
+      for (const change of await differing(ctx, target, kindsOf(version), before, after)) found.push({ ...change, version });
     }
   }
   return found;
 }
 
+async function listFew(ctx: Ctx, model: GovernedModel): Promise<readonly ModelVersion[]> {
+  const found = await versions.listOfModel(ctx, model, { limit: RECHOSEN_MAX + 1 });
+  if (found.length <= RECHOSEN_MAX) return found;
+  throw new Problem(
+    'INVALID_STATE',
+    `'${model.name}' has more than ${RECHOSEN_MAX} versions, and a policy asks about each. Copy those that matter to another model, one by one; or delete versions.`,
+  );
+}
+
 async function differing(
-  ctx: TxCtx,
+  ctx: Ctx,
   target: GovernedTarget,
+  kinds: readonly boolean[],
   before: Situation,
   after: Situation,
 ): Promise<readonly Omit<OtherChange, 'version'>[]> {
-  const old = await choose(ctx, before.inForce, target, before.model);
-  const next = await choose(ctx, after.inForce, target, after.model);
-  if (old?.hash === next?.hash) return [];
+  const old = await chooseEach(ctx, before.inForce, target, before.model, kinds);
+  const next = await chooseEach(ctx, after.inForce, target, after.model, kinds);
+  const without = (all: typeof old, others: typeof old): typeof old => all.filter(({ hash }) => others.every((each) => each.hash !== hash));
+  const entering = after.isElsewhere === true ? next : without(next, old);
   return [
-    ...(old === undefined ? [] : [{ change: { target, change: 'leave' } as const, policy: old }]),
-    ...(next === undefined ? [] : [{ change: { target, change: 'enter' } as const, policy: next }]),
+    ...without(old, next).map((policy) => ({ change: { target, change: 'leave' } as const, policy })),
+    ...entering.map((policy) => ({ change: { target, change: 'enter' } as const, policy })),
   ];
 }
 
-export function deletionOperation(ctx: TxCtx, version: ModelVersion): Operation {
+export function deletionOperation(ctx: Ctx, version: ModelVersion): Operation {
   return {
     about: aboutVersion(version),
     proposal: { op: 'deletion', name: version.name, version: version.version },
@@ -253,7 +270,7 @@ export function deletionOperation(ctx: TxCtx, version: ModelVersion): Operation 
   };
 }
 
-export function modelDeletionOperation(ctx: TxCtx, model: ModelOf): Operation {
+export function modelDeletionOperation(ctx: Ctx, model: ModelOf): Operation {
   const governed = governedModel(ctx, model.id);
   return {
     about: aboutModel(model),
@@ -270,7 +287,7 @@ export function modelDeletionOperation(ctx: TxCtx, model: ModelOf): Operation {
   };
 }
 
-export function restorationOperation(ctx: TxCtx, version: ModelVersion): Operation {
+export function restorationOperation(ctx: Ctx, version: ModelVersion): Operation {
   return {
     about: aboutVersion(version),
     proposal: { op: 'restoration', name: version.name, version: version.version },
@@ -282,7 +299,7 @@ export function restorationOperation(ctx: TxCtx, version: ModelVersion): Operati
 
 /** Its versions come back into the model of that name, each as an entry. */
 export function modelRestorationOperation(
-  ctx: TxCtx,
+  ctx: Ctx,
   model: models.RegisteredModel,
   name: string,
   restored: readonly ModelVersion[],
@@ -296,15 +313,14 @@ export function modelRestorationOperation(
     model: async () => then,
     version: undefined,
     others: async (inForce) => {
-      const policy = await choose(ctx, inForce, { kind: 'entry' }, then);
-      if (policy === undefined) return [];
-      return restored.map((version) => ({ version, change: { target: { kind: 'entry' }, change: 'enter' }, policy }) as const);
+      const each = restored.map((version) => entering(ctx, inForce, version, [{ kind: 'entry' }], then));
+      return (await Promise.all(each)).flat();
     },
   };
 }
 
 /** Of administration: nobody's bytes, and the words say what it is. */
-export async function settingOperation(ctx: TxCtx, setting: string, words: string): Promise<Operation> {
+export async function settingOperation(ctx: Ctx, setting: string, words: string): Promise<Operation> {
   const fallback = await findFallback(ctx);
   return {
     ...(fallback === undefined ? {} : { fallback }),
@@ -318,7 +334,7 @@ export async function settingOperation(ctx: TxCtx, setting: string, words: strin
 }
 
 /** What a request asks for, as it is now. RESOURCE_DOES_NOT_EXIST where what it is about is gone. */
-export async function operationOf(ctx: TxCtx, request: AskedFor): Promise<Operation> {
+export async function operationOf(ctx: Ctx, request: AskedFor): Promise<Operation> {
   const proposal = JSON.parse(request.proposal) as Proposal; // written by this room alone
   const version = request.versionId === null ? undefined : await versions.findById(ctx, request.versionId);
   const model = request.modelId === null ? undefined : await models.findById(ctx, request.modelId);

@@ -8,6 +8,7 @@ import canonicalize from 'canonicalize';
 import type { Ctx, TxCtx, WorkspaceRef } from '../../platform/context.ts';
 import * as breakGlass from '../break-glass/break-glass.ts';
 import { record } from '../events/events.ts';
+import { isPromptTagged } from '../models/models.ts';
 import * as policies from '../policies/policies.ts';
 import type { ModelVersion, NewVersion } from '../versions/versions.ts';
 import { bindingOf, NO_BINDING, type Question, readFacts, type Tested, testVersion } from './fact-reader.ts';
@@ -33,6 +34,8 @@ export interface Operation {
   /** Read only where a policy is in force. undefined: the change is of no model. */
   readonly model: (() => Promise<GovernedModel>) | undefined;
   readonly version: ModelVersion | undefined;
+  /** Whether what would become a version calls itself a prompt. */
+  readonly isPrompt?: boolean;
   /** What would become a version. */
   readonly entering?: () => Promise<Tested>;
   /** From where it would come: a request seals it into a candidate. */
@@ -131,18 +134,50 @@ export function unasked(): Permit {
 }
 
 /** What each policy that is about the change says of it. */
-export async function judge(ctx: TxCtx, operation: Operation, way: Way = AS_CALLER): Promise<Judgement> {
-  const inForce = await policies.holdInForce(ctx);
+export async function judge(ctx: Ctx, operation: Operation, way: Way = AS_CALLER): Promise<Judgement> {
+  const inForce = await policies.findInForce(ctx);
   if (inForce.policies.length === 0 && operation.fallback === undefined) return { asked: [], binding: NO_BINDING };
   const model = await operation.model?.();
   const own: { change: TargetChange; policy: policies.PublishedPolicy }[] = [];
+  const kinds = operation.version === undefined ? [operation.isPrompt ?? false] : kindsOf(operation.version);
   for (const change of operation.changes) {
-    const policy = (await choose(ctx, inForce, change.target, model)) ?? operation.fallback;
-    if (policy !== undefined) own.push({ change, policy });
+    const chosen = await chooseEach(ctx, inForce, change.target, model, model === undefined ? [] : kinds);
+    for (const policy of withFallback(operation, chosen)) own.push({ change, policy });
   }
   const others = (await operation.others?.(inForce)) ?? [];
   if (own.length === 0 && others.length === 0) return { asked: [], binding: NO_BINDING };
   return decideEach(ctx, operation, own, others, model, way);
+}
+
+/** What only observes takes nothing from the rule that holds where there is none. */
+function withFallback({ fallback }: Operation, chosen: readonly policies.PublishedPolicy[]): readonly policies.PublishedPolicy[] {
+  if (fallback === undefined || chosen.some(({ document }) => document.mode === 'enforce')) return chosen;
+  return [...chosen, fallback];
+}
+
+/** As what a version is read: as it was registered, and as it calls itself. */
+export function kindsOf(version: Pick<ModelVersion, 'isPrompt' | 'tags'>): readonly boolean[] {
+  return [version.isPrompt, isPromptTagged(version.tags)];
+}
+
+/**
+ * Policies on prompts leave models alone, and the other way round. A version that isn't what its model calls itself is read as both, so both are
+ * asked: what a model is called is no way out of a policy.
+ */
+export async function chooseEach(
+  ctx: Ctx,
+  inForce: policies.PoliciesInForce,
+  target: GovernedTarget,
+  model: GovernedModel | undefined,
+  kinds: readonly boolean[],
+): Promise<readonly policies.PublishedPolicy[]> {
+  if (model === undefined) return [(await choose(ctx, inForce, target, model)) ?? []].flat();
+  const found = new Set<policies.PublishedPolicy>();
+  for (const isPrompt of new Set([model.isPrompt, ...kinds])) {
+    const policy = await choose(ctx, inForce, target, { ...model, isPrompt });
+    if (policy !== undefined) found.add(policy);
+  }
+  return [...found];
 }
 
 export async function choose(
@@ -162,7 +197,7 @@ export async function choose(
 }
 
 async function decideEach(
-  ctx: TxCtx,
+  ctx: Ctx,
   operation: Operation,
   own: readonly { readonly change: TargetChange; readonly policy: policies.PublishedPolicy }[],
   others: readonly OtherChange[],
@@ -189,7 +224,7 @@ async function decideEach(
   return { asked, binding };
 }
 
-async function ask(ctx: TxCtx, question: Question, policy: policies.PublishedPolicy, way: Way): Promise<Asked> {
+async function ask(ctx: Ctx, question: Question, policy: policies.PublishedPolicy, way: Way): Promise<Asked> {
   const { change } = question;
   if (way.by !== 'rollback' || change.change === 'leave') {
     const facts = await readFacts(ctx, question);
@@ -212,7 +247,7 @@ function bindingOfAll(own: Tested | undefined, others: ReadonlyMap<number, Teste
   };
 }
 
-export async function testedBy(ctx: TxCtx, operation: Operation): Promise<Tested | undefined> {
+export async function testedBy(ctx: Ctx, operation: Operation): Promise<Tested | undefined> {
   if (operation.entering !== undefined) return operation.entering();
   return operation.version === undefined ? undefined : testVersion(ctx, operation.version);
 }

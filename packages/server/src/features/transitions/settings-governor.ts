@@ -65,7 +65,8 @@ const DECIDERS_MIN = 2;
 /** INVALID_STATE unless two persons can decide settings, without the one that is to go. */
 export async function demandDeciders(ctx: TxCtx, without?: number): Promise<void> {
   const inForce = await policies.holdInForce(ctx);
-  const policy = (await choose(ctx, inForce, { kind: 'setting', setting: 'policies' }, undefined)) ?? (await fallbackPolicy());
+  const chosen = await choose(ctx, inForce, { kind: 'setting', setting: 'policies' }, undefined);
+  const policy = chosen?.document.mode === 'enforce' ? chosen : await fallbackPolicy();
   const roles = policy.document.requirements.approvals;
   const groups = roles.flatMap((role) => role.group ?? []);
   const ids = await listManagerIds(ctx);

@@ -27,7 +27,7 @@ import * as versions from '../versions/versions.ts';
 import { DEFAULT_WORKSPACE_ID, getStages, getWorkspaceById, within } from '../workspaces/workspaces.ts';
 import { type Proposal, readTarget, subjectOf } from './operation-rules.ts';
 import * as operations from './operations.ts';
-import { AS_CALLER, admit, choose, judge, type Operation, permit, unasked, type Way } from './permits.ts';
+import { AS_CALLER, admit, choose, chooseEach, judge, kindsOf, type Operation, permit, Refused, unasked, type Way } from './permits.ts';
 import { demandDeciders, governSettingChange } from './settings-governor.ts';
 import { stagesOf } from './workspace-stages.ts';
 
@@ -347,6 +347,23 @@ export function restoreVersion(ctx: Ctx, name: string, number: number, way: Way 
   });
 }
 
+/** With tags that no policy is about, or that it lets in: others are asked for once the model is there. */
+export function createModel(ctx: Ctx, input: models.NewModel): Promise<RegisteredModel> {
+  return transaction(ctx, async (inner) => {
+    const model = await models.create(inner, input);
+    if ((await policies.holdInForce(inner)).policies.length === 0) return model;
+    for (const { key, value } of input.tags) {
+      try {
+        await permit(inner, operations.modelTagOperation(inner, model, key, value));
+      } catch (error) {
+        if (!(error instanceof Refused)) throw error;
+        throw new Problem('PERMISSION_DENIED', `${error.message} Create the model without the tag '${key}', then set it.`);
+      }
+    }
+    return model;
+  });
+}
+
 /** `value` null: it is taken away. */
 export async function setModelTag(ctx: Ctx, name: string, key: string, value: string | null, way: Way = AS_CALLER): Promise<void> {
   if (value !== null) checkRegistryTag(key, value);
@@ -390,6 +407,8 @@ export async function setVersionTag(
     const allowed = await permit(inner, operation, way);
     await writeVersionTag(inner, allowed, version, key, value);
     await settleGoverned(inner, operation, allowed, way);
+    // The configuration is no part of the seal: whoever approved before it changed approved of another one.
+    if (version.isPrompt && key === operations.PROMPT_MODEL_CONFIG) await evidence.renew(inner, name, number);
   });
 }
 
@@ -486,14 +505,14 @@ export async function replacePolicies(ctx: Ctx, changes: PolicyChanges): Promise
 /** The policy that is about the place that a request asks for. */
 export async function policiesAbout(
   ctx: Ctx,
-  request: Pick<approvals.Request, 'target' | 'modelId'>,
+  request: Pick<approvals.Request, 'target' | 'modelId' | 'versionId'>,
 ): Promise<readonly policies.PublishedPolicy[]> {
   const inForce = await policies.getInForce(ctx);
   const target = readTarget(request.target);
   if (inForce.policies.length === 0 || target === undefined) return [];
   const model = request.modelId === null ? undefined : await models.findById(ctx, request.modelId);
-  const policy = await choose(ctx, inForce, target, model);
-  return policy === undefined ? [] : [policy];
+  const version = request.versionId === null ? undefined : await versions.findById(ctx, request.versionId);
+  return chooseEach(ctx, inForce, target, model, version === undefined ? [] : kindsOf(version));
 }
 
 /** For `setGovernor`: each change of administration comes by here. */
