@@ -52,7 +52,7 @@ body { margin: 0 auto; max-width: 70rem; padding: 2rem 1rem; font: 16px/1.5 syst
 h1 { font-size: 1.75rem; overflow-wrap: anywhere; } h2 { font-size: 1.25rem; border-bottom: 1px solid var(--line); padding-bottom: .25rem; margin-top: 2rem; } h3 { font-size: 1rem; }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .875rem; }
 th, td { text-align: start; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; min-width: 4rem; }
-thead th, tbody th { color: var(--quiet); font-weight: 600; }
+th { color: var(--quiet); font-weight: 600; overflow-wrap: normal; } thead th { white-space: nowrap; }
 pre, .digest, code { font: .8125rem/1.45 ui-monospace, monospace; } pre { background: var(--soft); border: 1px solid var(--line); padding: .75rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 .digest { color: var(--quiet); overflow-wrap: anywhere; } .prose { white-space: pre-wrap; overflow-wrap: anywhere; }
 @media print { body { max-width: none; padding: 0; font-size: 11pt; } .wide { overflow: visible; } h2, h3 { break-after: avoid; } tr { break-inside: avoid; } }

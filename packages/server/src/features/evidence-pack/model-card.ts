@@ -48,7 +48,7 @@ export function modelCard(facts: CardFacts): string {
     ),
     ...(facts.evidence === undefined ? [] : evidenceSections(facts.evidence)),
     section('Checks', checksOf(facts.checks, who)),
-    section('Requests and approvals', approvalsOf(facts.approvals, who)),
+    section('Requests and approvals', approvalsOf(facts, who)),
     section('Why changes were allowed', decisionsOf(facts.approvals.decisions, who)),
     ...optional('Policies', facts.policies.length, () =>
       facts.policies.map(({ name, hash, source }) => html`<h3>${name}</h3><p class="digest">${hash}</p><pre>${source}</pre>`),
@@ -85,7 +85,7 @@ function summaryOf({ version }: CardFacts, who: Who): Markup {
     ['Sealed with', sealed],
     ['Registered by', `${who(version.registered_by)}, ${time(version.created_at)}`],
     ['Stage now', text(version.stage)],
-    ['Aliases now', list(version.aliases)],
+    ['Aliases now', list(version.aliases) || 'none'],
     ['Run', text(version.run_id)],
     ['Lineage to the run', text(version.lineage)],
     ...(version.damaged_at === null ? [] : [['Damaged', `stored bytes were found to differ since ${time(version.damaged_at)}`]]),
@@ -114,7 +114,7 @@ function checksOf(checks: readonly Members[], who: Who): Markup {
   const rows = checks.map((check) => [
     text(check.name),
     text(check.conclusion ?? check.status),
-    text(check.digest),
+    short(check.digest),
     who(check.by),
     time(check.at),
     text(check.summary),
@@ -122,7 +122,9 @@ function checksOf(checks: readonly Members[], who: Who): Markup {
   return table(['Check', 'Result', 'For the bytes', 'Reported by', 'Time', 'Summary'], rows);
 }
 
-function approvalsOf({ requests, approvals }: Approvals, who: Who): Markup[] {
+function approvalsOf({ approvals: { requests, approvals }, policies }: CardFacts, who: Who): Markup[] {
+  const names = (hashes: unknown): string =>
+    (Array.isArray(hashes) ? hashes : []).map((hash) => policies.find((each) => each.hash === hash)?.name ?? short(hash)).join(', ');
   if (requests.length === 0) return [html`<p>Nothing was asked for.</p>`];
   const asked = requests.map((request) => [
     text(request.request_id),
@@ -135,8 +137,8 @@ function approvalsOf({ requests, approvals }: Approvals, who: Who): Markup[] {
     text(approval.request_id),
     who(approval.by),
     time(approval.at),
-    text(approval.digest),
-    list(approval.policies),
+    short(approval.digest),
+    names(approval.policies),
     text(approval.comment),
   ]);
   return [
@@ -154,7 +156,7 @@ function decisionsOf(decisions: readonly Members[], who: Who): Markup | Markup[]
       ...members(each.weaknesses).map((item) => html`<li>Weakness: ${text(item.what)}</li>`),
     ]);
     const named = members(decision.policies).map((policy) => `${text(policy.name)} (${text(policy.mode)})`);
-    const title = `${text(decision.change) || 'change'} of ${text(decision.target)}, ${time(decision.at)}, by ${who(decision.by)}`;
+    const title = `${text(decision.target)} ${decision.change === 'leave' ? 'left' : 'entered'}, ${time(decision.at)}, by ${who(decision.by)}`;
     return html`<h3>${title}</h3><p>Let in by: ${text(decision.admission)}. Policies: ${named.join(', ') || 'none'}.</p><ul>${reasons}</ul>`;
   });
 }
@@ -189,6 +191,12 @@ function text(value: unknown): string {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
+/** Enough to tell one digest from the next; the whole one stands in the files. */
+function short(digest: unknown): string {
+  const whole = text(digest);
+  return whole.length > 16 ? `${whole.slice(0, 12)}…` : whole;
+}
+
 function time(value: unknown): string {
-  return typeof value === 'number' && Number.isSafeInteger(value) ? new Date(value).toISOString() : '';
+  return typeof value === 'number' && Number.isSafeInteger(value) ? new Date(value).toISOString().replace(/\.\d+Z$/, 'Z') : '';
 }

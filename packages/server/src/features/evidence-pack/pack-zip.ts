@@ -3,8 +3,8 @@ import { unzipSync, zipSync } from 'fflate';
 
 export type PackFiles = ReadonlyMap<string, Uint8Array>;
 
-/** The earliest that a zip can say, by the clock of wherever this runs, since zips have no zone. */
-const NO_TIME = new Date(1980, 0, 1);
+/** The first day that a zip can say, by the clock of wherever this runs, since zips have no zone; at noon, which no clock leaves out. */
+const NO_TIME = new Date(1980, 0, 1, 12);
 
 export function zipFiles(files: PackFiles): Uint8Array {
   return zipSync(Object.fromEntries(files), { level: 0, mtime: NO_TIME });
