@@ -219,7 +219,11 @@ onBothDatabases('governed changes', (databaseUrl) => {
   describe('a policy', () => {
     it.each(['watched', 'warned'])('that is only %s lets through, and what was missing is known', async (name) => {
       const version = await office.register('alice', `${name}.model`);
-      expect((await move('eve', `${name}.model`, version)).status).toBe(200);
+      const moved = await move('eve', `${name}.model`, version);
+      const told = name === 'warned' ? expect.stringContaining("Policy 'warned' only warns") : null;
+      expect([moved.status, moved.headers.get('countersign-warning')]).toEqual([200, told]);
+      const asked = await office.as('eve', 'GET', `/api/v1/models/${name}.model/versions/${version}/explain?target=stage:Production`);
+      expect([asked.body.is_allowed, asked.headers.get('countersign-warning')]).toEqual([true, null]);
       expect(await decisions(`${name}.model`, version)).toEqual([['stage:Production', 'ungoverned', false]]);
     });
 

@@ -6,6 +6,7 @@ import type { Endpoint } from '@countersign/contract/endpoint.ts';
 import { endpoints } from '@countersign/contract/native-api.ts';
 import { invalid, Problem, type ProblemCode } from '@countersign/contract/problem.ts';
 import type { Caller } from './caller.ts';
+import { say } from './output.ts';
 
 export interface ServerPlace {
   /** http or https; a path in it stands before that of the API. */
@@ -67,7 +68,8 @@ interface Call {
 }
 
 async function send(place: ServerPlace, isFile: boolean, call: Call): Promise<unknown> {
-  const { status, bytes } = await exchange(place, call);
+  const { status, bytes, warning } = await exchange(place, call);
+  if (warning !== undefined) say(`countersign: ${warning}`);
   const isDone = status >= 200 && status < 300;
   if (isDone && isFile) return bytes;
   const text = bytes.toString('utf8');
@@ -77,7 +79,20 @@ async function send(place: ServerPlace, isFile: boolean, call: Call): Promise<un
   throw new Problem(error_code ?? isForbidden, message ?? `The server at ${place.url} answered ${status}: ${text.slice(0, 200)}`);
 }
 
-function exchange(place: ServerPlace, { url, method, body }: Call): Promise<{ status: number; bytes: Buffer }> {
+interface Received {
+  readonly status: number;
+  readonly bytes: Buffer;
+  /** What stopped nothing. */
+  readonly warning: string | undefined;
+}
+
+/** Other characters than ASCII's are written as in JSON. */
+function warningIn(header: string | string[] | undefined): string | undefined {
+  if (typeof header !== 'string') return undefined;
+  return header.replaceAll(/\\u([0-9a-f]{4})/g, (_all, unit: string) => String.fromCharCode(Number.parseInt(unit, 16)));
+}
+
+function exchange(place: ServerPlace, { url, method, body }: Call): Promise<Received> {
   const request = url.startsWith('https:') ? requestHttps : requestHttp;
   const headers = {
     ...(place.authorization === undefined ? {} : { authorization: place.authorization }),
@@ -99,7 +114,13 @@ function exchange(place: ServerPlace, { url, method, body }: Call): Promise<{ st
     const sent = request(url, { method, headers, timeout: ANSWER_MS, ...authorityOf(place) }, (response) => {
       const pieces: Buffer[] = [];
       response.on('data', (piece: Buffer) => pieces.push(piece));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, bytes: Buffer.concat(pieces) }));
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          bytes: Buffer.concat(pieces),
+          warning: warningIn(response.headers['countersign-warning']),
+        }),
+      );
       response.on('error', fail);
     });
     sent.on('timeout', () => sent.destroy(new Error(`no answer in ${ANSWER_MS / 1000} s`)));

@@ -104,9 +104,10 @@ export function createGate({ base, onError, hasWorkspaces = true }: GateOptions)
 
   const contextOf = async (caller: Caller, workspace: WorkspaceRef, admitted: Admitted): Promise<AdmittedCtx> => {
     const { known, token } = caller;
-    if (known === undefined) return { ...base, workspace, access: LOCAL_ACCESS, tokenScope: undefined, [ADMITTED]: admitted };
+    const warn = (text: string): void => admitted.exchange.warn(text);
+    if (known === undefined) return { ...base, workspace, access: LOCAL_ACCESS, tokenScope: undefined, warn, [ADMITTED]: admitted };
     const access = await directory.accessOf(known, workspace.id);
-    return { ...base, principal: principalOf(known, token), workspace, access, tokenScope: token?.scope, [ADMITTED]: admitted };
+    return { ...base, principal: principalOf(known, token), workspace, access, tokenScope: token?.scope, warn, [ADMITTED]: admitted };
   };
 
   const findWorkspace = async (name: string): Promise<WorkspaceRef> => {

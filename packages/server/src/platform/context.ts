@@ -62,6 +62,8 @@ export interface Ctx {
   readonly tokenScope: TokenScope | undefined;
   /** Below which experiments get their artifact location: `mlflow-artifacts:/`, or what the operator named. */
   readonly artifactRoot: string;
+  /** Tells the caller what stops nothing; undefined where nobody reads it. */
+  readonly warn?: ((text: string) => void) | undefined;
 }
 
 export interface TxCtx extends Ctx {

@@ -19,7 +19,7 @@ export { decide, decideAll } from './decision-rules.ts';
 export { decideBreakGlass, decideRollback } from './exception-rules.ts';
 export { choosePolicy, type PolicyChoice, type PolicyQuestion, policiesToAsk } from './policy-choice-rules.ts';
 export { type NamedPolicy, namePolicy } from './policy-hash-rules.ts';
-export { refusalText } from './refusal-rules.ts';
+export { refusalText, warningText } from './refusal-rules.ts';
 
 export interface PublishedPolicy extends NamedPolicy {
   /** As it was written. */

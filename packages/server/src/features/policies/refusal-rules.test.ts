@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { decide } from './decision-rules.ts';
 import { ALICE, approval, DAY, facts, NOW, policy } from './policy-worlds.ts';
-import { refusalText } from './refusal-rules.ts';
+import { refusalText, warningText } from './refusal-rules.ts';
 
 describe('a refusal', () => {
   it('says what is missing, who can give it, and how', () => {
@@ -26,5 +26,14 @@ describe('a refusal', () => {
     const checks = Array.from({ length: 12 }, (_, index) => ({ name: `c${index}` }));
     expect(refusalText([decide(policy({ checks }), facts())])).toMatch(/And 2 more\.$/);
     expect(refusalText([decide(policy({}), facts()), decide(policy({ checks }, { mode: 'warn' }), facts())])).toBe('');
+  });
+
+  it('is a warning where the policy only warns, and nothing where it only observes', () => {
+    const judged = (mode: 'observe' | 'warn' | 'enforce') =>
+      decide(policy({ description: true, checks: [{ name: 'c' }] }, { mode }), facts());
+    expect(warningText([judged('warn')])).toMatch(
+      /^Policy 'p' only warns: in enforce it would not allow it. Missing: check 'c' was not reported/,
+    );
+    expect(warningText([judged('observe'), judged('enforce'), decide(policy({}, { mode: 'warn' }), facts())])).toBe('');
   });
 });

@@ -118,6 +118,8 @@ export async function admit(ctx: TxCtx, operation: Operation, way: Way = AS_CALL
   if (judgement.asked.length === 0) return { allowed: mint(operation, [], 'ungoverned'), tell: () => {} };
   const refused = judgement.asked.filter(({ decision }) => !decision.isAllowed);
   const admission = refused.length === 0 ? admissionOf(judgement.asked, way) : await breakGlassFor(ctx, operation, refused);
+  const warning = policies.warningText(judgement.asked.map(({ decision }) => decision));
+  if (warning !== '') ctx.warn?.(warning);
   const asked = judgement.asked.map(({ policy }) => policy);
   return { allowed: mint(operation, asked, admission), tell: (version) => recordAllowed(ctx, operation, judgement, admission, version) };
 }

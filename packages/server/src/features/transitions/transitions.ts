@@ -587,7 +587,7 @@ export async function putInForce(
 /** Does it, undoes it, and says why it could not be done; undefined where it could. */
 export async function rehearse(ctx: Ctx, work: (inner: TxCtx, rehearsal: Rehearsal) => Promise<unknown>): Promise<Problem | undefined> {
   try {
-    await transaction({ ...ctx, tx: undefined }, async (inner) => {
+    await transaction({ ...ctx, tx: undefined, warn: undefined }, async (inner) => {
       await work(inner, {} as Rehearsal); // the mark exists in types only; this function is the mint
       throw new Rehearsed();
     });

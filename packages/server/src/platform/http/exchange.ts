@@ -38,6 +38,8 @@ export class Exchange {
   params: Readonly<Record<string, string | undefined>> = {};
   /** What `json` read, for a refusal that shows a value as it was written. */
   jsonBytes: Buffer | undefined;
+  /** For the caller, beside the answer; each once. */
+  warnings: ReadonlySet<string> | undefined;
 
   constructor(req: IncomingMessage, res: ServerResponse, requestId: string) {
     const given = req.url ?? '/';
@@ -49,6 +51,10 @@ export class Exchange {
     this.path = mark < 0 ? url : url.slice(0, mark);
     this.rawQuery = mark < 0 ? '' : url.slice(mark + 1);
     this.requestId = requestId;
+  }
+
+  warn(text: string): void {
+    this.warnings = new Set([...(this.warnings ?? []), text]);
   }
 
   header(name: string): string | undefined {

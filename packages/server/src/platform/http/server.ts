@@ -141,7 +141,16 @@ function createPrefixStripper({ staticPrefix = '', isUnprefixed = () => false }:
   };
 }
 
-function sendReply({ res, req, requestId }: Exchange, reply: Reply, frameOptions: string | null, isStopping: boolean): void {
+const WARNING_MAX = 4000;
+
+/** Headers are ASCII: other characters are written as in JSON. */
+function warningText(warnings: ReadonlySet<string>): string {
+  const text = [...warnings].join(' ').replaceAll(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.length > WARNING_MAX ? `${text.slice(0, WARNING_MAX)}...` : text;
+}
+
+function sendReply(exchange: Exchange, reply: Reply, frameOptions: string | null, isStopping: boolean): void {
+  const { res, req, requestId, warnings } = exchange;
   if (res.headersSent || res.destroyed) return;
   const headers: Record<string, string | number> = {
     'X-Content-Type-Options': 'nosniff',
@@ -153,6 +162,7 @@ function sendReply({ res, req, requestId }: Exchange, reply: Reply, frameOptions
     headers['Content-Length'] = typeof reply.body === 'string' ? Buffer.byteLength(reply.body) : reply.body.length;
   }
   if (frameOptions !== null) headers['X-Frame-Options'] = frameOptions;
+  if (warnings !== undefined) headers['Countersign-Warning'] = warningText(warnings);
   if (reply.headers) Object.assign(headers, reply.headers);
   // A body that wasn't read to its end can't be followed by another request on the same connection.
   if (isStopping || (!req.complete && req.method !== 'GET')) headers.Connection = 'close';
