@@ -14,6 +14,8 @@ export const counts = isFull
       hangUps: 200,
       requestRaces: 500,
       governedRaces: 500,
+      governanceSteps: 100_000,
+      governanceStepsOnPostgres: 5_000,
     }
   : {
       killRounds: 5,
@@ -27,4 +29,6 @@ export const counts = isFull
       hangUps: 30,
       requestRaces: 20,
       governedRaces: 8,
+      governanceSteps: 3_000,
+      governanceStepsOnPostgres: 250,
     };
