@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { PolicyDecision } from '@countersign/contract/policy-decisions.ts';
 import { parsePolicy } from '@countersign/contract/policy-document.ts';
-import type { PolicyFacts, Stay, VersionEvidence } from '@countersign/contract/policy-facts.ts';
+import type { BreakGlassUse, PolicyFacts, Stay, VersionEvidence } from '@countersign/contract/policy-facts.ts';
 import Schema from 'typebox/schema';
 import { describe, expect, it } from 'vitest';
 import yaml from 'yaml';
@@ -14,7 +14,8 @@ import { type NamedPolicy, namePolicy } from './policy-hash-rules.ts';
 import { ALICE, approval, BOB, BOBS_ROBOT, CAROL, check, DAVE, DAY, DIGEST, ERIN, facts, NOW, VERSION } from './policy-worlds.ts';
 
 const FOLDER = resolve(import.meta.dirname, '../../../../../docs/policies/examples');
-const STAGES = ['None', 'Staging', 'Production', 'Archived'];
+const COOKBOOK = resolve(FOLDER, '../cookbook.md');
+const STAGES = ['None', 'Staging', 'Canary', 'Production', 'Archived'];
 
 const examples = readdirSync(FOLDER)
   .filter((file) => file.endsWith('.yaml'))
@@ -45,6 +46,13 @@ const PEOPLE: Readonly<Record<string, readonly number[]>> = {
 
 const accuracy = (value: number): World => ({ facts: {}, version: { metrics: [{ name: 'accuracy', value, dataset: 'holdout' }] } });
 const soaked: readonly Stay[] = VERSION.stays.map((stay) => ({ ...stay, from: NOW - 14 * DAY }));
+const inCanary = (since: number, errors = 0): World => ({
+  facts: {},
+  version: {
+    stays: [{ place: 'stage', name: 'Canary', digest: DIGEST, from: since, until: null, admittedBy: 'policy' }],
+    checks: [check('canary/health', { metrics: { error_rate: errors } })],
+  },
+});
 const [tests, bias] = VERSION.checks;
 const rest = { tests: tests ? [tests] : [], bias: bias ? [bias] : [] };
 
@@ -52,6 +60,7 @@ const TWISTS: Readonly<Record<string, World>> = {
   'ci/bias has failed': { facts: {}, version: { checks: [...rest.tests, check('ci/bias', { conclusion: 'failure' })] } },
   'ci/tests is of other bytes': { facts: {}, version: { checks: [check('ci/tests', { digest: 'other' }), ...rest.bias] } },
   'ci/tests is a week old': { facts: {}, version: { checks: [check('ci/tests', { at: NOW - 7 * DAY })] } },
+  'ci/bias is of other bytes': { facts: {}, version: { checks: [check('ci/bias', { digest: 'other', metrics: { disparity: 0.02 } })] } },
   'disparity is 0.2': { facts: {}, version: { checks: [check('ci/bias', { metrics: { disparity: 0.2 }, dataset: 'census' })] } },
   'accuracy is 0.91': accuracy(0.91),
   'accuracy is 0.935': accuracy(0.935),
@@ -69,6 +78,14 @@ const TWISTS: Readonly<Record<string, World>> = {
   },
   'the approval is of another value': { facts: { subject: 'tag:validation_status=failed' } },
   'the evidence changed since': { facts: { binding: { digest: DIGEST, evidence: 'renewed' } } },
+  'three days in Canary': inCanary(NOW - 3 * DAY),
+  'an hour in Canary': inCanary(NOW - DAY / 24),
+  'three days in Canary with too many errors': inCanary(NOW - 3 * DAY, 0.01),
+  'it was validated': { facts: {}, version: { tags: { validation_status: 'approved' } } },
+  'its validation failed': { facts: {}, version: { tags: { validation_status: 'failed' } } },
+  'a minute before the holidays': { facts: { now: Date.UTC(2026, 11, 18, 22, 59), requestedAt: undefined } },
+  'on the first day of the holidays': { facts: { now: Date.UTC(2026, 11, 18, 23), requestedAt: undefined } },
+  'on the morning after them': { facts: { now: Date.UTC(2027, 0, 4, 13), requestedAt: undefined } },
   'two weeks in Staging': { facts: {}, version: { stays: soaked } },
   'two weeks in Staging, on a Saturday': { facts: { now: Date.UTC(2026, 4, 9, 12) }, version: { stays: soaked } },
   'two weeks in Staging, at Christmas': { facts: { now: Date.UTC(2026, 11, 23, 12), requestedAt: undefined }, version: { stays: soaked } },
@@ -85,16 +102,26 @@ const OTHERS: Readonly<Record<string, (policy: NamedPolicy) => PolicyDecision>> 
   'dave brings back what broken glass let in': (policy) => bringBack(policy, DAVE, 'break-glass'),
   'dave breaks the glass': (policy) => breakGlass(policy, DAVE),
   'bob breaks the glass': (policy) => breakGlass(policy, BOB),
+  'dave breaks the glass again, unreviewed': (policy) => breakGlass(policy, DAVE, {}, [{ by: DAVE, at: NOW - DAY, reviewedBy: undefined }]),
+  'dave breaks the glass for blocked bytes': (policy) => breakGlass(policy, DAVE, { blocked: { reason: 'poisoned' } }),
 };
 
 function bringBack(policy: NamedPolicy, caller: number, admittedBy: Stay['admittedBy']): PolicyDecision {
-  const stay: Stay = { place: 'stage', name: 'Production', digest: DIGEST, from: NOW - 20 * DAY, until: NOW - 7 * DAY, admittedBy };
-  return decideRollback(policy, facts({}, { stays: [stay] }), { caller, reason: 'errors rise', listedDigests: [] });
+  const { alias } = policy.document.match.target;
+  const place = alias === undefined ? ({ place: 'stage', name: 'Production' } as const) : ({ place: 'alias', name: alias } as const);
+  const stay: Stay = { ...place, digest: DIGEST, from: NOW - 20 * DAY, until: NOW - 7 * DAY, admittedBy };
+  const target = alias === undefined ? {} : { target: { kind: 'alias', alias } as const };
+  return decideRollback(policy, facts(target, { stays: [stay] }), { caller, reason: 'errors rise', listedDigests: [] });
 }
 
-function breakGlass(policy: NamedPolicy, caller: number): PolicyDecision {
+function breakGlass(
+  policy: NamedPolicy,
+  caller: number,
+  more: Partial<PolicyFacts> = {},
+  uses: readonly BreakGlassUse[] = [],
+): PolicyDecision {
   const opened = { by: caller, at: NOW, reason: 'outage', ticket: 'INC-1' };
-  return decideBreakGlass(policy, facts(), { caller, opened, uses: [] });
+  return decideBreakGlass(policy, facts(more), { caller, opened, uses });
 }
 
 function evaluate(policy: NamedPolicy, approving: readonly number[], world: World): PolicyDecision {
@@ -131,8 +158,11 @@ describe('the examples', () => {
       ),
     ).toEqual([]);
     for (const { file, policy } of examples) expect(`${policy.document.name}.yaml`).toBe(file);
-    const readme = readFileSync(join(FOLDER, 'README.md'), 'utf8');
-    for (const { file } of examples) expect(readme).toContain(`(${file})`);
+  });
+
+  it.each(examples)('$file stands in the cookbook as it is', ({ file, text }) => {
+    const withoutComments = text.slice(text.indexOf('\nname:') + 1);
+    expect(readFileSync(COOKBOOK, 'utf8')).toContain(`\`\`\`yaml\n# examples/${file}\n${withoutComments}\`\`\``);
   });
 
   it.each(examples)('$file satisfies the schema that editors check by', ({ text }) => {
@@ -163,5 +193,16 @@ describe('the examples', () => {
     expect(chosen('churn')).toBe('everything-else');
     expect(chosen('churn', { risk: 'high' })).toBe('high-risk');
     expect(chosen('fraud-eu', { risk: 'high' })).toBe('high-risk');
+    expect(chosen('checkout-eu')).toBe('checkout-freeze');
+    const alias = (model: string, name: string): string | undefined =>
+      choosePolicy(policies, { target: { kind: 'alias', alias: name }, isPrompt: false, model, tags: {}, stages: STAGES }).policy?.document
+        .name;
+    expect(['prod.churn', 'prod.scoring', 'pay.cards', 'dev.churn'].map((model) => alias(model, 'champion'))).toEqual([
+      'prod-champion',
+      'scoring-champion',
+      'pay-champion',
+      'observe-champion',
+    ]);
+    expect(alias('prod.churn', 'challenger')).toBeUndefined();
   });
 });
