@@ -1,16 +1,14 @@
 // Accounts and grants of the access bench, written into a data folder through the server's own doors; the many that nobody asks with, by one statement.
 import { randomBytes } from 'node:crypto';
-import { join } from 'node:path';
 import * as access from '../packages/server/src/features/access/access.ts';
 import * as accounts from '../packages/server/src/features/accounts/accounts.ts';
 import * as groups from '../packages/server/src/features/groups/groups.ts';
 import * as models from '../packages/server/src/features/models/models.ts';
 import * as tokens from '../packages/server/src/features/tokens/tokens.ts';
 import * as workspaces from '../packages/server/src/features/workspaces/workspaces.ts';
-import { openGround } from '../packages/server/src/ground.ts';
-import { type Ctx, systemClock } from '../packages/server/src/platform/context.ts';
-import { createSearches } from '../packages/server/src/platform/db/search-runner.ts';
+import type { Ctx } from '../packages/server/src/platform/context.ts';
 import { modelName, type SeededDataset } from './dataset.ts';
+import { atDoors } from './doors.ts';
 
 export type Callers = {
   /** Tokens. */
@@ -25,30 +23,8 @@ const grantCount = 100_000;
 const userCount = 1_000;
 const groupCount = 100;
 
-export async function populate(folder: string, data: SeededDataset): Promise<Callers> {
-  const ground = await openGround(
-    {
-      dataDir: folder,
-      database: { kind: 'sqlite', file: join(folder, 'countersign.db') },
-      blobDir: join(folder, 'blobs'),
-      masterKeys: { file: join(folder, 'master.key'), fromEnvironment: undefined, command: undefined },
-    },
-    () => {},
-  );
-  const ctx: Ctx = {
-    db: ground.db,
-    tx: undefined,
-    blobs: ground.blobs,
-    searches: createSearches({ db: ground.db, file: undefined, timeoutMs: 60_000 }),
-    clock: systemClock,
-    ...access.AS_LOCAL,
-    artifactRoot: 'mlflow-artifacts:/',
-  };
-  try {
-    return await write(ctx, data);
-  } finally {
-    await ground.close();
-  }
+export function populate(folder: string, data: SeededDataset): Promise<Callers> {
+  return atDoors(folder, undefined, (ctx) => write(ctx, data));
 }
 
 async function write(ctx: Ctx, data: SeededDataset): Promise<Callers> {

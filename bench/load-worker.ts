@@ -26,7 +26,7 @@ function isHopeless(errors: number, begun: number): boolean {
 }
 
 function isAsExpected(response: ResponseSummary, expected: ExpectedBody): boolean {
-  if (response.status !== 200) return false;
+  if (response.status !== 200 && response.status !== 201) return false;
   if (expected === 'json') return response.bodyBytes >= 2;
   return response.bodyBytes === (expected === 'empty' ? 0 : expected);
 }

@@ -5,6 +5,7 @@ import { accessFailures, accessReport, measureAccess } from './access.ts';
 import { type FlowMeasurement, measureClientFlow } from './client-flow.ts';
 import { quickSizes, standardSizes } from './dataset.ts';
 import { encryptionFailures, encryptionReport, measureEncryption } from './encryption.ts';
+import { governedReport, measureGoverned } from './governed.ts';
 import { growthFailures, growthReport, measureGrowth } from './growth.ts';
 import { LoadGenerator } from './load-generator.ts';
 import { machineFacts } from './machine-facts.ts';
@@ -127,6 +128,20 @@ async function compareEncryption(generator: LoadGenerator, options: BenchOptions
   conclude(encryptionFailures(rows));
 }
 
+async function compareGoverned(generator: LoadGenerator, options: BenchOptions): Promise<void> {
+  const machine = machineFacts(false);
+  const results = await measureGoverned(generator, options);
+  keep('latest-governed.json', { machine, options, ...results });
+  process.stdout.write(`${governedReport(results)}\n`);
+}
+
+function chosenRun(options: BenchOptions): (generator: LoadGenerator, options: BenchOptions) => Promise<void> {
+  if (options.isAccess) return compareAccess;
+  if (options.isEncryption) return compareEncryption;
+  if (options.isGoverned) return compareGoverned;
+  return options.isScale ? compareSizes : compareServers;
+}
+
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
   if (options === undefined) {
@@ -136,14 +151,7 @@ async function main(): Promise<void> {
   makeScratchDir();
   const generator = new LoadGenerator();
   try {
-    const run = options.isAccess
-      ? compareAccess
-      : options.isEncryption
-        ? compareEncryption
-        : options.isScale
-          ? compareSizes
-          : compareServers;
-    await run(generator, options);
+    await chosenRun(options)(generator, options);
   } finally {
     generator.close();
     deleteScratchDir();

@@ -16,6 +16,7 @@ export type BenchOptions = {
   readonly isScale: boolean;
   readonly isAccess: boolean;
   readonly isEncryption: boolean;
+  readonly isGoverned: boolean;
 };
 
 export const usage = `npm run bench -- [options]
@@ -27,6 +28,7 @@ export const usage = `npm run bench -- [options]
   --countersign FILE   the shell program to start as Countersign, say another checkout's (default: this one's bin/countersign)
   --access             what signing in and permissions cost, at 100,000 grants
   --encryption         files encrypted at rest beside files in clear
+  --governed           what policies, checks and approvals cost; and two servers on one PostgreSQL
   --scale              compare small with large data instead (Countersign only, or the first of --servers)
 `;
 
@@ -52,6 +54,7 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
       scale: { type: 'boolean', default: false },
       access: { type: 'boolean', default: false },
       encryption: { type: 'boolean', default: false },
+      governed: { type: 'boolean', default: false },
       only: { type: 'string' },
       servers: { type: 'string' },
       seconds: { type: 'string' },
@@ -75,5 +78,6 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
     isScale: values.scale,
     isAccess: values.access,
     isEncryption: values.encryption,
+    isGoverned: values.governed,
   };
 }

@@ -23,15 +23,19 @@ export function getRequest(port: number, path: string): RequestTemplate {
   return template([`GET ${path} HTTP/1.1`, `Host: 127.0.0.1:${port}`], Buffer.alloc(0));
 }
 
-/** The same with the header Authorization; undefined leaves it as it is. */
-export function authorized(request: RequestTemplate, authorization: string | undefined): RequestTemplate {
-  if (authorization === undefined) return request;
+/** The same with one header more. */
+export function withHeader(request: RequestTemplate, name: string, value: string): RequestTemplate {
   const firstLineEnd = request.bytes.indexOf('\r\n') + 2;
-  const header = Buffer.from(`Authorization: ${authorization}\r\n`);
+  const header = Buffer.from(`${name}: ${value}\r\n`);
   return {
     bytes: Buffer.concat([request.bytes.subarray(0, firstLineEnd), header, request.bytes.subarray(firstLineEnd)]),
     counterOffsets: request.counterOffsets.map((offset) => offset + header.length),
   };
+}
+
+/** The same with the header Authorization; undefined leaves it as it is. */
+export function authorized(request: RequestTemplate, authorization: string | undefined): RequestTemplate {
+  return authorization === undefined ? request : withHeader(request, 'Authorization', authorization);
 }
 
 /** The body may hold the counter mark as a string; `countingNumber` is written without quotes. */

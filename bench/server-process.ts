@@ -87,7 +87,8 @@ export function prepareProgram(kind: ServerKind, program: string): void {
   execFileSync('sh', [program, '--version'], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-function freePort(): Promise<number> {
+/** One that nobody listens on. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
@@ -158,10 +159,11 @@ process.once('exit', () => {
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 
 /** Starts a server and returns once it answers; its output goes to `<dataDir>.log`. Throws if it doesn't come up. */
-export async function startServer(kind: ServerKind, dataDir: string): Promise<RunningServer> {
+export async function startServer(kind: ServerKind, dataDir: string, moreArgs: readonly string[] = []): Promise<RunningServer> {
   mkdirSync(dataDir, { recursive: true });
   const port = await freePort();
-  const launch = launchOf(kind, port, dataDir);
+  const launched = launchOf(kind, port, dataDir);
+  const launch = { ...launched, args: [...launched.args, ...moreArgs] };
   const logFile = `${dataDir}.log`;
   const log = openSync(logFile, 'a');
   const startedAt = performance.now();

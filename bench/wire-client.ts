@@ -13,9 +13,11 @@ function asObject(value: unknown): JsonObject {
 export class WireClient {
   private readonly agent: Agent;
   private readonly port: number;
+  private readonly headers: Readonly<Record<string, string>>;
 
-  constructor(port: number, connectionsMax: number) {
+  constructor(port: number, connectionsMax: number, headers: Readonly<Record<string, string>> = {}) {
     this.port = port;
+    this.headers = headers;
     this.agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
   }
 
@@ -34,13 +36,19 @@ export class WireClient {
     return asObject(JSON.parse(await this.send('GET', apiRoute + path, Buffer.alloc(0), '')));
   }
 
+  /** Of the native API. */
+  async call(method: string, path: string, body?: JsonObject): Promise<JsonObject> {
+    const bytes = body === undefined ? Buffer.alloc(0) : Buffer.from(JSON.stringify(body));
+    return asObject(JSON.parse(await this.send(method, path, bytes, 'application/json')));
+  }
+
   close(): void {
     this.agent.destroy();
   }
 
   private exchange(method: string, path: string, body: Buffer, contentType: string): Promise<{ status: number; text: string }> {
     return new Promise((resolve, reject) => {
-      const headers: Record<string, string | number> = {};
+      const headers: Record<string, string | number> = { ...this.headers };
       if (method !== 'GET') Object.assign(headers, { 'Content-Type': contentType, 'Content-Length': body.length });
       const options = { host: '127.0.0.1', port: this.port, method, path, headers, agent: this.agent, timeout: answerLimitMs };
       const outgoing = request(options, (response) => {
