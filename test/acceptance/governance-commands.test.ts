@@ -1,9 +1,7 @@
 /** `countersign policy …`, `request …`, `explain`, and what `version …` says of decisions: against a running server, as people and scripts call them. */
-import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { join } from 'node:path';
 import { EvaluationSchema, RequestSchema } from '@countersign/contract/requests.ts';
 import * as groups from '@countersign/server/features/groups/groups.ts';
 import * as transitions from '@countersign/server/features/transitions/transitions.ts';
@@ -11,11 +9,10 @@ import { PostgresDatabase } from '@countersign/server/platform/db/postgres.ts';
 import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addUser, grant, openApp, type Person, type RunningApp } from '../support/app.ts';
+import { countersign } from '../support/cli.ts';
 import { contextOf } from '../support/people.ts';
 import { type PostgresCluster, startPostgres } from '../support/postgres.ts';
 import { makeObjects } from './permission-requests.ts';
-
-const COMMAND = resolve(import.meta.dirname, '../../packages/cli/src/main.ts');
 
 const PRODUCTION = `name: fraud-production
 mode: enforce
@@ -80,14 +77,9 @@ describe.each(['sqlite', 'postgres'] as const)('commands for policies and reques
   });
 
   async function run(as: Name, ...args: readonly string[]) {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', COMMAND, ...args], {
-      cwd: folder,
-      env: { PATH: process.env.PATH, COUNTERSIGN_SERVER: app.url, COUNTERSIGN_TOKEN: people[as].secret },
-    });
-    child.stdin.end();
-    const ended = new Promise<number | null>((done) => child.on('close', done));
-    const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
-    return { code: await ended, out, err };
+    const env = { COUNTERSIGN_SERVER: app.url, COUNTERSIGN_TOKEN: people[as].secret };
+    const { code, stdout, stderr } = await countersign(args, { cwd: folder, env });
+    return { code, out: stdout, err: stderr };
   }
   async function ok(as: Name, ...args: readonly string[]): Promise<string> {
     const ended = await run(as, ...args);
