@@ -313,8 +313,9 @@ export function modelRestorationOperation(
     model: async () => then,
     version: undefined,
     others: async (inForce) => {
-      const each = restored.map((version) => entering(ctx, inForce, version, [{ kind: 'entry' }], then));
-      return (await Promise.all(each)).flat();
+      const changes: OtherChange[] = [];
+      for (const version of restored) changes.push(...(await entering(ctx, inForce, version, [{ kind: 'entry' }], then)));
+      return changes;
     },
   };
 }

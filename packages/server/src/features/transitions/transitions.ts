@@ -265,8 +265,9 @@ async function closeAll(ctx: TxCtx, open: readonly approvals.Request[]): Promise
 export function moveModels(ctx: Ctx, to: WorkspaceRef): Promise<void> {
   return transaction(ctx, async (inner) => {
     let allowed: Permit | undefined;
-    const isGoverned = [inner, { ...inner, workspace: to }].map(async (each) => (await policies.holdInForce(each)).policies.length > 0);
-    if ((await Promise.all(isGoverned)).includes(true)) {
+    const here = await policies.holdInForce(inner);
+    const there = await policies.holdInForce({ ...inner, workspace: to });
+    if (here.policies.length > 0 || there.policies.length > 0) {
       for (let afterId = 0; ; ) {
         const page = await models.listActive(inner, { afterId, limit: MODELS_PAGE });
         for (const model of page) allowed = await permit(inner, operations.moveOperation(inner, model, to));
@@ -498,7 +499,10 @@ export async function replacePolicies(ctx: Ctx, changes: PolicyChanges): Promise
       if ((await policies.holdInForce(inner)).isEnforced) await demandDeciders(inner);
       await settle(inner, operation, allowed, AS_CALLER);
     }
-    return Promise.all(published.map(({ document }) => policies.get(inner, document.name)));
+    // One after another: a transaction has one connection.
+    const inForce: policies.PublishedPolicy[] = [];
+    for (const { document } of published) inForce.push(await policies.get(inner, document.name));
+    return inForce;
   });
 }
 
