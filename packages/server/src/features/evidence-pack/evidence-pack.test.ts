@@ -12,8 +12,11 @@ import { type Ctx, systemClock } from '../../platform/context.ts';
 import { PostgresDatabase } from '../../platform/db/postgres.ts';
 import { accessIn, NO_OBJECT, setGrant } from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
+import * as administration from '../administration/administration.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
+import * as blocks from '../blocks/blocks.ts';
 import * as checkpoints from '../checkpoints/checkpoints.ts';
+import * as events from '../events/events.ts';
 import * as groups from '../groups/groups.ts';
 import * as models from '../models/models.ts';
 import * as requests from '../requests/requests.ts';
@@ -301,6 +304,10 @@ describe.each(['sqlite', 'postgres'] as const)('evidence packs on %s', (dialect)
     const event = JSON.parse(second) as { proof: string[]; body: string; seq: number };
     const withEvents = (...changed: string[]): string => changed.map((line) => `${line}\n`).join('');
     const events_ = 'events.jsonl';
+    const last = indexOf(pack).checkpoint.split('.')[2] ?? '';
+    const foreign = await checkpoints.proveInclusion(ctx, Number(last));
+    const [excerpted] = await events.listExcerpt(ctx.db, [Number(last)]);
+    const other = JSON.stringify({ ...excerpted, proof: foreign.hashes.map((hash) => hash.toString('base64')) });
     const cases: readonly [Readonly<Record<string, string | undefined>>, string, string][] = [
       [
         { [events_]: withEvents(first, JSON.stringify({ ...event, proof: event.proof.slice(1) }), ...lines.slice(2)) },
@@ -310,6 +317,7 @@ describe.each(['sqlite', 'postgres'] as const)('evidence packs on %s', (dialect)
       [{ [events_]: withEvents(first, second.replace('number', 'numbre'), ...lines.slice(2)) }, events_, 'does not follow from its body'],
       [{ [events_]: withEvents(second, first, ...lines.slice(2)) }, events_, 'stands behind event'],
       [{ [events_]: withEvents(...lines.map((line) => line.replace('please', 'pleese'))) }, events_, "its text 'comment'"],
+      [{ [events_]: withEvents(...lines, other) }, events_, 'not about this version'],
       [{ 'manifest.json': textOf(pack, 'manifest.json').replace('weights', 'weihgts') }, 'manifest.json', 'was sealed with'],
       [
         { [`policies/${policyHash}.json`]: textOf(pack, `policies/${policyHash}.json`).replace('risk', 'rusk') },
@@ -387,6 +395,21 @@ describe.each(['sqlite', 'postgres'] as const)('evidence packs on %s', (dialect)
       expect(approvals).toEqual([expect.objectContaining({ comment: `yes to ${comment}`, digest: indexOf(entered).digest })]);
       expect(decisions).toEqual([expect.objectContaining({ target: 'entry', admission: 'policy' })]);
     }
+  });
+
+  it('verify without a text that was erased, and say which bytes are blocked', async () => {
+    const approved = textOf(pack, 'events.jsonl')
+      .split('\n')
+      .map((line) => (line === '' ? undefined : (JSON.parse(line) as { seq: number; body: string })))
+      .find((event) => event?.body.includes('"request.approved"'));
+    await administration.eraseEventText(ctx, approved?.seq ?? 0, 'comment');
+    await blocks.block(as('root').ctx, indexOf(pack).digest ?? '', 'leaks data');
+    const later = await evidencePack.build(ctx, maker, 'fraud', 1);
+    expect(await faultOf(later)).toBeUndefined();
+    expect(JSON.parse(textOf(later, 'approvals.json')).approvals).toEqual([expect.objectContaining({ comment: null })]);
+    expect(JSON.parse(textOf(later, 'version.json'))).toMatchObject({ blocked: { reason: 'leaks data' } });
+    expect(textOf(later, 'model-card.html')).toContain('leaks data');
+    expect(textOf(later, 'model-card.html')).not.toContain('looks good');
   });
 
   it('verify after the key was replaced, by the new key and by the old', async () => {

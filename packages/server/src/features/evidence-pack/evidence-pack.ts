@@ -10,6 +10,7 @@ import canonicalize from 'canonicalize';
 import { type Ctx, reading } from '../../platform/context.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
+import * as blocks from '../blocks/blocks.ts';
 import * as checkpoints from '../checkpoints/checkpoints.ts';
 import * as events from '../events/events.ts';
 import * as evidence from '../evidence/evidence.ts';
@@ -75,7 +76,7 @@ export async function build(
     texts.set(rules.evidenceFile(older.digest), older.body);
   const { serverId, keys } = await checkpoints.listKeys(ctx);
   const content = {
-    version: versionFacts(version, digest),
+    version: versionFacts(version, digest, digest === null ? undefined : (await blocks.find(ctx, [digest])).get(digest)),
     approvals: approvalsIn(facts),
     checks: checksIn(facts),
     lineage: await lineage.ofVersion(ctx, name, number, { direction: 'both', depth: LINEAGE_DEPTH }),
@@ -206,7 +207,7 @@ function promptEntries({ tags }: ModelVersion) {
   return sealed.map(({ key, value }) => ({ path: key, sha256: hash('sha256', value), sizeBytes: Buffer.byteLength(value) }));
 }
 
-function versionFacts(version: ModelVersion, digest: string | null) {
+function versionFacts(version: ModelVersion, digest: string | null, blocked: blocks.Blocked | undefined) {
   return {
     id: version.id,
     model_id: version.modelId,
@@ -222,6 +223,7 @@ function versionFacts(version: ModelVersion, digest: string | null) {
     lineage: version.lineage,
     seal: { state: version.sealState, reason: version.sealReason, digest },
     damaged_at: version.damagedAt,
+    blocked: blocked === undefined ? null : { reason: blocked.reason, at: blocked.at },
     registered_by: version.registeredBy,
     created_at: version.createdAt,
   };

@@ -17,6 +17,7 @@ export interface CardFacts {
     readonly version: number;
     readonly description: string | null;
     readonly tags: readonly { readonly key: string; readonly value: string }[];
+    readonly blocked: { readonly reason: string; readonly at: number } | null;
     readonly seal: { readonly state: string; readonly reason: string | null; readonly digest: string | null };
   };
   readonly facts: readonly EventFacts[];
@@ -88,6 +89,7 @@ function summaryOf({ version }: CardFacts, who: Who): Markup {
     ['Aliases now', list(version.aliases) || 'none'],
     ['Run', text(version.run_id)],
     ['Lineage to the run', text(version.lineage)],
+    ...(version.blocked === null ? [] : [['Blocked', `since ${time(version.blocked.at)}: ${version.blocked.reason}`]]),
     ...(version.damaged_at === null ? [] : [['Damaged', `stored bytes were found to differ since ${time(version.damaged_at)}`]]),
   ];
   return table([], rows);
