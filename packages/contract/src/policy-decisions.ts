@@ -9,6 +9,7 @@ export type RequirementName =
   | 'breaking_signature'
   | 'checks'
   | 'description'
+  | 'expression'
   | 'freeze'
   | 'input_example'
   | 'metrics'
@@ -61,6 +62,7 @@ export interface UncountedApproval {
     | 'no-person'
     | 'excluded'
     | 'changed-by-requester'
+    | 'changed-requester'
     | 'no-role';
   readonly what: string;
 }

@@ -54,7 +54,8 @@ function putGrant(
 async function governGrant(ctx: TxCtx, key: GrantKey, level: GrantLevel): Promise<void> {
   if (level === 'DENY') return;
   const where = `${key.kind} ${key.objectId < 0 ? `${key.prefix}*` : key.objectId}`;
-  const words = `give ${level} on ${where} to ${key.subjectKind} ${key.subjectId}`;
+  const everywhere = key.workspaceId === EVERY_WORKSPACE ? ' in every workspace' : '';
+  const words = `give ${level} on ${where}${everywhere} to ${key.subjectKind} ${key.subjectId}`;
   const isManaging = key.kind === 'workspace' && level === 'MANAGE';
   const change = { setting: 'memberships', words, workspaceId: key.workspaceId } as const;
   await governSetting(ctx, isManaging ? change : { ...change, names: { level } });

@@ -9,12 +9,12 @@ import type { Database, Queries } from '../../platform/db/database.ts';
 import { type NewEvent, record } from '../events/events.ts';
 import { checkAccountName, checkPassword } from './account-rules.ts';
 import * as store from './account-store.ts';
-import { governSetting, type SettingChange } from './governor.ts';
+import { accountWords, governSetting, type SettingChange } from './governor.ts';
 import { hashPassword, SALT_BYTES, verifyPassword } from './password-hashes.ts';
 
 export { checkAccountName } from './account-rules.ts';
 export type { AccessChange, Account, AccountKind, AccountState, CredentialChange } from './account-store.ts';
-export { type Governor, governSetting, type SettingChange, setGovernor } from './governor.ts';
+export { accountWords, type Governor, governSetting, type SettingChange, setGovernor } from './governor.ts';
 
 /** More changes than this behind, and whoever follows them starts anew. */
 export const CHANGES_KEPT = 10_000;
@@ -261,7 +261,7 @@ export async function setPassword(
   if (password !== null) checkPassword(password);
   const hash = password === null ? null : await hashPassword(password, ctx.clock.randomBytes(SALT_BYTES));
   await transaction(ctx, async (inner) => {
-    if (!isOwn(inner, account)) await governed(inner, { setting: 'credentials', words: `set the password of ${account.name}` });
+    if (!isOwn(inner, account)) await governed(inner, { setting: 'credentials', words: `set the password of ${accountWords(account)}` });
     await store.setPassword(inner.tx, account.id, hash, inner.clock.now(), inner.principal.id);
     recordAccess(inner, { type: 'account.password-set', data: { account_id: account.id, has_password: hash !== null } });
     await noteCredentialChange(inner, account.id);
@@ -283,7 +283,7 @@ export function setAdmin(ctx: Ctx, account: store.Account, isAdmin: boolean): Pr
     if (account.kind !== 'user' && isAdmin) throw invalid(`'${account.name}' is no person, and only people administer the server.`);
     await governed(inner, {
       setting: 'memberships',
-      words: `${isAdmin ? 'make' : 'no longer have'} ${account.name} an administrator`,
+      words: `${isAdmin ? 'make' : 'no longer have'} ${accountWords(account)} an administrator`,
       ...(isAdmin ? {} : { loses: account.id }),
     });
     await store.setAdmin(inner.tx, account.id, isAdmin, inner.principal.id);
@@ -306,8 +306,8 @@ export function setState(ctx: Ctx, account: store.Account, state: 'active' | 'di
     await governed(
       inner,
       isEnabling
-        ? { setting: 'credentials', words: `enable ${account.name}` }
-        : { setting: 'memberships', words: `disable ${account.name}`, names: {}, loses: account.id },
+        ? { setting: 'credentials', words: `enable ${accountWords(account)}` }
+        : { setting: 'memberships', words: `disable ${accountWords(account)}`, names: {}, loses: account.id },
     );
     await store.setState(inner.tx, account.id, state, inner.principal.id);
     recordAccess(inner, { type: state === 'active' ? 'account.enabled' : 'account.disabled', data: { account_id: account.id } });
@@ -321,7 +321,7 @@ export function setOwner(ctx: Ctx, account: store.Account, ownerId: number): Pro
   return transaction(ctx, async (inner) => {
     if (account.kind !== 'service') throw invalid(`'${account.name}' is no service account: only those have an owner.`);
     await getActive(inner, ownerId);
-    await governed(inner, { setting: 'service-accounts', words: `give ${account.name} to account ${ownerId}` });
+    await governed(inner, { setting: 'service-accounts', words: `give ${accountWords(account)} to account ${ownerId}` });
     await store.setOwner(inner.tx, account.id, ownerId, inner.principal.id);
     recordAccess(inner, { type: 'account.owner-set', data: { account_id: account.id, owner_id: ownerId } });
     await noteCredentialChange(inner, account.id);
@@ -361,7 +361,7 @@ export async function remove(ctx: TxCtx, account: store.Account): Promise<void> 
       `'${account.name}' owns service accounts: ${clip(owned.join(', '))}. Give them another owner or delete them first.`,
     );
   }
-  await governed(ctx, { setting: 'memberships', words: `delete ${account.name}`, names: {}, loses: account.id });
+  await governed(ctx, { setting: 'memberships', words: `delete ${accountWords(account)}`, names: {}, loses: account.id });
   await store.setState(ctx.tx, account.id, 'deleted', ctx.principal.id);
   recordAccess(ctx, { type: 'account.deleted', data: { account_id: account.id } });
   await announceChange(ctx, { principalId: account.id });

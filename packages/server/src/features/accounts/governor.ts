@@ -15,7 +15,14 @@ export interface SettingChange {
   /** -1: of the whole server. */
   readonly workspaceId: number;
   /** The change is governed only where a policy in force names one of these; always, where none is given. */
-  readonly names?: { readonly group?: string; readonly permission?: string; readonly level?: Level; readonly checks?: readonly string[] };
+  readonly names?: {
+    readonly group?: string;
+    /** One that is there: what it has, its members get. */
+    readonly groupId?: number;
+    readonly permission?: string;
+    readonly level?: Level;
+    readonly checks?: readonly string[];
+  };
   /** The account that can decide less afterwards. */
   readonly loses?: number;
 }
@@ -26,6 +33,11 @@ const governors = new WeakMap<Database, Governor>();
 
 export function setGovernor(db: Database, governor: Governor): void {
   governors.set(db, governor);
+}
+
+/** As the words of a change name an account: a name may be another's by the time that the change is made. */
+export function accountWords({ id, name }: { readonly id: number; readonly name: string }): string {
+  return `${name} (account ${id})`;
 }
 
 /** Throws where the policies in force don't allow it. In the transaction of the change, before it. */

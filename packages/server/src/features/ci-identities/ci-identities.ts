@@ -37,7 +37,7 @@ export async function link(ctx: Ctx, account: accounts.Account, { issuer, actorI
           `countersign user unlink-ci ${clip(other.name)} --issuer ${issuer} --actor-id ${actorId}`,
       );
     }
-    await governed(inner, `link ${account.name} to ${actorId} at ${issuer}`);
+    await governed(inner, `link ${accounts.accountWords(account)} to ${actorId} at ${issuer}`);
     const row = { issuer, actorId, accountId: account.id, linkedAt: inner.clock.now() };
     await store.put(inner.tx, row, inner.principal.id);
     await tell(inner, 'account.ci-linked', row);
@@ -50,7 +50,7 @@ export function unlink(ctx: Ctx, account: accounts.Account, { issuer, actorId }:
   return transaction(ctx, async (inner) => {
     const row = await store.find(inner.tx, issuer, actorId);
     if (row?.accountId !== account.id) throw notFound(`'${clip(account.name)}' has no number ${clip(actorId)} at ${clip(issuer)}.`);
-    await governed(inner, `unlink ${account.name} from ${actorId} at ${issuer}`);
+    await governed(inner, `unlink ${accounts.accountWords(account)} from ${actorId} at ${issuer}`);
     await store.remove(inner.tx, issuer, actorId);
     await tell(inner, 'account.ci-unlinked', row);
   });

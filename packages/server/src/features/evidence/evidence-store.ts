@@ -33,6 +33,11 @@ export function findByDigest(db: Queries, versionId: number, digest: string): Pr
   );
 }
 
+/** Oldest first, by evidence_by_version. */
+export function listOfVersion(db: Queries, versionId: number, limit: number): Promise<SnapshotRow[]> {
+  return db.all<SnapshotRow>(`SELECT ${COLUMNS} FROM evidence_snapshots WHERE version_id = ? ORDER BY number LIMIT ?`, versionId, limit);
+}
+
 /** False where somebody took one of this number at the same moment. */
 export async function insert(tx: Queries, owner: Owner, row: SnapshotRow): Promise<boolean> {
   const changed = await tx.run(

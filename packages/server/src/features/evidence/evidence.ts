@@ -104,6 +104,13 @@ export async function currentOfCandidate(ctx: Ctx, candidateId: number, subject:
   return (await findNewest(ctx, { candidateId })) ?? compute(ctx, subject);
 }
 
+const SNAPSHOTS_MAX = 1000;
+
+/** All that were ever taken, oldest first; at most 1,000. */
+export async function listOfVersion(ctx: Ctx, versionId: number): Promise<Snapshot[]> {
+  return (await store.listOfVersion(reading(ctx), versionId, SNAPSHOTS_MAX)).map(toSnapshot);
+}
+
 /**
  * Takes a new snapshot, after which approvals bound to the one before are stale; where nothing changed, that one stays, and nothing is recorded. Throws
  * RESOURCE_DOES_NOT_EXIST.

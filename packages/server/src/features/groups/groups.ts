@@ -2,7 +2,15 @@
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
-import { type Account, announceChange, checkAccountName, governSetting, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
+import {
+  type Account,
+  accountWords,
+  announceChange,
+  checkAccountName,
+  governSetting,
+  noteCredentialChange,
+  recordAccess,
+} from '../accounts/accounts.ts';
 import type { Group } from './group-store.ts';
 import * as store from './group-store.ts';
 
@@ -22,7 +30,7 @@ export interface NewGroup {
 export function create(ctx: Ctx, input: NewGroup): Promise<Group> {
   checkAccountName(input.name, 'name of a group');
   return transaction(ctx, async (inner) => {
-    await governed(inner, input, `make a group ${input.name}`);
+    await governed(inner, input, `make a group ${input.name}${input.workspaceId === SERVER_WIDE ? ' of the server' : ''}`);
     const id = await store.insert(inner.tx, {
       workspaceId: input.workspaceId,
       name: input.name,
@@ -40,9 +48,15 @@ export function create(ctx: Ctx, input: NewGroup): Promise<Group> {
   });
 }
 
-/** Who is in a group that a policy names may approve, so it is governed itself. */
-function governed(ctx: TxCtx, group: Pick<Group, 'name' | 'workspaceId'>, words: string, loses?: number): Promise<void> {
-  const change = { setting: 'memberships', words, workspaceId: group.workspaceId, names: { group: group.name } } as const;
+/** Who is in a group that a policy names may approve, so it is governed itself; and who joins one gets what it has. */
+function governed(
+  ctx: TxCtx,
+  { name, workspaceId, id }: Pick<Group, 'name' | 'workspaceId'> & { readonly id?: number },
+  words: string,
+  loses?: number,
+): Promise<void> {
+  const names = id === undefined ? { group: name } : { group: name, groupId: id };
+  const change = { setting: 'memberships', words, workspaceId, names } as const;
   return governSetting(ctx, loses === undefined ? change : { ...change, loses });
 }
 
@@ -113,8 +127,8 @@ export function update(ctx: Ctx, group: Group, change: { name?: string; descript
   checkAccountName(name, 'name of a group');
   return transaction(ctx, async (inner) => {
     if (name !== group.name) {
-      await governed(inner, group, `call group ${group.name} ${name}`);
-      await governed(inner, { ...group, name }, `call group ${group.name} ${name}`);
+      await governed(inner, group, `call group ${group.name} (group ${group.id}) ${name}`);
+      await governed(inner, { ...group, name }, `call group ${group.name} (group ${group.id}) ${name}`);
     }
     const other = await store.findByName(inner.tx, group.workspaceId, name);
     if (other && other.id !== group.id) throw taken(name);
@@ -128,7 +142,7 @@ export function update(ctx: Ctx, group: Group, change: { name?: string; descript
 /** With its memberships and grants. */
 export function remove(ctx: Ctx, group: Group): Promise<void> {
   return transaction(ctx, async (inner) => {
-    await governed(inner, group, `delete group ${group.name}`);
+    await governed(inner, group, `delete group ${group.name} (group ${group.id})`);
     await store.remove(inner.tx, group.id);
     recordAccess(inner, { type: 'group.deleted', data: { group_id: group.id, name: group.name } });
     await announceChange(inner);
@@ -141,7 +155,8 @@ export function addMember(ctx: Ctx, group: Group, account: Account, source = DIR
   return transaction(ctx, async (inner) => {
     // What a provider says of people is its own: the provider is what is governed.
     const isMember = (await store.listMembershipsOf(inner.tx, group.id, [account.id])).some((each) => each.source === source);
-    if (source === DIRECT && !isMember) await governed(inner, group, `add ${account.name} to group ${group.name}`);
+    if (source === DIRECT && !isMember)
+      await governed(inner, group, `add ${accountWords(account)} to group ${group.name} (group ${group.id})`);
     const isNew = await store.addMember(inner.tx, {
       groupId: group.id,
       principalId: account.id,
@@ -159,7 +174,8 @@ export function addMember(ctx: Ctx, group: Group, account: Account, source = DIR
 /** False where it wasn't one by this source. */
 export function removeMember(ctx: Ctx, group: Group, accountId: number, source = DIRECT): Promise<boolean> {
   return transaction(ctx, async (inner) => {
-    if (source === DIRECT) await governed(inner, group, `take account ${accountId} out of group ${group.name}`, accountId);
+    if (source === DIRECT)
+      await governed(inner, group, `take account ${accountId} out of group ${group.name} (group ${group.id})`, accountId);
     if (!(await store.removeMember(inner.tx, group.id, accountId, source))) return false;
     recordAccess(inner, { type: 'group.member-removed', data: { group_id: group.id, account_id: accountId, source } });
     if (source === DIRECT) await noteCredentialChange(inner, accountId);

@@ -24,7 +24,7 @@ export interface Holder {
 export async function give(ctx: Ctx, permission: string, holder: Holder): Promise<void> {
   checkPermission(permission);
   return transaction(ctx, async (inner) => {
-    await governed(inner, permission, `give ${permission} to ${holder.kind} ${holder.name}`);
+    await governed(inner, permission, `give ${permission} to ${holderWords(holder)}`);
     const row: Holding = { permission, holderKind: holder.kind, holderId: holder.id, givenAt: inner.clock.now() };
     if (!(await store.insert(inner.tx, inner.workspace.id, row, inner.principal.id))) return;
     await tell(inner, 'permission.given', inner.workspace.id, row);
@@ -34,11 +34,15 @@ export async function give(ctx: Ctx, permission: string, holder: Holder): Promis
 /** RESOURCE_DOES_NOT_EXIST where it hasn't it. */
 export function take(ctx: Ctx, permission: string, holder: Holder): Promise<void> {
   return transaction(ctx, async (inner) => {
-    await governed(inner, permission, `take ${permission} from ${holder.kind} ${holder.name}`);
+    await governed(inner, permission, `take ${permission} from ${holderWords(holder)}`);
     if (!(await store.remove(inner.tx, inner.workspace.id, permission, holder.kind, holder.id)))
       throw notFound(`The ${holder.kind} '${clip(holder.name)}' doesn't hold the permission '${clip(permission)}' itself.`);
     await tell(inner, 'permission.taken', inner.workspace.id, { permission, holderKind: holder.kind, holderId: holder.id });
   });
+}
+
+function holderWords({ kind, id, name }: Holder): string {
+  return `${kind} ${name} (${id})`;
 }
 
 function governed(ctx: TxCtx, permission: string, words: string): Promise<void> {
@@ -71,6 +75,11 @@ export function list(ctx: Ctx, permission?: string): Promise<Holding[]> {
   return permission === undefined
     ? store.list(db, ctx.workspace.id, HOLDINGS_MAX)
     : store.listOfPermission(db, ctx.workspace.id, permission, HOLDINGS_MAX);
+}
+
+/** Names of those that a group holds, in whatever workspace. */
+export async function listOfGroup(ctx: Ctx, groupId: number): Promise<readonly string[]> {
+  return (await store.listOfHolder(reading(ctx), 'group', groupId)).map(({ permission }) => permission);
 }
 
 /** All of an account that goes, in every workspace. In the caller's transaction. */

@@ -105,6 +105,11 @@ function personRefused(
       reason: 'changed-by-requester',
       what: `the requester changed the credentials or groups of ${principal.name} less than ${quiet} ago`,
     };
+  if (hasMadeExcluded(facts, people, exclusion, [principal.id, ...persons], facts.now - durationMs(quiet)))
+    return {
+      reason: 'changed-requester',
+      what: `${principal.name} made the account of who asks or made the version, or changed its credentials or groups, less than ${quiet} ago`,
+    };
   if (!places.some((each) => people.holds(persons, each)))
     return { reason: 'no-role', what: `${principal.name} is none of those who must approve` };
   return undefined;
@@ -114,6 +119,17 @@ function wasChangedByRequester(facts: PolicyFacts, people: People, approver: rea
   const requesters = new Set(facts.requesters.flatMap(people.actingAs));
   return facts.accessChanges.some(
     (change) => change.at > since && approver.includes(change.about) && people.actingAs(change.by).some((id) => requesters.has(id)),
+  );
+}
+
+/**
+ * Whoever sets another's credentials can act as him, so he isn't shown to be a second person. Settings are decided by managers, whom nobody makes alone
+ * once it matters; the first two of a server have made each other.
+ */
+function hasMadeExcluded(facts: PolicyFacts, people: People, { ids }: Exclusion, approver: readonly number[], since: number): boolean {
+  if (facts.target.kind === 'setting') return false;
+  return facts.accessChanges.some(
+    (change) => change.at > since && ids.has(change.about) && people.actingAs(change.by).some((id) => approver.includes(id)),
   );
 }
 

@@ -11,14 +11,14 @@ const GREEN: readonly unknown[] = ['success'];
 /** Whether a report counts; else why not. */
 type Counting = (check: CheckReport, rule: Pick<RequiredCheck, 'reporter' | 'own_report'>) => string | undefined;
 
-/** What holds whatever the rule: bytes, entitlement, and that nobody reports on his own behalf. */
-export function countingOf(facts: PolicyFacts): Counting {
+/** What holds whatever the rule: bytes, entitlement, and that nobody reports on his own behalf. `digest`: of the bytes that it must be for. */
+export function countingOf(facts: PolicyFacts, digest = facts.binding.digest): Counting {
   const people = peopleOf(facts);
   const own = [...actorsOf(facts, 'requester'), ...actorsOf(facts, 'version_creator')];
   const ownAccounts = new Set(own.flatMap(people.actingAs));
   return (check, rule) => {
     const reporter = people.find(check.by);
-    if (check.digest === null || check.digest !== facts.binding.digest) return 'it was reported for other bytes';
+    if (check.digest === null || check.digest !== digest) return 'it was reported for other bytes';
     if (!check.isEntitled || reporter === undefined) return `${people.nameOf(check.by)} may not report it`;
     if (rule.reporter !== undefined && rule.reporter !== reporter.name)
       return `it was reported by ${reporter.name}, not by ${rule.reporter}`;

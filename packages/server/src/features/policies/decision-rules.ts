@@ -3,6 +3,7 @@ import { durationMs, type Policy } from '@countersign/contract/policies.ts';
 import type { MissingItem, PolicyDecision, SatisfiedItem, Weakness } from '@countersign/contract/policy-decisions.ts';
 import type { PolicyFacts } from '@countersign/contract/policy-facts.ts';
 import { type ApprovalVerdict, judgeApprovals } from './approval-rules.ts';
+import { judgeExpressions } from './expression-rules.ts';
 import { freezeAt, thawAfter } from './freeze-rules.ts';
 import type { NamedPolicy } from './policy-hash-rules.ts';
 import { judgeVersion } from './version-requirement-rules.ts';
@@ -32,7 +33,7 @@ function findingsAt(policy: NamedPolicy, facts: PolicyFacts): Findings {
   const { document } = policy;
   // What leaves a place may be as bad as it likes.
   const version = facts.change === 'enter' ? facts.version : undefined;
-  const judged = version === undefined ? [] : judgeVersion(document, facts, version);
+  const judged = version === undefined ? [] : [...judgeVersion(document, facts, version), ...judgeExpressions(policy, facts, version)];
   const approvals = judgeApprovals(policy, facts);
   return {
     missing: [
@@ -111,7 +112,7 @@ function nextPossibleAt(policy: NamedPolicy, facts: PolicyFacts, findings: Findi
   if (findings.missing.length === 0) return facts.now;
   const { freeze, requirements } = policy.document;
   const soaked = findings.missing.flatMap((each) => (each.requirement === 'soak' && each.until !== null ? [each.until] : []));
-  const isQuiet = findings.stale.some((each) => each.reason === 'changed-by-requester');
+  const isQuiet = findings.stale.some(({ reason }) => reason === 'changed-by-requester' || reason === 'changed-requester');
   const quiet = isQuiet ? facts.accessChanges.map((each) => each.at + durationMs(requirements.quiet_after_change)) : [];
   const starts = [facts.now, ...soaked, ...quiet].filter((at) => at >= facts.now).sort((a, b) => a - b);
   for (const start of starts.slice(0, MOMENTS_MAX)) {

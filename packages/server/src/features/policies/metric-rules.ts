@@ -11,7 +11,7 @@ export function judgeMetric(rule: MetricRule, required: readonly RequiredCheck[]
   const name = `metric '${rule.name}'${on}`;
   const found = rule.reported_by === 'check' ? fromChecks(rule, required, facts, version.checks) : fromRun(rule, version);
   if ('why' in found) return missing(rule, `${name} ${found.why}`);
-  for (const bound of boundsOf(rule, facts.standing)) {
+  for (const bound of boundsOf(rule, required, facts)) {
     if ('why' in bound) return missing(rule, `${name} can't be compared: ${bound.why}`);
     const bad = found.values.find((value) => !holds(value, rule.op, bound.value));
     if (bad !== undefined) return missing(rule, `${name} is ${bad}; ${rule.op} ${bound.value} is asked${bound.says}`);
@@ -42,15 +42,21 @@ function fromRun(rule: MetricRule, version: VersionEvidence): Found {
 
 /** Of each check the newest report that counts; where several report the metric, all must satisfy the rule. */
 function fromChecks(rule: MetricRule, required: readonly RequiredCheck[], facts: PolicyFacts, checks: readonly CheckReport[]): Found {
-  const counting = countingOf(facts);
-  // A check that is required counts here by the same terms.
+  const values = latestReports(rule, counted(required, facts, checks, facts.binding.digest));
+  return values.length === 0 ? { why: 'is in no report of a check that counts' } : { values };
+}
+
+/** A check that is required counts here by the same terms. */
+function counted(
+  required: readonly RequiredCheck[],
+  facts: PolicyFacts,
+  checks: readonly CheckReport[],
+  digest: string | null,
+): readonly CheckReport[] {
+  const counting = countingOf(facts, digest);
   const termsOf = (name: string): Pick<RequiredCheck, 'reporter' | 'own_report'> =>
     required.find((each) => each.name === name) ?? { own_report: false };
-  const values = latestReports(
-    rule,
-    checks.filter((each) => counting(each, termsOf(each.name)) === undefined),
-  );
-  return values.length === 0 ? { why: 'is in no report of a check that counts' } : { values };
+  return checks.filter((each) => counting(each, termsOf(each.name)) === undefined);
 }
 
 function latestReports(rule: MetricRule, checks: readonly CheckReport[]): readonly number[] {
@@ -75,17 +81,15 @@ function valuesOf(metrics: readonly EvidenceMetric[], rule: MetricRule): readonl
 type Bound = { readonly value: number; readonly says: string } | { readonly why: string };
 
 /** What the value is compared with: a number, or the best of each version that stands in the target now. */
-function boundsOf(rule: MetricRule, standing: readonly Standing[]): readonly Bound[] {
+function boundsOf(rule: MetricRule, required: readonly RequiredCheck[], facts: PolicyFacts): readonly Bound[] {
   const { current } = rule;
   if (current === undefined) return [{ value: rule.value ?? Number.NaN, says: '' }];
   const isHigherBetter = rule.op === '>=' || rule.op === '>';
-  return standing.flatMap((holder): Bound[] => {
+  return facts.standing.flatMap((holder: Standing): Bound[] => {
     const values =
       rule.reported_by === 'check'
-        ? latestReports(
-            rule,
-            holder.checks.filter((each) => each.isEntitled),
-          )
+        ? // All of them are for its own bytes; whoever wants to take its place says nothing of it.
+          latestReports(rule, counted(required, facts, holder.checks, holder.checks[0]?.digest ?? null))
         : valuesOf(holder.metrics, rule);
     // A NaN there is no number to be compared with.
     const known = values.filter((value) => !Number.isNaN(value));

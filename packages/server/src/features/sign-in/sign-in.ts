@@ -259,7 +259,7 @@ export function linkIdentity(ctx: Ctx, providerName: string, link: { user: strin
     const before = await store.findIdentity(inner.tx, provider.issuer, link.subject);
     await accounts.governSetting(inner, {
       setting: 'credentials',
-      words: `link ${account.name} to ${link.subject} at ${providerName}`,
+      words: `link ${accounts.accountWords(account)} to ${link.subject} at ${providerName}`,
       workspaceId: -1,
     });
     const isSame = before?.principalId === account.id && before.providerId === provider.id;

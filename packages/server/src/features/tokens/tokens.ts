@@ -2,7 +2,7 @@
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { accountIdOf, type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
-import { type Account, announceChange, governSetting, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
+import { type Account, accountWords, announceChange, governSetting, noteCredentialChange, recordAccess } from '../accounts/accounts.ts';
 import { checkScopes, coversWord, digestOfToken, TOKEN_BYTES, TOKEN_PREFIX } from './token-rules.ts';
 import * as store from './token-store.ts';
 
@@ -77,7 +77,7 @@ export function mint(ctx: Ctx, account: Account, input: NewToken): Promise<Minte
 /** A token of another is his voice; one that may report checks is what policies ask for. What a trust gives its jobs, is governed as the trust. */
 async function governMinting(ctx: TxCtx, account: Account, { kind, name, scopes }: NewToken): Promise<void> {
   if (kind === 'ci' || kind === 'session') return;
-  const words = `make a token ${name} of ${account.name} with ${scopes.join(' ')}`;
+  const words = `make a token ${name} of ${accountWords(account)} with ${scopes.join(' ')}`;
   if (account.kind === 'service') {
     const checks = scopes.flatMap((scope) => (scope.startsWith('check:') ? [scope.slice('check:'.length)] : []));
     await governSetting(ctx, { setting: 'memberships', words, workspaceId: -1, names: { checks } });

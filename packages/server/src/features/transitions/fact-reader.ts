@@ -18,11 +18,11 @@ import * as blocks from '../blocks/blocks.ts';
 import * as checks from '../checks/checks.ts';
 import * as evidence from '../evidence/evidence.ts';
 import * as people from '../people/people.ts';
-import type { NamedPolicy } from '../policies/policies.ts';
+import { type NamedPolicy, speakOf } from '../policies/policies.ts';
 import type { ModelVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import type { TargetChange } from './operation-rules.ts';
-import { listStays } from './stays.ts';
+import { findAdmission, listStays } from './stays.ts';
 
 /** A version, or what would become one: what stands in its place in the facts. */
 export interface Tested {
@@ -175,7 +175,9 @@ async function readStanding(ctx: Ctx, question: Question, model: { id: number; n
   const { policies, change, version } = question;
   const compares = policies.some(
     ({ document: { requirements } }) =>
-      requirements.breaking_signature_needs !== undefined || requirements.metrics.some((rule) => rule.current !== undefined),
+      requirements.breaking_signature_needs !== undefined ||
+      requirements.metrics.some((rule) => rule.current !== undefined) ||
+      speakOf(requirements, 'standing'),
   );
   if (!compares) return [];
   const there = (await listStanding(ctx, model, change)).filter((each) => each.id !== version?.id);
@@ -186,12 +188,29 @@ async function readStanding(ctx: Ctx, question: Question, model: { id: number; n
   const found: StandingVersion[] = [];
   for (const each of there) {
     const { evidence: known, digest } = await testVersion(ctx, each);
-    const metrics: readonly EvidenceMetric[] = evidence.factsOf(known).metrics;
+    const metrics: readonly EvidenceMetric[] = (await heldTo(ctx, each, change.target, known)).flatMap(
+      (taken) => evidence.factsOf(taken).metrics,
+    );
     // For its own bytes: what was reported of others says nothing of it.
     const own = (reports.get(each.id) ?? []).filter((report) => report.digest === digest);
     found.push({ name: `${each.name}/${each.version}`, metrics, checks: own, evidence: known });
   }
   return found;
+}
+
+/**
+ * What stands there is measured by what it was let in with: numbers that were logged since make it no easier to beat. Where it came in unasked, by the
+ * best that was ever known of it.
+ */
+async function heldTo(
+  ctx: Ctx,
+  version: ModelVersion,
+  target: TargetChange['target'],
+  known: evidence.Evidence,
+): Promise<readonly evidence.Evidence[]> {
+  const admitted = await findAdmission(ctx, version.id, target);
+  const snapshot = admitted === undefined ? undefined : await evidence.findByDigest(ctx, version.id, admitted);
+  return snapshot === undefined ? [known, ...(await evidence.listOfVersion(ctx, version.id))] : [snapshot];
 }
 
 async function listStanding(ctx: Ctx, model: { id: number; name: string }, { target }: TargetChange): Promise<readonly ModelVersion[]> {

@@ -300,7 +300,9 @@ async function breakGlassFor(ctx: TxCtx, operation: Operation, refused: readonly
 /** `more`: why the glass doesn't break, where somebody opened it. */
 function refusalOf(operation: Operation, refused: readonly Asked[], more?: PolicyDecision): Refused {
   const decisions = refused.map(({ decision }) => decision);
-  const opensRequest = refused.some(({ policy }) => policy.document.on_refused === 'open_request');
+  // Nobody can ask for a setting otherwise.
+  const isSetting = operation.proposal.op === 'setting';
+  const opensRequest = isSetting || refused.some(({ policy }) => policy.document.on_refused === 'open_request');
   return new Refused(operation, more === undefined ? decisions : [...decisions, more], opensRequest);
 }
 

@@ -5,9 +5,10 @@
 import { RANK } from '@countersign/contract/levels.ts';
 import { Problem } from '@countersign/contract/problem.ts';
 import type { TxCtx } from '../../platform/context.ts';
-import { listManagerIds } from '../access/access.ts';
+import { type Grant, listManagerIds, listOfSubject } from '../access/access.ts';
 import type { SettingChange } from '../accounts/accounts.ts';
 import { record } from '../events/events.ts';
+import * as namedPermissions from '../named-permissions/named-permissions.ts';
 import * as people from '../people/people.ts';
 import * as policies from '../policies/policies.ts';
 import { DEFAULT_WORKSPACE_ID, getWorkspaceById, within } from '../workspaces/workspaces.ts';
@@ -18,12 +19,18 @@ import { fallbackPolicy, findFallback } from './settings-fallback.ts';
 const EVERY_WORKSPACE = -1;
 
 /** Asked before each change of administration; answers the operation that is settled with it. */
-export async function governSettingChange(ctx: TxCtx, change: SettingChange): Promise<Operation | undefined> {
-  const isServerWide = change.workspaceId === EVERY_WORKSPACE;
+export async function governSettingChange(ctx: TxCtx, asked: SettingChange): Promise<Operation | undefined> {
   if (!(await policies.hasEnforcedAnywhere(ctx))) return undefined;
+  const given = await givenByGroup(ctx, asked.names?.groupId);
+  // A group of one workspace may have something in others.
+  const isBeyond = given.grants.some((grant) => grant.workspaceId !== asked.workspaceId);
+  const change = isBeyond ? { ...asked, workspaceId: EVERY_WORKSPACE } : asked;
+  const isServerWide = change.workspaceId === EVERY_WORKSPACE;
   const at = within(ctx, await getWorkspaceById(ctx, isServerWide ? DEFAULT_WORKSPACE_ID : change.workspaceId));
-  if (change.loses !== undefined) await demandDeciders(at, change.loses);
-  if (change.names !== undefined && !(await isNamed(ctx, change))) return undefined;
+  const isGoverned = change.names === undefined || (await isNamed(ctx, change, given));
+  // Whoever leaves a group that decides nothing loses nothing.
+  if (change.loses !== undefined && (isGoverned || change.names?.group === undefined)) await demandDeciders(at, change.loses);
+  if (!isGoverned) return undefined;
   if ((await findFallback(at)) === undefined) return undefined;
   if (ctx.principal.kind === 'local') {
     // Whoever owns the host needs no approval, and leaves a mark.
@@ -40,8 +47,21 @@ export async function governSettingChange(ctx: TxCtx, change: SettingChange): Pr
   return operation;
 }
 
+interface Given {
+  readonly grants: readonly Grant[];
+  readonly permissions: readonly string[];
+}
+
+/** What members of a group have by it. */
+async function givenByGroup(ctx: TxCtx, groupId: number | undefined): Promise<Given> {
+  if (groupId === undefined) return { grants: [], permissions: [] };
+  return { grants: await listOfSubject(ctx, 'group', groupId), permissions: await namedPermissions.listOfGroup(ctx, groupId) };
+}
+
 /** Whether a policy in force, of the workspace or, for what holds in all of them, of any, names the group, level, permission or check. */
-async function isNamed(ctx: TxCtx, { names = {}, workspaceId }: SettingChange): Promise<boolean> {
+async function isNamed(ctx: TxCtx, { names = {}, workspaceId }: SettingChange, given: Given): Promise<boolean> {
+  // Who manages a workspace decides its settings.
+  if (given.grants.some(({ kind, level }) => kind === 'workspace' && level === 'MANAGE')) return true;
   const inForce =
     workspaceId === EVERY_WORKSPACE
       ? await policies.listInForceEverywhere(ctx)
@@ -51,11 +71,15 @@ async function isNamed(ctx: TxCtx, { names = {}, workspaceId }: SettingChange): 
     const roles = [...requirements.approvals, ...(rollback?.roles ?? [])];
     const groups = [...roles.map((role) => role.group), requirements.breaking_signature_needs?.group];
     const { group, level, permission, checks } = names;
+    const levels = [level, ...given.grants.map((grant) => grant.level)].filter((each) => each !== undefined && each !== 'DENY');
+    const permissions = [permission, ...given.permissions].filter((each) => each !== undefined);
     return (
       (group !== undefined && groups.includes(group)) ||
-      (level !== undefined && roles.some((role) => role.level !== undefined && RANK[level] >= RANK[role.level])) ||
-      (permission !== undefined && break_glass?.permission === permission) ||
-      (checks ?? []).some((check) => requirements.checks.some(({ name }) => check === '*' || name === check))
+      levels.some((each) => roles.some((role) => role.level !== undefined && RANK[each] >= RANK[role.level])) ||
+      permissions.some((each) => break_glass?.permission === each) ||
+      (checks ?? []).some((check) => requirements.checks.some(({ name }) => check === '*' || name === check)) ||
+      // An expression may speak of any.
+      ((checks ?? []).length > 0 && policies.speakOf(requirements, 'checks'))
     );
   });
 }

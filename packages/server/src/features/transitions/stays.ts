@@ -42,6 +42,17 @@ async function readCurrent(ctx: Ctx, { version, digest, soaked }: StayQuestion):
   });
 }
 
+/** The digest of the evidence with which a version was last let into a place by the policies. */
+export async function findAdmission(ctx: Ctx, versionId: number, target: GovernedTarget): Promise<string | undefined> {
+  const place = targetWords(target);
+  const query = { versionId, types: ['transition.allowed'], newestFirst: true, limit: ARRIVALS_MAX };
+  for (const event of await events.listOfVersion(reading(ctx), query)) {
+    const { target: at, data } = placeEvent(event);
+    if (at === place && data.change === 'enter') return String(data.evidence);
+  }
+  return undefined;
+}
+
 async function readHistory(ctx: Ctx, { modelId, version, digest }: StayQuestion, target: GovernedTarget): Promise<readonly Stay[]> {
   const query = { workspaceId: ctx.workspace.id, modelId, target: targetWords(target), untilSeq: Number.MAX_SAFE_INTEGER };
   const found: PlaceEvent[] = [];
