@@ -28,6 +28,7 @@ onBothDatabases('governed environments', (databaseUrl) => {
       signed('prod-entry', '{ entry: true }'),
       signed('prod-champion', '{ alias: champion }'),
       signed('prod-validation', '{ tag: validation_status }'),
+      signed('prompt-live', '{ prompt: { alias: live } }').replace('"prod.*"', '"*"'),
     );
   });
   afterAll(() => office.close());

@@ -8,6 +8,7 @@ import time
 
 import mlflow
 import numpy as np
+from mlflow import genai
 from governance import expect, holds, native, said_no, signed_in
 from mlflow import MlflowClient
 from mlflow.exceptions import RestException
@@ -68,7 +69,7 @@ def a_copy_into_prod_is_asked_for():
         expect(request_in(said_no(lambda: promote(1))), number)
         expect(versions_of(PROD), [])
     request = native("bob", "GET", f"requests/{number}")
-    expect((request["name"], request["target"], request["source"]), (PROD, {"kind": "entry", "name": ""}, f"models:/{DEV}/1"))
+    expect((request["name"], request["target"]["kind"], request["source"]), (PROD, "entry", f"models:/{DEV}/1"))
     expect((request["created_by"]["name"], request["version"]), ("dora", None))
     assert request["digest"], "approvals are of bytes"
     expect([each["id"] for each in native("bob", "GET", "inbox")["waiting_for_me"]["requests"]], [number])
@@ -123,6 +124,20 @@ def validation_is_said_by_those_who_validate():
         said_no(lambda: client.delete_model_version_tag(PROD, "2", "validation_status"))
 
 
+def a_prompt_is_signed_too():
+    with signed_in("dora"):
+        genai.register_prompt(name="greeting", template="Hello {{name}}")
+        genai.set_prompt_alias("greeting", alias="draft", version=1)
+        refusal = said_no(lambda: genai.set_prompt_alias("greeting", alias="live", version=1))
+        holds(refusal, "prompt-live")
+        sign(request_in(refusal))
+        genai.set_prompt_alias("greeting", alias="live", version=1)
+        expect(genai.load_prompt("prompts:/greeting@live").template, "Hello {{name}}")
+        genai.register_prompt(name="greeting", template="Hi {{name}}")
+        said_no(lambda: genai.set_prompt_alias("greeting", alias="live", version=2))
+        said_no(lambda: genai.delete_prompt_alias("greeting", alias="live"))
+
+
 def no_other_way_in():
     with signed_in("dora"):
         said_no(lambda: client.rename_registered_model(DEV, "prod.other"))
@@ -131,6 +146,7 @@ def no_other_way_in():
         said_no(lambda: client.delete_registered_model_alias(PROD, "champion"))
         run = client.search_model_versions(f"name = '{DEV}'")[0].run_id
         said_no(lambda: client.create_model_version(PROD, f"runs:/{run}/model", run))
+        said_no(lambda: client.create_model_version(PROD, f"models:/{DEV}/1", tags={"validation_status": "approved"}))
         expect(versions_of(PROD), ["1", "2"])
         expect(str(client.get_model_version_by_alias(PROD, "champion").version), "1")
 
@@ -142,6 +158,7 @@ for part in (
     champion_is_asked_for,
     challenger_is_free,
     validation_is_said_by_those_who_validate,
+    a_prompt_is_signed_too,
     no_other_way_in,
 ):
     started = time.monotonic()

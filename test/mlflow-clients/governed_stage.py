@@ -11,6 +11,7 @@ import time
 import mlflow
 import numpy as np
 from databricks.sdk import errors
+from databricks.sdk.service import ml
 from governance import expect, holds, native, registry, said_no, signed_in, token_of
 from mlflow import MlflowClient
 from mlflow.models import infer_signature
@@ -158,9 +159,38 @@ def a_version_that_is_worse():
     assert "metrics" in missing(version)
 
 
+def without_a_policy():
+    """Whoever may move it approves, as on Databricks; others ask, take back, and are refused."""
+    free = "free-model"
+    alice.create_model(free)
+    alice.create_model_version(free, "s3://bucket/model")
+    asked = bob.create_transition_request(free, "1", "Staging", comment="For the tests.").request
+    expect((asked.to_stage, asked.user_id, asked.available_actions), ("Staging", "bob", [ml.ActivityAction.CANCEL_TRANSITION_REQUEST]))
+    for answer in (lambda: bob.approve_transition_request(free, "1", "Staging", False), lambda: carol.reject_transition_request(free, "1", "Staging")):
+        try:
+            answer()
+            raise AssertionError("whoever may not move it answered")
+        except errors.PermissionDenied:
+            pass
+    alice.reject_transition_request(free, "1", "Staging", comment="Not yet.")
+    expect(list(bob.list_transition_requests(free, "1")), [])
+    bob.create_transition_request(free, "1", "Staging")
+    # The SDK reads no activity from this answer.
+    bob.delete_transition_request(free, "1", "Staging", "bob")
+    try:
+        alice.approve_transition_request(free, "1", "Staging", False)
+        raise AssertionError("what was taken back was approved")
+    except errors.ResourceDoesNotExist:
+        pass
+    bob.create_transition_request(free, "1", "Production")
+    approved = alice.approve_transition_request(free, "1", "Production", True, comment="Fine.").activity
+    expect((approved.activity_type, approved.to_stage), (ml.ActivityType.APPROVED_REQUEST, "Production"))
+    expect(alice.transition_stage(free, "1", "Archived", False).model_version_databricks.current_stage, "Archived")
+
+
 PARTS = {
     "before": [before_the_policy],
-    "after": [asking, whose_approval_does_not_count, checks_by_ci, signing, serving, telling_why, a_version_that_is_worse],
+    "after": [asking, whose_approval_does_not_count, checks_by_ci, signing, serving, telling_why, a_version_that_is_worse, without_a_policy],
 }
 for part in PARTS[sys.argv[1]]:
     started = time.monotonic()

@@ -66,7 +66,7 @@ with signed_in("dan"):
     expect(stage_of("1"), "None")
 
 request = native("dan", "GET", f"requests/{number}")
-expect((request["name"], request["version"], request["target"]), (NAME, 1, {"kind": "stage", "name": "Production"}))
+expect((request["name"], request["version"], request["subject"]), (NAME, 1, "stage:Production"))
 native("bob", "POST", f"requests/{number}/approve", {})
 
 with signed_in("dan"):
