@@ -170,6 +170,13 @@ describe('settings', () => {
   });
 });
 
+const TWO_MANAGERS = `
+name: administration
+mode: enforce
+match: { target: { setting: '*' } }
+requirements: { approvals: [{ level: MANAGE }] }
+`;
+
 describe('publishing again', () => {
   const change = (text: string, withdrawn: readonly string[] = []): Promise<unknown> =>
     requests.replacePolicies(people.root, { published: [{ text, listedDigests: [] }], withdrawn });
@@ -179,6 +186,15 @@ describe('publishing again', () => {
     await publish(FRAUD);
     await expect(publish(FRAUD)).resolves.toMatchObject([{ document: { name: 'fraud-production' } }]);
     await expect(change(FRAUD.replace('count: 2', 'count: 1'))).rejects.toThrow(/Request 1 was opened/);
+  });
+
+  it('is asked for by trying, whatever the policy on it says: there is no other way', async () => {
+    await publish(TWO_MANAGERS);
+    await expect(publish(FRAUD)).rejects.toThrow(/Policy 'administration'.*Request 1 was opened/s);
+    const request = await requests.get(people.root, 1);
+    expect(await requests.actionsOn(people.root, request)).toEqual(['approve', 'reject', 'cancel']);
+    await requests.approve(people.second, 1);
+    await expect(publish(FRAUD)).resolves.toHaveLength(1);
   });
 
   it('asks nobody for what can’t be', async () => {

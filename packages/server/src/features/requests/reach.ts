@@ -73,10 +73,12 @@ export async function actionsOn(ctx: Ctx, request: approvals.Request): Promise<r
   const mayMake = await mayMakeIt(ctx, request);
   const mayAnswer = mayMake || (await isApprover(ctx, request));
   const mayCancel = isOwn || (await managesIt(ctx, request));
+  // A change of a setting is made again by whoever asked for it.
+  const isCarriedOut = request.modelId !== null;
   return [
     ...(mayAnswer ? (['approve', 'reject'] as const) : []),
     ...(mayCancel ? (['cancel'] as const) : []),
-    ...(mayMake || isOwn ? (['apply'] as const) : []),
+    ...(isCarriedOut && (mayMake || isOwn) ? (['apply'] as const) : []),
   ];
 }
 
