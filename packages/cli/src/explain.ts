@@ -47,7 +47,7 @@ export function addExplain(program: Command): void {
 function linesOf(found: Explanation, isLeaving: boolean): string[] {
   const what = `${found.name}/${found.version}, ${isLeaving ? 'leaving ' : ''}${found.target}`;
   const asked = found.choices.flatMap(({ target, change, policy, why, others }) => [
-    `${change === 'leave' ? 'leaving ' : ''}${target}: ${policy === null ? 'no policy' : `policy ${policy.name} (${shortHash(policy.hash)})`}, ${why}`,
+    `${change === 'leave' ? 'leaving ' : ''}${target}: ${policy === null ? '' : `${policy.name} (${shortHash(policy.hash)}). `}${why}`,
     ...others.map((other) => `  not ${other.name}: ${other.why}`),
   ]);
   return [

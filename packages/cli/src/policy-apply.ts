@@ -172,6 +172,6 @@ function outcomeLines({ lines, is_truncated: isTruncated }: Plan): string[] {
 }
 
 function rowOf({ name, version, target, request, next }: Line, kind: Kind): string[] {
-  const missing = next.missing.map(printable).join('; ');
+  const missing = [...new Set(next.missing.map(printable))].join('; ');
   return [kind, version === null ? name : `${name}/${version}`, target, request === null ? 'stands there' : String(request), missing];
 }

@@ -139,7 +139,7 @@ function evaluationLines({ request, decisions, is_allowed: isAllowed }: Evaluati
     decisions.length === 0
       ? 'No policy is about it: whoever may make the change himself can approve it.'
       : isAllowed
-        ? 'The policies would let it happen now.'
+        ? `The policies would let it happen now${request.name === null ? ': whoever asked makes the change again' : ''}.`
         : 'It may not happen yet.';
   const actions = request.available_actions.length === 0 ? 'nothing' : request.available_actions.join(', ');
   return [`you may: ${actions}`, '', verdict, ...decisionLines(decisions)];
