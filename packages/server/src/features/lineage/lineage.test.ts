@@ -190,6 +190,51 @@ describe.each(['sqlite', 'postgres'] as const)('lineage on %s', (dialect) => {
     expect(edgesOf(await lineage.ofVersion(ctx, `copy-${model}`, 1, BOTH))).toEqual([`old-${model}/1 copied copy-${model}/1`]);
   });
 
+  it('is the same from both ends, whatever was registered, copied and deleted', async () => {
+    let state = 7;
+    const random = (below: number): number => {
+      state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+      return Math.floor((state / 2 ** 31) * below);
+    };
+    const trained: { runId: string; modelId: string }[] = [];
+    const living: ModelVersion[] = [];
+    const source = (): [string, string] => {
+      const origin = living[random(living.length + 1)];
+      if (origin !== undefined && random(2) === 0) return [`models:/${origin.name}/${origin.version}`, ''];
+      const { runId, modelId } = trained[random(trained.length)] ?? { runId: '', modelId: '' };
+      return random(3) === 0 ? ['s3://b/x', runId] : [`models:/${modelId}`, random(3) === 0 ? (trained[0]?.runId ?? '') : ''];
+    };
+    for (let step = 0; step < 40; step += 1) {
+      const turn = random(6);
+      if (trained.length < 2 || turn === 0) {
+        const { run, model } = await train(`r${random(3)}`);
+        trained.push({ runId: run.runId, modelId: model.modelId });
+      } else if (living.length > 3 && turn === 1) {
+        const [gone] = living.splice(random(living.length), 1);
+        if (gone) await transitions.deleteVersion(ctx, gone.name, gone.version);
+      } else {
+        living.push(await register(`R${random(3)}`, ...source()));
+      }
+    }
+    const ends = async (graph: Promise<lineage.LineageGraph>): Promise<Set<string>> => new Set((await graph).nodes.map(({ id }) => id));
+    const above = new Map<string, Set<string>>();
+    for (const each of living)
+      above.set(`version:${each.id}`, await ends(lineage.ofVersion(ctx, each.name, each.version, { direction: 'up', depth: 50 })));
+    for (const { runId } of trained) {
+      const below = await ends(lineage.ofRun(ctx, runId, 50));
+      for (const [id, nodes] of above) {
+        // What came of it through a version that was deleted is known above, and is no way down.
+        if (below.has(id)) expect([runId, id, nodes.has(`run:${runId}`)]).toEqual([runId, id, true]);
+        else if (![...nodes].some((node) => node.startsWith('version:') && !above.has(node)))
+          expect([runId, id, nodes.has(`run:${runId}`)]).toEqual([runId, id, false]);
+      }
+    }
+    for (const each of living) {
+      const below = await ends(lineage.ofVersion(ctx, each.name, each.version, { direction: 'down', depth: 50 }));
+      for (const [id, nodes] of above) if (below.has(id)) expect(nodes).toContain(`version:${each.id}`);
+    }
+  });
+
   it('stops at its depth and at its size, and says so', async () => {
     const model = name();
     const { run, model: logged } = await train('d5');
