@@ -1,0 +1,35 @@
+/** What the guides show as typed and answered is typed here, and answered so. */
+import { describe, it } from 'vitest';
+import { openGuideOffice, play } from '../support/guide-office.ts';
+
+/** What is in force where the guide begins. */
+const FRAUD = `
+name: fraud-production
+mode: enforce
+match: { model: 'fraud-*', target: { stage: Production } }
+requirements:
+  approvals: [{ group: risk, count: 2 }]
+  checks: [{ name: ci/tests }]
+  metrics: [{ name: accuracy, op: '>=', current: { tolerance: 0.01 } }]
+  description: true
+on_refused: open_request
+`;
+
+const GUIDES: readonly (readonly [path: string, ...inForce: string[]])[] = [
+  ['README.md'],
+  ['docs/guides/reviewers.md', FRAUD],
+  ['docs/guides/governing.md'],
+  ['docs/guides/auditing.md', FRAUD],
+];
+
+describe('what is shown as typed and answered in', () => {
+  it.each(GUIDES)('%s', { timeout: 300_000 }, async (path, ...inForce) => {
+    const office = await openGuideOffice();
+    try {
+      if (inForce.length > 0) await office.publish(...inForce);
+      await play(office, path);
+    } finally {
+      await office.close();
+    }
+  });
+});
