@@ -124,10 +124,10 @@ describe('what stands in the target', () => {
     await models.create(people.alice, { name: 'm', tags: [] });
     const first = await logRun(people.alice, 0.95);
     await register(people.alice, 'm', { runId: first });
-    await requests.moveStage(people.alice, { name: 'm', version: 1, stage: 'Production', archiveExisting: false });
     await publish(
       policy('p', '{ target: { stage: Production } }', "metrics: [{ name: accuracy, op: '>=', current: { tolerance: 0.01 } }]"),
     );
+    await requests.moveStage(people.alice, { name: 'm', version: 1, stage: 'Production', archiveExisting: false });
     await register(people.alice, 'm', { runId: await logRun(people.alice, 0.5) });
     const move = (): Promise<unknown> =>
       requests.moveStage(people.alice, { name: 'm', version: 2, stage: 'Production', archiveExisting: true });
@@ -207,7 +207,9 @@ describe('accounts', () => {
     await accounts.setProfile(people.root, dave, { ...profile, name: 'gone' });
     await accounts.setProfile(people.root, eve, { ...profile, name: 'dave' });
     await expect(add({ ...eve, name: 'dave' })).rejects.toMatchObject(DENIED);
-    await add({ ...dave, name: 'gone' });
+    await accounts.setProfile(people.root, eve, { ...profile, name: 'eve' });
+    await accounts.setProfile(people.root, dave, { ...profile, name: 'dave' });
+    await add(dave);
   });
 
   it('what was approved for one workspace is not for all of them', async () => {
