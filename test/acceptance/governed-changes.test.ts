@@ -35,19 +35,29 @@ const POLICIES = [
   policy('byhand', { more: 'apply: manual' }),
   policy('serving', { more: 'rollback: { within_days: 30, roles: [{ group: on-call }] }' }),
   policy('changing'),
+  policy('entered', {
+    target: '{ entry: true }',
+    requirements:
+      "approvals: [{ group: risk }], checks: [{ name: ci/tests }], metrics: [{ name: accuracy, op: '>=', value: 0.9 }, { name: accuracy, op: '>=', current: {} }]",
+    more: 'on_refused: open_request',
+  }),
 ];
 
 onBothDatabases('governed changes', (databaseUrl) => {
   let office: Office;
   let issuer: CiIssuer;
   beforeAll(async () => {
-    office = await openOffice(await databaseUrl(), {
-      alice: { level: 'USE', groups: ['risk'] },
-      bob: { level: 'READ', groups: ['risk'] },
-      carol: { level: 'READ', groups: ['risk'] },
-      eve: { level: 'MANAGE' },
-      olga: { level: 'READ', groups: ['on-call'] },
-    });
+    office = await openOffice(
+      await databaseUrl(),
+      {
+        alice: { level: 'USE', groups: ['risk'] },
+        bob: { level: 'READ', groups: ['risk'] },
+        carol: { level: 'READ', groups: ['risk'] },
+        eve: { level: 'MANAGE' },
+        olga: { level: 'READ', groups: ['on-call'] },
+      },
+      { ci: { owner: 'root', scopes: ['read', 'check:ci/tests'] } },
+    );
     issuer = await startCiIssuer();
     await office.publish(...POLICIES);
   });
@@ -287,6 +297,42 @@ onBothDatabases('governed changes', (databaseUrl) => {
       // What is there by a rollback is no reason for another one.
       expect((await back('olga', bad)).status).toBe(200);
       expect(await office.must('root', 'GET', '/api/v1/events/verification')).toMatchObject({ ok: true });
+    });
+  });
+
+  describe('entry into a model', () => {
+    const copy = (who: string, from: string): Promise<Answer> =>
+      office.as(who, 'POST', `${MLFLOW}/model-versions/create`, { name: 'entered.model', source: `models:/${from}` });
+    const requestIn = ({ body }: Answer): number => Number(/Request (\d+) was opened/.exec(body.message)?.[1]);
+    const missing = async (request: number): Promise<string[]> =>
+      (await office.must('root', 'GET', `/api/v1/requests/${request}/evaluation`)).decisions.flatMap(
+        (each: { missing: { requirement: string }[] }) => each.missing.map(({ requirement }) => requirement),
+      );
+
+    it('is of the numbers and the checks of what is copied, for the same bytes', async () => {
+      const version = await office.register('alice', 'dev.model', { metrics: { accuracy: 0.95 } });
+      await office.must('alice', 'POST', `${MLFLOW}/registered-models/create`, { name: 'entered.model' });
+      const request = requestIn(await copy('alice', `dev.model/${version}`));
+      expect(await missing(request)).toEqual(['checks', 'approvals']);
+      const green = { name: 'ci/tests', external_id: '1', status: 'completed', conclusion: 'success' };
+      // Managing dev.model entitles nobody to report for another one.
+      await office.must('root', 'POST', `/api/v1/models/dev.model/versions/${version}/checks`, green);
+      expect(await missing(request)).toEqual(['checks', 'approvals']);
+      await office.must('ci', 'POST', `/api/v1/models/dev.model/versions/${version}/checks`, green);
+      expect(await missing(request)).toEqual(['approvals']);
+      expect((await answer('bob', request)).body.state).toBe('approved');
+      const entered = await copy('alice', `dev.model/${version}`);
+      expect(entered.body.model_version).toMatchObject({ name: 'entered.model', version: '1' });
+      const worse = await office.register('alice', 'dev.model', { metrics: { accuracy: 0.8 } });
+      expect(await missing(requestIn(await copy('alice', `dev.model/${worse}`)))).toEqual(['checks', 'metrics', 'metrics', 'approvals']);
+    });
+
+    it('that was rejected is asked for anew', async () => {
+      const version = await office.register('alice', 'dev.other', { metrics: { accuracy: 0.95 } });
+      const first = requestIn(await copy('alice', `dev.other/${version}`));
+      expect((await answer('bob', first, 'reject')).body.state).toBe('rejected');
+      const second = requestIn(await copy('alice', `dev.other/${version}`));
+      expect(second).toBeGreaterThan(first);
     });
   });
 

@@ -11,7 +11,7 @@ import type {
 } from '@countersign/contract/policy-facts.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
 import { listManagerIds } from '../access/access.ts';
-import { hasAccounts } from '../accounts/accounts.ts';
+import { hasAccounts, listPrincipals } from '../accounts/accounts.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import * as blocks from '../blocks/blocks.ts';
@@ -70,9 +70,10 @@ export async function readFacts(ctx: Ctx, question: Question): Promise<PolicyFac
   const requesters = [...new Set(open.map((request) => request.createdBy))];
   const live = await approvals.listLive(ctx, question);
   const standing = change.change === 'enter' && model !== undefined ? await readStanding(ctx, question, model) : [];
-  const reports = await readReports(ctx, question.version);
+  const origins = tested === undefined ? [] : await evidence.originsOf(ctx, tested.subject);
+  const reports = await readReports(ctx, question.version, origins);
   const version = tested === undefined ? undefined : await readVersion(ctx, question, tested, reports, standing);
-  const creators = tested === undefined ? [] : (await evidence.originsOf(ctx, tested.subject)).map((origin) => origin.registeredBy);
+  const creators = origins.map((origin) => origin.registeredBy);
   const runAuthors = tested === undefined ? [] : await evidence.runAuthorsOf(ctx, tested.subject);
   const lastEditors = tested === undefined ? [] : [tested.subject.editedBy];
   const [first = ctx.principal.id, ...others] = requesters;
@@ -125,9 +126,26 @@ export async function readFacts(ctx: Ctx, question: Question): Promise<PolicyFac
   };
 }
 
-async function readReports(ctx: Ctx, version: ModelVersion | undefined): Promise<readonly CheckReport[]> {
-  if (version === undefined) return [];
-  return (await checks.listReports(ctx, [version.id])).get(version.id) ?? [];
+/**
+ * A copy has what was reported of the version that it is copied from, too: a report counts for bytes, and what asks to come in has no number yet. But for
+ * what people reported, whom managing that model entitled, and not this one.
+ */
+async function readReports(
+  ctx: Ctx,
+  version: Pick<ModelVersion, 'id'> | undefined,
+  origins: readonly evidence.Origin[],
+): Promise<readonly CheckReport[]> {
+  const ids = [...(version === undefined ? [] : [version.id]), ...origins.map(({ versionId }) => versionId)];
+  if (ids.length === 0) return [];
+  const reports = await checks.listReports(ctx, ids);
+  const own = version === undefined ? [] : (reports.get(version.id) ?? []);
+  const inherited = origins.flatMap(({ versionId }) => reports.get(versionId) ?? []);
+  if (inherited.length === 0) return own;
+  const reporters = await listPrincipals(
+    ctx,
+    inherited.map((report) => report.by),
+  );
+  return [...own, ...inherited.filter(({ by }) => ['service', 'ci'].includes(reporters.get(by)?.kind ?? ''))];
 }
 
 function groupsIn({ document }: NamedPolicy): readonly string[] {
@@ -181,10 +199,6 @@ async function readStanding(ctx: Ctx, question: Question, model: { id: number; n
   );
   if (!compares) return [];
   const there = (await listStanding(ctx, model, change)).filter((each) => each.id !== version?.id);
-  const reports = await checks.listReports(
-    ctx,
-    there.map((each) => each.id),
-  );
   const found: StandingVersion[] = [];
   for (const each of there) {
     const { evidence: known, digest } = await testVersion(ctx, each);
@@ -192,7 +206,7 @@ async function readStanding(ctx: Ctx, question: Question, model: { id: number; n
       (taken) => evidence.factsOf(taken).metrics,
     );
     // For its own bytes: what was reported of others says nothing of it.
-    const own = (reports.get(each.id) ?? []).filter((report) => report.digest === digest);
+    const own = (await readReports(ctx, each, await evidence.originsOf(ctx, each))).filter((report) => report.digest === digest);
     found.push({ name: `${each.name}/${each.version}`, metrics, checks: own, evidence: known });
   }
   return found;
