@@ -1,6 +1,7 @@
 /** What a policy may say: the document as people write it, with every default. What it leads to is decided by the server's rules. */
 import { type Static, type TProperties, type TSchema, Type } from 'typebox';
 import { LEVELS } from './levels.ts';
+import { EXPRESSION_FACTS } from './policy-expression-facts.ts';
 import { closed, oneOf } from './schemas.ts';
 
 export const POLICY_TEXT_MAX = 64 * 1024;
@@ -147,6 +148,12 @@ const MetricRule = Type.Object(
   { additionalProperties: false, description: 'Either value or current.' },
 );
 
+const Expression = closed({
+  name: text('What it is called.', 100),
+  that: text(`In CEL: true where the version may enter. ${EXPRESSION_FACTS}`, 2000),
+  says: text('A sentence for whoever is refused: what is missing, and what to do.', 500),
+});
+
 const Requirements = section({
   sealed: flag(true, 'The version must be bound to its bytes. Without it: a weakness.'),
   self_approval: flag(false, 'Let requester and creator approve. A weakness.'),
@@ -189,6 +196,14 @@ const Requirements = section({
     ),
   ),
   registered_by: Type.Optional(closed({ trust: text('Name of a CI trust.') }, 'Only versions that jobs of this trust registered.')),
+  // Without a default, so that policies without it keep their hash.
+  expressions: Type.Optional(
+    Type.Array(Expression, {
+      minItems: 1,
+      maxItems: LIST_MAX,
+      description: 'What must hold beside all that: for what the other members can’t say.',
+    }),
+  ),
 });
 
 const LocalMinute = Type.String({

@@ -25,6 +25,11 @@ export function contradictionOf(policy: Policy): Contradiction | undefined {
       ['requirements', 'tags'],
       'Name it once',
     ) ??
+    duplicateOf(
+      (requirements.expressions ?? []).map((each) => each.name),
+      ['requirements', 'expressions'],
+      'Name each otherwise',
+    ) ??
     firstOf(requirements.metrics, ['requirements', 'metrics'], ofMetric) ??
     ofSoak(policy) ??
     firstOf(policy.freeze, ['freeze'], ofFreeze) ??
@@ -92,6 +97,7 @@ function ofSettingTarget(policy: Policy): Contradiction | undefined {
     breaking_signature_needs: asked.breaking_signature_needs !== undefined,
     soak: asked.soak !== undefined,
     registered_by: asked.registered_by !== undefined,
+    expressions: asked.expressions !== undefined,
   }).find(([, isAsked]) => isAsked)?.[0];
   if (name !== undefined)
     return { path: ['requirements', name], sentence: `a setting has no ${name.replaceAll('_', ' ')}. Leave 'requirements.${name}' out` };

@@ -155,6 +155,110 @@ describe('the text of a policy', () => {
   });
 });
 
+describe('expressions', () => {
+  const expression = (that: string, target = 'stage: Production'): string =>
+    `name: p\nmode: enforce\nmatch: {target: {${target}}}\nrequirements:\n  expressions:\n    - name: small\n      says: Keep it small.\n      that: ${JSON.stringify(that)}\n`;
+
+  it('are read and kept as they are written', () => {
+    const that = 'int(version.params["depth"]) <= 8';
+    expect(parsePolicy(expression(that)).requirements.expressions).toEqual([{ name: 'small', says: 'Keep it small.', that }]);
+  });
+
+  it.each([
+    ['version.sealed &&', "can't be read at character 18: Unexpected token: EOF"],
+    ['version.size > 1', 'is wrong at character 9: No such key: size'],
+    ['version.sealed == 1', 'is wrong at character 1: no such overload: bool == int'],
+    ['version.tags["a"]', 'is neither true nor false, but of type string'],
+    ['model.tags["a"] == "x"', 'is wrong at character 1: Unknown variable: model'],
+    ['version.tags["a"].matches("(a+)+")', "uses the method 'matches', which is not offered"],
+    ['version.model_card_sections.map(a, a + a).size() > 0', "uses the method 'map', which is not offered"],
+    ['cel.bind(a, "x", a == "x")', "uses the method 'bind', which is not offered"],
+    ['dyn(version.tags).b == "x"', "uses the function 'dyn', which is not offered"],
+    ['[version.tags["a"] + "x"].exists(a, a == "")', "has '.exists' over something that is put together"],
+    ['checks.all(a, checks.all(b, checks.all(c, a == c)))', 'has more than 2 loops in one another'],
+    ['now > timestamp("2027-01-31 00:00:00 in spring")', "has a 'timestamp' of something else than a time that is written out"],
+    ['now > timestamp(version.tags["until"])', "has a 'timestamp' of something else than a time that is written out"],
+    ['now.getHours("Europe/Berlin") > 8', "gives '.getHours' a time zone"],
+  ])('%s is refused with its line and member', (that, why) => {
+    expect(refusalOf(expression(that))).toContain(`Policy, line 8: 'requirements.expressions[0].that' ${why}`);
+  });
+
+  it('are refused where they are too long, called the same, or of a setting', () => {
+    expect(refusalOf(expression(`version.sealed ${' '.repeat(2000)}`))).toContain("'requirements.expressions[0].that'");
+    const twice = `${expression('version.sealed')}    - {name: small, says: No., that: version.sealed}\n`;
+    expect(refusalOf(twice)).toContain("'requirements.expressions' has 'small' twice. Name each otherwise");
+    expect(refusalOf(expression('version.sealed', 'setting: policies'))).toContain(
+      "a setting has no expressions. Leave 'requirements.expressions' out",
+    );
+  });
+
+  it('are refused by a Problem and nothing else, whatever they are', () => {
+    const word = fc.constantFrom(
+      ...[
+        'version',
+        'checks',
+        'standing',
+        '.tags',
+        '["a"]',
+        '.all(',
+        '.filter(',
+        '.size()',
+        '(',
+        ')',
+        'x',
+        ',',
+        '==',
+        '&&',
+        '!',
+        '-',
+        '+',
+        '1',
+        '2.5',
+      ],
+      ...[
+        '"a"',
+        '[',
+        ']',
+        '{',
+        '}',
+        ':',
+        '?',
+        'in',
+        'true',
+        'null',
+        'timestamp(',
+        'duration("1h")',
+        'now',
+        '__proto__',
+        "r'\\x'",
+        '\\',
+        '@',
+      ],
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ minLength: 1 }),
+          fc.array(word, { minLength: 1, maxLength: 12 }).map((words) => words.join(' ')),
+        ),
+        (that) => {
+          try {
+            parsePolicy(expression(that));
+          } catch (error) {
+            expect(error).toBeInstanceOf(Problem);
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('nested without end are refused in a sentence', () => {
+    expect(refusalOf(expression(`${'('.repeat(900)}true${')'.repeat(900)}`))).toContain("'requirements.expressions[0].that' can't be read");
+    expect(refusalOf(expression(`${'!'.repeat(1900)}true`))).toMatch(/requirements.expressions\[0\].that' (can't be read|is wrong)/);
+  });
+});
+
 /** A good text with one character changed. */
 function mutated(): fc.Arbitrary<string> {
   const good = `${HEAD}requirements: {approvals: [{group: risk, count: 2}], checks: [{name: ci/tests, max_age: 7d}]}\n`;

@@ -5,6 +5,7 @@ import { clip } from './mlflow/message.ts';
 import { checkKey } from './names.ts';
 import { POLICY_TEXT_MAX, type Policy, PolicySchema } from './policies.ts';
 import { contradictionOf } from './policy-contradictions.ts';
+import { compileExpression } from './policy-expressions.ts';
 import { invalid, type Problem } from './problem.ts';
 
 type Path = readonly (string | number)[];
@@ -84,7 +85,7 @@ function checked(value: unknown, lineOfMember: LineOf): Policy {
   if (problem !== undefined) throw problem;
   const filled = Value.Default(PolicySchema, value);
   if (!Value.Check(PolicySchema, filled)) throw schemaRefusal(filled, lineOfMember);
-  const contradiction = contradictionOf(filled) ?? badTagKey(filled);
+  const contradiction = contradictionOf(filled) ?? badTagKey(filled) ?? badExpression(filled);
   if (contradiction !== undefined) throw refusal(lineOfMember(contradiction.path), contradiction.sentence);
   return normalised(filled);
 }
@@ -196,6 +197,18 @@ function badTagKey(policy: Policy): { readonly path: Path; readonly sentence: st
         path: ['requirements', 'tags', index, 'key'],
         sentence: error instanceof Error ? error.message.replace(/\.$/, '') : 'is no tag key',
       };
+    }
+  }
+  return undefined;
+}
+
+function badExpression(policy: Policy): { readonly path: Path; readonly sentence: string } | undefined {
+  for (const [index, { that }] of (policy.requirements.expressions ?? []).entries()) {
+    const path = ['requirements', 'expressions', index, 'that'];
+    try {
+      compileExpression(that);
+    } catch (error) {
+      return { path, sentence: `${shown(path)} ${error instanceof Error ? error.message : String(error)}` };
     }
   }
   return undefined;

@@ -80,6 +80,8 @@ export interface VersionEvidence {
   readonly lineage: 'verified' | 'claimed' | 'none';
   /** Of the run, from the snapshot. */
   readonly metrics: readonly EvidenceMetric[];
+  /** The same. */
+  readonly params: Readonly<Record<string, string>>;
   readonly checks: readonly CheckReport[];
   readonly tags: Readonly<Record<string, string>>;
   readonly hasDescription: boolean;

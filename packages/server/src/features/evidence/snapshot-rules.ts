@@ -87,13 +87,14 @@ export function metricValue(stored: number | 'NaN'): MetricValue {
 /** What policies ask of a version that a snapshot can answer. */
 export type SnapshotFacts = Pick<
   VersionEvidence,
-  'lineage' | 'metrics' | 'tags' | 'hasDescription' | 'modelCardSections' | 'hasSignature' | 'hasInputExample'
+  'lineage' | 'metrics' | 'params' | 'tags' | 'hasDescription' | 'modelCardSections' | 'hasSignature' | 'hasInputExample'
 >;
 
 export function factsOf({ content }: Pick<Evidence, 'content'>): SnapshotFacts {
   return {
     lineage: content.lineage,
     metrics: content.metrics.map(toMetric),
+    params: Object.fromEntries(content.params.map(({ key, value }) => [key, value])),
     tags: Object.fromEntries(content.tags.map(({ key, value }) => [key, value])),
     hasDescription: content.has_description,
     modelCardSections: content.model_card_sections,

@@ -4,6 +4,7 @@
  */
 import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import type { Policy } from '@countersign/contract/policies.ts';
+import type { CompiledExpression } from '@countersign/contract/policy-expression-facts.ts';
 import { invalid, notFound } from '@countersign/contract/problem.ts';
 import { type Ctx, randomHex, reading, type TxCtx } from '../../platform/context.ts';
 import type { Database, Queries } from '../../platform/db/database.ts';
@@ -17,6 +18,7 @@ import { stageNamed } from './target-rules.ts';
 
 export { decide, decideAll } from './decision-rules.ts';
 export { decideBreakGlass, decideRollback } from './exception-rules.ts';
+export { speakOf } from './expression-rules.ts';
 export { choosePolicy, type PolicyChoice, type PolicyQuestion, policiesToAsk } from './policy-choice-rules.ts';
 export { type NamedPolicy, namePolicy } from './policy-hash-rules.ts';
 export { refusalText, warningText } from './refusal-rules.ts';
@@ -111,7 +113,7 @@ async function readInForce(ctx: Ctx, db: Queries, head: string): Promise<Policie
   known.set(ctx.db, ofDatabase);
   const found = ofDatabase.get(ctx.workspace.id);
   if (found?.head === head) return found.inForce;
-  const inForce = inForceOf((await store.listInForce(db, ctx.workspace.id)).map(published));
+  const inForce = inForceOf(await Promise.all((await store.listInForce(db, ctx.workspace.id)).map(decidable)));
   ofDatabase.set(ctx.workspace.id, { head, inForce });
   return inForce;
 }
@@ -134,6 +136,19 @@ function published(row: PolicyRow): PublishedPolicy {
   };
 }
 
+/** With what it takes to decide by it. */
+async function decidable(row: PolicyRow): Promise<PublishedPolicy> {
+  const policy = published(row);
+  return { ...policy, expressions: await compileAll(policy.document) };
+}
+
+/** The library is loaded when the first policy asks for it. */
+async function compileAll({ requirements: { expressions = [] } }: Policy): Promise<readonly CompiledExpression[]> {
+  if (expressions.length === 0) return [];
+  const { compileExpression } = await import('@countersign/contract/policy-expressions.ts');
+  return expressions.map(({ that }) => compileExpression(that));
+}
+
 /** Names of policies in force that name a stage; none comes into force that does, before the commit. */
 export async function listNamingStage(ctx: TxCtx, stage: string): Promise<string[]> {
   const { policies } = await holdInForce(ctx);
@@ -153,7 +168,8 @@ export function hasEnforcedAnywhere(ctx: Ctx): Promise<boolean> {
 /** YAML or JSON. Throws INVALID_PARAMETER_VALUE with the line. The parser is loaded when the first policy comes. */
 export async function readPolicy(text: string): Promise<NamedPolicy> {
   const { parsePolicy } = await import('@countersign/contract/policy-document.ts');
-  return namePolicy(parsePolicy(text));
+  const document = parsePolicy(text);
+  return namePolicy(document, await compileAll(document));
 }
 
 export interface NewPolicy extends NamedPolicy {

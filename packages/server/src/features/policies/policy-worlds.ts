@@ -1,5 +1,7 @@
 /** Facts for the tests of this room: a small company, and random ones. */
+import type { Policy } from '@countersign/contract/policies.ts';
 import { checkPolicy } from '@countersign/contract/policy-document.ts';
+import { compileExpression } from '@countersign/contract/policy-expressions.ts';
 import type { Approval, CheckReport, PolicyFacts, PolicyPrincipal, Standing, VersionEvidence } from '@countersign/contract/policy-facts.ts';
 import fc from 'fast-check';
 import { decide } from './decision-rules.ts';
@@ -58,6 +60,7 @@ export const VERSION: VersionEvidence = {
     { name: 'accuracy', value: 0.95, dataset: 'holdout' },
     { name: 'latency_ms', value: 40, dataset: undefined },
   ],
+  params: { depth: '6', learning_rate: '0.05' },
   checks: [check('ci/tests'), check('ci/bias', { metrics: { disparity: 0.02 }, dataset: 'census' })],
   tags: { ticket: 'ML-7' },
   hasDescription: true,
@@ -99,7 +102,14 @@ export function facts(more: Partial<PolicyFacts> = {}, version: Partial<VersionE
 
 /** A policy in enforce on Production, with these requirements and other members. */
 export function policy(requirements: object, more: object = {}): NamedPolicy {
-  return namePolicy(checkPolicy({ name: 'p', mode: 'enforce', match: { target: { stage: 'Production' } }, requirements, ...more }));
+  return withExpressions(checkPolicy({ name: 'p', mode: 'enforce', match: { target: { stage: 'Production' } }, requirements, ...more }));
+}
+
+export function withExpressions(document: Policy): NamedPolicy {
+  return namePolicy(
+    document,
+    document.requirements.expressions?.map(({ that }) => compileExpression(that)),
+  );
 }
 
 /** The sentences of what is missing. */
