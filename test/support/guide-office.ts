@@ -33,6 +33,9 @@ export async function openGuideOffice(databaseUrl?: string): Promise<Office> {
   return office;
 }
 
+/** As the guides write it: now, where they are typed. */
+const THAT_DAY = '2026-03-01T12:00:00Z';
+
 /** What the script of the README asks for. */
 const CALL_WITHOUT_CLIENT = `curl -sS -H "Authorization: Bearer $COUNTERSIGN_TOKEN" -H 'content-type: application/json' \
   -d '{"name": "fraud-cards", "version": "2", "stage": "Production", "archive_existing_versions": true}' \
@@ -123,19 +126,23 @@ export async function play(office: Office, path: string): Promise<void> {
       writeFileSync(join(office.folder, step.path), step.text);
       continue;
     }
-    const { code, output } = await run(office, step.who, step.command);
+    const { code, output } = await run(office, step.who, step.command.replaceAll(THAT_DAY, new Date().toISOString()));
     const where = `${path}:${step.line}: ${step.command}\n${output}`;
     if (process.env.SHOW_GUIDES !== undefined) process.stderr.write(`${where}\n`);
     expect(code, where).toBe(Number(/# exit code (\d+)$/.exec(step.command)?.[1] ?? 0));
     const answered = output.split('\n').map(collapsed);
     let from = 0;
     for (const line of step.shown) {
-      const pattern = new RegExp(`^${collapsed(line).split('…').map(RegExp.escape).join('.*')}$`);
+      const pattern = new RegExp(`^${collapsed(line).split('…').map(escaped).join('.*')}$`);
       const found = answered.findIndex((each, at) => at >= from && pattern.test(each));
       expect(found, `no line '${line}' in the answer to ${where}`).toBeGreaterThanOrEqual(0);
       from = found + 1;
     }
   }
+}
+
+function escaped(words: string): string {
+  return words.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
 function collapsed(line: string): string {

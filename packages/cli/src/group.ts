@@ -54,12 +54,15 @@ function addShow(noun: Command): void {
   const verb = addVerb(noun, 'show', {
     summary: 'show a group and its members',
     description: 'Shows a group and its members, with what makes them members: a person, or the identity provider.',
-    examples: ['countersign group show risk --json'],
-  }).argument('<NAME>', NAME);
-  addCommonFlags(verb).action((name: string, flags: OutputFlags) =>
+    examples: ['countersign group show risk --json', 'countersign group show risk --as-of 2026-03-01T12:00:00Z'],
+  })
+    .argument('<NAME>', NAME)
+    .option('--as-of <TIME>', 'its members then: RFC 3339, or epoch milliseconds');
+  addCommonFlags(verb).action((name: string, flags: OutputFlags & { asOf?: string }) =>
     withCaller(verb, async ({ ask }) => {
       const group = await ask('getGroup', { params: { name } });
-      const pages = await askAll((query) => ask('listGroupMembers', { params: { name }, query }));
+      const asOf = flags.asOf === undefined ? {} : { as_of: flags.asOf };
+      const pages = await askAll((query) => ask('listGroupMembers', { params: { name }, query: { ...query, ...asOf } }));
       const members = pages.flatMap((page) => page.members);
       show(flags, {
         document: { ...group, members },

@@ -3,6 +3,7 @@ import { Type } from 'typebox';
 import { AccountName } from './accounts.ts';
 import { endpoint } from './endpoint.ts';
 import { closed, Done, Id, Limit, NextPageToken, NO_PARAMS, named, nullable, PageToken, PrincipalRef, Time } from './schemas.ts';
+import { TimeText } from './time.ts';
 
 const GroupName = Type.String({ minLength: 1, maxLength: 250, description: "Name of the group; in a path percent-encode a '/' as %2F." });
 const Description = Type.String({ maxLength: 5000 });
@@ -79,9 +80,10 @@ export const groupEndpoints = [
     method: 'GET',
     path: '/api/v1/groups/{name}/members',
     permission: 'server.admin',
-    summary: 'List members of a group.',
+    summary: 'List members of a group, now or at a time.',
+    description: 'With `as_of`, as the events up to then tell; of the group that has the name today.',
     params: ByGroup,
-    query: Paged,
+    query: closed({ as_of: Type.Optional(TimeText), limit: Limit, page_token: PageToken }),
     output: named('MemberPage', {
       members: Type.Array(
         named('Member', {

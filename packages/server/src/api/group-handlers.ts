@@ -1,7 +1,9 @@
 import type { groupEndpoints } from '@countersign/contract/groups.ts';
 import { notFound, Problem } from '@countersign/contract/problem.ts';
 import { PAGE_SIZE } from '@countersign/contract/schemas.ts';
+import { parseTime } from '@countersign/contract/time.ts';
 import * as accounts from '../features/accounts/accounts.ts';
+import * as audit from '../features/audit/audit.ts';
 import * as groups from '../features/groups/groups.ts';
 import type { Ctx } from '../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
@@ -32,6 +34,25 @@ async function listMembers(ctx: Ctx, group: groups.Group, query: { limit?: numbe
   return { members, next_page_token: found.length > limit && last !== undefined ? encodeOffset(last) : null };
 }
 
+/** Deleted accounts are left out of names, not of the answer. */
+async function listMembersAt(ctx: Ctx, group: groups.Group, asOf: number, query: { limit?: number; page_token?: string }) {
+  const afterId = decodeOffset(query.page_token);
+  const limit = query.limit ?? PAGE_SIZE;
+  const found = (await audit.listMembers(ctx, group.id, asOf)).filter((each) => each.accountId > afterId);
+  const shown = found.slice(0, limit);
+  const known = await accounts.listPrincipals(
+    ctx,
+    shown.map((each) => each.accountId),
+  );
+  const members = shown.map(({ accountId, sources, addedAt }) => ({
+    account: known.get(accountId) ?? { id: accountId, kind: 'unknown', name: '' },
+    sources: [...sources],
+    added_at: addedAt,
+  }));
+  const last = shown.at(-1);
+  return { members, next_page_token: found.length > limit && last !== undefined ? encodeOffset(last.accountId) : null };
+}
+
 async function removeMember(ctx: Ctx, name: string, member: string): Promise<void> {
   const group = await groups.getByName(ctx, name);
   const account = await accounts.getByName(ctx, member);
@@ -57,7 +78,11 @@ export const groupHandlers: Handlers<(typeof groupEndpoints)[number]['id']> = {
   getGroup: async (ctx, { params }) => answerGroup(await groups.getByName(ctx, params.name)),
   updateGroup: async (ctx, { params, body }) => answerGroup(await groups.update(ctx, await groups.getByName(ctx, params.name), body)),
   deleteGroup: async (ctx, { params }) => done(groups.remove(ctx, await groups.getByName(ctx, params.name))),
-  listGroupMembers: async (ctx, { params, query }) => listMembers(ctx, await groups.getByName(ctx, params.name), query),
+  listGroupMembers: async (ctx, { params, query }) => {
+    const group = await groups.getByName(ctx, params.name);
+    if (query.as_of === undefined) return listMembers(ctx, group, query);
+    return listMembersAt(ctx, group, parseTime(query.as_of, 'as_of'), query);
+  },
   addGroupMember: async (ctx, { params }) => {
     const group = await groups.getByName(ctx, params.name);
     return done(groups.addMember(ctx, group, await accounts.getByName(ctx, params.member)));

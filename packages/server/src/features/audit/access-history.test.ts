@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { addUser, grant } from '../../../../../test/support/app.ts';
 import { openContext } from '../../../../../test/support/context.ts';
+import { transaction } from '../../platform/context.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as groups from '../groups/groups.ts';
 import * as models from '../models/models.ts';
@@ -60,4 +61,57 @@ test('who could move a model to Production, at each time that something about it
   await expectNow(['bob']);
 
   for (const [time, names] of times) expect(await could(time)).toEqual(names);
+});
+
+test('who was in a group, at each time that something about it changed', async () => {
+  let now = 1_700_000_000_000;
+  const ctx = await openContext({ clock: { now: () => now++, randomBytes: (size) => Buffer.alloc(size, now & 0xff) } });
+  const root = await addUser(ctx, 'root', { isAdmin: true });
+  const [ann, bob] = [await addUser(ctx, 'ann'), await addUser(ctx, 'bob')];
+  const risk = await groups.create(ctx, { name: 'risk', workspaceId: groups.SERVER_WIDE });
+  const other = await groups.create(ctx, { name: 'other', workspaceId: groups.SERVER_WIDE });
+  const then = async (asOf: number) =>
+    (await audit.listMembers(ctx, risk.id, asOf)).map(({ accountId, sources }) => [accountId, ...sources]);
+  const changes: (() => Promise<unknown>)[] = [
+    () => groups.addMember(ctx, other, root.account),
+    () => groups.addMember(ctx, risk, ann.account),
+    () => groups.addMember(ctx, risk, bob.account, 'provider:1'),
+    () => groups.addMember(ctx, risk, bob.account),
+    () => groups.removeMember(ctx, risk, bob.account.id, 'provider:1'),
+    () => groups.removeMember(ctx, risk, ann.account.id),
+    () => groups.addMember(ctx, risk, ann.account),
+    () => transaction(ctx, (inner) => accounts.remove(inner, ann.account)),
+    () => groups.remove(ctx, risk),
+  ];
+  const times: number[] = [];
+  for (const change of changes) {
+    await change();
+    times.push(now++);
+  }
+  const [a, b] = [ann.account.id, bob.account.id];
+  expect(await Promise.all(times.map(then))).toEqual([
+    [],
+    [[a, 'direct']],
+    [
+      [a, 'direct'],
+      [b, 'provider:1'],
+    ],
+    [
+      [a, 'direct'],
+      [b, 'provider:1', 'direct'],
+    ],
+    [
+      [a, 'direct'],
+      [b, 'direct'],
+    ],
+    [[b, 'direct']],
+    [
+      [a, 'direct'],
+      [b, 'direct'],
+    ],
+    [[b, 'direct']],
+    [],
+  ]);
+  const [, first] = times;
+  expect((await audit.listMembers(ctx, risk.id, first ?? 0))[0]?.addedAt).toBeLessThan(first ?? 0);
 });

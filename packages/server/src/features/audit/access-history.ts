@@ -102,6 +102,33 @@ function forgetGroup(draft: Draft, groupId: string): void {
   for (const [id, grant] of draft.grants) if (grant.subject === `group ${groupId}`) draft.grants.delete(id);
 }
 
+export interface MemberThen {
+  readonly accountId: number;
+  readonly sources: readonly string[];
+  readonly addedAt: number;
+}
+
+/** Of one group after these events, by account. */
+export async function foldMembers(
+  events: AsyncIterable<AccessEvent & { readonly recordedAt: number }>,
+  groupId: number,
+): Promise<readonly MemberThen[]> {
+  const members = new Map<number, Map<string, number>>();
+  for await (const { type, data, recordedAt } of events) {
+    const accountId = Number(data.account_id);
+    if (type === 'account.deleted') members.delete(accountId);
+    if (Number(data.group_id) !== groupId) continue;
+    const sources = members.get(accountId) ?? new Map<string, number>();
+    if (type === 'group.member-added') members.set(accountId, sources.set(String(data.source), recordedAt));
+    if (type === 'group.member-removed') sources.delete(String(data.source));
+    if (type === 'group.deleted') members.clear();
+  }
+  return [...members]
+    .filter(([, sources]) => sources.size > 0)
+    .map(([accountId, sources]) => ({ accountId, sources: [...sources.keys()], addedAt: Math.min(...sources.values()) }))
+    .sort((a, b) => a.accountId - b.accountId);
+}
+
 export interface ObjectThen {
   readonly workspaceId: number;
   readonly isDefaultWorkspace: boolean;

@@ -9,7 +9,7 @@ import * as checkpoints from '../checkpoints/checkpoints.ts';
 import * as events from '../events/events.ts';
 import * as models from '../models/models.ts';
 import { DEFAULT_WORKSPACE_ID } from '../workspaces/workspaces.ts';
-import { type AccessEvent, foldAccess, whoHad } from './access-history.ts';
+import { type AccessEvent, foldAccess, foldMembers, type MemberThen, whoHad } from './access-history.ts';
 import { foldPlaces, type Holder, occupants, type PlaceEvent } from './audit-rules.ts';
 
 export type { Holder } from './audit-rules.ts';
@@ -237,10 +237,15 @@ export async function listAccess(
   });
 }
 
-async function* accessEvents(ctx: Ctx, untilSeq: number): AsyncGenerator<AccessEvent> {
+/** Who was in a group at a time. */
+export async function listMembers(ctx: Ctx, groupId: number, asOf: number): Promise<readonly MemberThen[]> {
+  return foldMembers(accessEvents(ctx, await events.lastSeqAt(reading(ctx), asOf)), groupId);
+}
+
+async function* accessEvents(ctx: Ctx, untilSeq: number): AsyncGenerator<AccessEvent & { readonly recordedAt: number }> {
   for await (const event of events.listOfAccess(reading(ctx), untilSeq)) {
     const body = readBody(event.body);
-    yield { type: event.type, workspaceId: body.workspace_id, data: body.data };
+    yield { type: event.type, workspaceId: body.workspace_id, data: body.data, recordedAt: event.recordedAt };
   }
 }
 
