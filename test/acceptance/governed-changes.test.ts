@@ -35,6 +35,7 @@ const POLICIES = [
   policy('byhand', { more: 'apply: manual' }),
   policy('serving', { more: 'rollback: { within_days: 30, roles: [{ group: on-call }] }' }),
   policy('changing'),
+  policy('urgent', { more: 'break_glass: { permission: break-glass, minutes: 60 }' }),
   policy('entered', {
     target: '{ entry: true }',
     requirements:
@@ -297,6 +298,49 @@ onBothDatabases('governed changes', (databaseUrl) => {
       // What is there by a rollback is no reason for another one.
       expect((await back('olga', bad)).status).toBe(200);
       expect(await office.must('root', 'GET', '/api/v1/events/verification')).toMatchObject({ ok: true });
+    });
+  });
+
+  describe('an emergency', () => {
+    it('goes past a policy once, by whoever may break the glass, and not again before somebody else has looked', async () => {
+      const [version, next] = [await office.register('alice', 'urgent.model'), await office.register('alice', 'urgent.model')];
+      const held = `/api/v1/named-permissions/break-glass/holders/user/eve`;
+      const given = await office.as('root', 'PUT', held, {});
+      await answer('second', Number(/Request (\d+) was opened/.exec(given.body.message)?.[1]));
+      await office.must('root', 'PUT', held, {});
+      const glass = { policy: 'urgent', reason: 'It declines every card.', ticket: 'https://tickets.example/77' };
+      expect((await office.as('root', 'POST', '/api/v1/break-glass', glass)).status).toBe(403);
+      expect((await move('eve', 'urgent.model', version)).status).toBe(403);
+      const { id } = await office.must('eve', 'POST', '/api/v1/break-glass', glass);
+      expect((await move('alice', 'urgent.model', version)).status).toBe(403);
+      expect((await move('eve', 'urgent.model', version)).status).toBe(200);
+      expect(await decisions('urgent.model', version)).toEqual([['stage:Production', 'break-glass', false]]);
+      expect((await move('eve', 'urgent.model', next)).status).toBe(403);
+      // It opens again, and lets nobody past yet.
+      await office.must('eve', 'POST', '/api/v1/break-glass', glass);
+      const unreviewed = await move('eve', 'urgent.model', next);
+      expect([unreviewed.status, unreviewed.body.message]).toEqual([403, expect.stringContaining('review')]);
+      expect((await office.as('eve', 'POST', `/api/v1/break-glass/${id}/review`, { note: 'Fine.' })).status).toBe(403);
+      await office.must('root', 'POST', `/api/v1/break-glass/${id}/review`, { note: 'The ticket says the same.' });
+      expect((await move('eve', 'urgent.model', next)).status).toBe(200);
+    });
+
+    it('keeps known-bad bytes out, whatever was approved', async () => {
+      const version = await office.register('alice', 'two.blocked');
+      const request = await open('alice', 'two.blocked', version);
+      await answer('bob', request);
+      const block = { model: 'two.blocked', version, reason: 'It learnt from what it should not have seen.' };
+      const { digest } = await office.must('root', 'POST', '/api/v1/blocks', block);
+      expect((await answer('carol', request)).body.state).toBe('open');
+      const refused = await move('root', 'two.blocked', version);
+      expect([refused.status, refused.body.message]).toEqual([403, expect.stringContaining('blocked')]);
+      const lift = () => office.as('root', 'POST', `/api/v1/blocks/${digest}/lift`, { reason: 'It did not.' });
+      const lifted = await lift();
+      expect(lifted.status, JSON.stringify(lifted.body)).toBe(403);
+      await answer('second', Number(/Request (\d+) was opened/.exec(lifted.body.message)?.[1]));
+      expect((await lift()).status).toBe(200);
+      expect((await move('root', 'two.blocked', version)).status).toBe(200);
+      expect(await stage('two.blocked', version)).toBe('Production');
     });
   });
 

@@ -37,6 +37,7 @@ requirements:
 
 onBothDatabases('a governed stage', (databaseUrl) => {
   let office: Office;
+  let beforeAt = 0;
   beforeAll(async () => {
     office = await openOffice(
       await databaseUrl(),
@@ -61,6 +62,7 @@ onBothDatabases('a governed stage', (databaseUrl) => {
   describe.skipIf(python === undefined)('with the real clients', () => {
     it('takes a version that its checks, its numbers and two people speak for, and archives what stood there', async () => {
       await play('before');
+      beforeAt = Date.now();
       await office.publish(POLICY);
       await play('after');
     }, 300_000);
@@ -79,6 +81,27 @@ onBothDatabases('a governed stage', (databaseUrl) => {
       expect(allowed).toContain('2 of 2 approvals');
       writeFileSync(join(office.folder, 'record.jsonl'), record.replace('stage:Production', 'stage:Prodiction'));
       expect((await verify()).code).toBe(6);
+    });
+
+    it('is known as of any day, and goes out of the house as a pack that verifies by itself', async () => {
+      const standing = async (query: string): Promise<number[]> =>
+        (await office.must('bob', 'GET', `/api/v1/models/fraud-cards/stages/Production${query}`)).versions.map(
+          (each: { version: number }) => each.version,
+        );
+      const then = `?as_of=${new Date(beforeAt).toISOString()}`;
+      expect([await standing(then), await standing('')]).toEqual([[1], [2]]);
+      const policies = async (query: string): Promise<string[]> =>
+        (await office.must('bob', 'GET', `/api/v1/policies${query}`)).policies.map((each: { name: string }) => each.name);
+      expect([await policies(then), await policies('')]).toEqual([[], ['fraud-production']]);
+      const exported = await office.command('root', ['evidence', 'export', 'fraud-cards/2', '-o', 'pack.zip']);
+      expect(exported.code, exported.stderr).toBe(0);
+      const verify = (file: string) => office.command(undefined, ['evidence', 'verify', file, '--key', 'key.pub']);
+      const verified = await verify('pack.zip');
+      expect([verified.code, verified.stderr]).toEqual([0, '']);
+      const pack = readFileSync(join(office.folder, 'pack.zip'));
+      pack.writeUInt8(pack.readUInt8(400) ^ 1, 400);
+      writeFileSync(join(office.folder, 'damaged.zip'), pack);
+      expect((await verify('damaged.zip')).code).toBe(6);
     });
   });
 });
