@@ -16,6 +16,8 @@ export const counts = isFull
       governedRaces: 500,
       governanceSteps: 100_000,
       governanceStepsOnPostgres: 5_000,
+      explained: 5_000,
+      planned: 1_000,
     }
   : {
       killRounds: 5,
@@ -31,4 +33,6 @@ export const counts = isFull
       governedRaces: 8,
       governanceSteps: 3_000,
       governanceStepsOnPostgres: 250,
+      explained: 120,
+      planned: 20,
     };

@@ -20,7 +20,7 @@ export function randomPolicy(chance: Chance, slot: string = chance.pick(Object.k
   const isSetting = slot === 'settings';
   const roles = isSetting
     ? [{ group: 'legal' }]
-    : chance.pick([[{ group: 'risk' }], [{ group: 'risk', count: 2 }], [{ group: 'risk' }, { group: 'legal' }], []]);
+    : chance.pick([[{ group: 'risk' }], [{ group: 'risk' }], [{ group: 'risk', count: 2 }], [{ group: 'risk' }, { group: 'legal' }], []]);
   const requirements = {
     approvals: roles,
     ...(chance.is(0.1) ? { sealed: false } : {}),
@@ -40,7 +40,7 @@ export function randomPolicy(chance: Chance, slot: string = chance.pick(Object.k
     requirements,
     expiry: { approval: chance.pick(['1h', '14d']) },
     ...(chance.is(0.2) ? { apply: 'manual' } : {}),
-    ...(chance.is(0.4) && !isSetting ? { rollback: { within_days: 3, roles: [{ group: 'risk' }] } } : {}),
+    ...(chance.is(0.6) && !isSetting ? { rollback: { within_days: 3, roles: [{ group: 'risk' }] } } : {}),
     ...(chance.is(0.4) && !isSetting ? { break_glass: { permission: 'break-glass', minutes: 30 } } : {}),
     ...(chance.is(0.7) ? { on_refused: 'open_request' } : {}),
   });

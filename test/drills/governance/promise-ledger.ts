@@ -91,7 +91,8 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
   /** Persons that don't count, or undefined where it isn't known who they are and that must be known. */
   function excluded(seen: Seen, rules: PolicyWords['requirements'], requesters: readonly number[], version: SeenVersion | undefined) {
     const actors = rules.self_approval ? [] : [...requesters, ...creatorsOf(seen, version)];
-    if (rules.exclude.includes('last_editor') && version !== undefined) actors.push(version.editedBy);
+    if (rules.exclude.includes('last_editor') && version !== undefined)
+      actors.push(seen.versions.get(version.id)?.editedBy ?? version.editedBy);
     const persons = actors.map((id) => personsOf(seen, id));
     if (rules.unlinked === 'refuse' && persons.some((each) => each.length === 0)) return undefined;
     return new Set(persons.flat());
@@ -266,7 +267,7 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
   }
 
   /** Another who manages, or whom a policy on the setting names, said yes to a request that this very step answered. */
-  function isSettingAllowed(act: Act, before: Seen, after: Seen, { setting, workspace }: SettingChange): boolean {
+  function isSettingAllowed(before: Seen, after: Seen, { setting, workspace }: SettingChange): boolean {
     const policy = policiesOf(before, workspace).find(({ document }) => document.match.target.setting !== undefined);
     // What only observes takes nothing from the rule that holds where nothing is published: another who manages agrees.
     const isEnforced = policy?.document.mode === 'enforce';
@@ -274,11 +275,15 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
     return [...before.requests.values()].some((request) => {
       if (request.state !== 'open' || after.requests.get(request.id)?.state !== 'approved') return false;
       if (request.about !== `workspace:${workspace}` || !request.subject.startsWith(`setting:${setting}#`)) return false;
-      const barred = personsOf(before, request.by);
+      const isWeak = isEnforced && policy.document.requirements.self_approval;
+      const asking = [...before.requests.values()].filter(
+        (each) => each.about === request.about && each.subject === request.subject && each.state === 'open',
+      );
+      const barred = isWeak ? [] : asking.flatMap((each) => personsOf(before, each.by));
       const persons = approvals
         .filter((each) => each.about === request.about && each.subject === request.subject)
         .flatMap((each) => personsOf(before, each.by))
-        .filter((person) => !barred.includes(person) && !personsOf(before, act.by.id).includes(person));
+        .filter((person) => !barred.includes(person));
       return roles.every((role) => new Set(persons.filter((person) => isInRole(before, person, role))).size >= role.count);
     });
   }
@@ -299,7 +304,7 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
         ...judgePlaces(act, before, after),
         ...settingChanges(act, before, after, accessChanges)
           .filter((change) => {
-            const isAllowed = isSettingAllowed(act, before, after, change);
+            const isAllowed = isSettingAllowed(before, after, change);
             if (isAllowed) counts.set('setting', (counts.get('setting') ?? 0) + 1);
             return !isAllowed;
           })

@@ -31,6 +31,8 @@ export interface Scene {
   readonly seen: Seen;
   /** Changes of settings that were refused: made again, where somebody agreed meanwhile. */
   readonly again: { readonly by: Member; readonly workspace: WorkspaceRef; readonly change: (ctx: Ctx) => Promise<unknown> }[];
+  /** What is done; all where it is left out. */
+  readonly kinds?: ReadonlySet<string>;
   /** Those who broke a glass. */
   readonly hot: Set<Member>;
 }
@@ -193,10 +195,18 @@ const STEPS: Readonly<Record<string, readonly [number, Step]>> = {
   cancel: [1, (doing) => requests.cancel(doing.ctx, openRequest(doing))],
   apply: [4, (doing) => requests.apply(doing.ctx, openRequest(doing))],
   rollback: [
-    4,
-    onVersion(({ ctx, scene: { chance } }, { name, version }) =>
-      requests.rollback(ctx, name, version, chance.pick(['stage:Production', 'alias:champion']), 'worse than before'),
-    ),
+    7,
+    async ({ ctx, scene: { chance, seen } }) => {
+      const target = chance.pick(['stage:Production', 'stage:Production', 'alias:champion']);
+      const rows = await ctx.db.all<{ id: number }>(
+        "SELECT version_id AS id FROM events WHERE type IN ('model-version.stage-entered', 'alias.set') AND target = ? ORDER BY seq DESC LIMIT 10",
+        target,
+      );
+      const row = seen.versions.get(chance.maybe(rows)?.id ?? -1);
+      const name = row && seen.models.get(row.model)?.name;
+      if (row === undefined || name === undefined) return;
+      await requests.rollback(ctx, name, numberOf(seen, row), target, 'worse than before');
+    },
   ],
   publish: [
     4,
@@ -305,8 +315,6 @@ const STEPS: Readonly<Record<string, readonly [number, Step]>> = {
   wait: [3, async ({ scene: { store, chance } }) => store.wait(chance.pick([60_000, 700_000, 4_000_000, 90_000_000]))],
 };
 
-const TOTAL = Object.values(STEPS).reduce((sum, [weight]) => sum + weight, 0);
-
 function otherThan(ctx: Ctx, staff: Staff): WorkspaceRef {
   return ctx.workspace.id === staff.other.id ? { id: 0, name: 'default' } : staff.other;
 }
@@ -340,8 +348,10 @@ export async function planStep(scene: Scene): Promise<Planned | undefined> {
     const archiveExisting = chance.is(0.2) ? true : undefined;
     return { kind: 'approve', by, approves: id, run: () => requests.approve(ctx, id, { archiveExisting }) };
   }
-  let at = (chance.below(1_000_000) / 1_000_000) * TOTAL;
-  for (const [kind, [weight, step]] of Object.entries(STEPS)) {
+  const steps = Object.entries(STEPS).filter(([kind]) => scene.kinds?.has(kind) ?? true);
+  const total = steps.reduce((sum, [, [weight]]) => sum + weight, 0);
+  let at = (chance.below(1_000_000) / 1_000_000) * total;
+  for (const [kind, [weight, step]] of steps) {
     at -= weight;
     if (at < 0) return { kind, by, run: async () => step(doing) };
   }

@@ -48,7 +48,10 @@ export async function operationFor(ctx: TxCtx, model: models.ModelIdentity, wish
 
 async function entryFor(ctx: TxCtx, model: models.ModelIdentity, wish: Wish): Promise<transitions.Operation> {
   const { operations } = transitions;
-  if (wish.registration !== undefined) return candidateFor(ctx, model, { ...wish.registration, name: model.name });
+  if (wish.registration !== undefined) {
+    const input = { ...wish.registration, name: model.name };
+    return wish.isSame === true ? registrationOf(ctx, model, input) : candidateFor(ctx, model, input);
+  }
   if (wish.change !== 'leave') {
     const deleted =
       wish.version === undefined ? undefined : await versions.getDeleted(ctx, await models.get(ctx, model.name), wish.version);
@@ -60,6 +63,13 @@ async function entryFor(ctx: TxCtx, model: models.ModelIdentity, wish: Wish): Pr
   return wish.version === undefined
     ? operations.modelDeletionOperation(ctx, model)
     : operations.deletionOperation(ctx, await versionOf(ctx, model, wish));
+}
+
+/** As the call would make it now: with what was asked for before, where it is the same bytes. */
+async function registrationOf(ctx: TxCtx, model: models.ModelIdentity, input: NewVersion): Promise<transitions.Operation> {
+  const resolved = await versions.resolve(ctx, model, input);
+  const asked = await candidates.findAsked(ctx, model.id, resolved.source);
+  return transitions.operations.entryOperation(ctx, model, input, resolved, asked?.digest === resolved.seal.digest ? asked : undefined);
 }
 
 /** Seals what would be registered, so that approvals are of its bytes. */

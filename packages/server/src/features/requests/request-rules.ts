@@ -33,13 +33,16 @@ export interface Wish {
 /** What the route of the same change asks; moves between stages ask by their stages. */
 export function levelOf(
   stages: Stages,
-  proposal: { readonly op: string; readonly alias?: string; readonly version?: number | null },
+  proposal: { readonly op: string; readonly alias?: string; readonly version?: number | null; readonly value?: string | null },
 ): Level {
   switch (proposal.op) {
     case 'alias':
-    case 'registration':
-    case 'tag':
       return (proposal.alias === undefined ? undefined : levelOfAlias(stages, proposal.alias)) ?? 'EDIT';
+    case 'registration':
+      return 'EDIT';
+    case 'tag':
+      // Who sets a tag of a version doesn't take one away.
+      return proposal.value === null && typeof proposal.version === 'number' ? 'MANAGE' : 'EDIT';
     case 'rename':
       return 'MANAGE_PRODUCTION';
     default:

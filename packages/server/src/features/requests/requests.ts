@@ -273,18 +273,21 @@ export interface Explanation {
 
 /** Makes the change and undoes it, so that what it says is what the call would answer. */
 export async function explain(ctx: Ctx, name: string, wish: Wish): Promise<Explanation> {
+  const asked = { ...wish, isSame: true };
   let found: Omit<Explanation, 'refusal'> | undefined;
+  let model: { readonly id: number; readonly name: string } | undefined;
   const unseen = await transitions.rehearse(ctx, async (inner) => {
-    const operation = await operationFor(inner, await models.getIdentity(inner, name), { ...wish, isSame: true });
+    const operation = await operationFor(inner, await models.getIdentity(inner, name), asked);
+    model = await operation.model?.();
     found = { operation, choices: await choicesOf(inner, operation), asked: (await transitions.judge(inner, operation)).asked };
   });
   if (unseen !== undefined || found === undefined) throw unseen ?? new TypeError('what was looked at is known');
-  const { operation } = found;
   const refusal = await transitions.rehearse(ctx, async (inner) => {
-    const again = await operationFor(inner, await models.getIdentity(inner, name), { ...wish, isSame: true });
-    await transitions.carryOut(inner, askedFor(again), transitions.AS_CALLER);
+    if (wish.registration !== undefined) return transitions.registerVersion(inner, { ...wish.registration, name });
+    const operation = await operationFor(inner, await models.getIdentity(inner, name), asked);
+    return transitions.carryOut(inner, askedFor(operation), transitions.AS_CALLER);
   });
-  return { ...found, refusal: refusal ?? (await missingLevel(ctx, operation)) };
+  return { ...found, refusal: refusal ?? (await missingLevel(ctx, found.operation, model)) };
 }
 
 function askedFor({ proposal, version, about }: transitions.Operation): transitions.AskedFor {
@@ -293,13 +296,16 @@ function askedFor({ proposal, version, about }: transitions.Operation): transiti
 }
 
 /** What the route of the change asks before it comes to the door. */
-async function missingLevel(ctx: Ctx, { proposal, version }: transitions.Operation): Promise<Problem | undefined> {
-  if (version === undefined || proposal.op === 'stage') return undefined;
+async function missingLevel(
+  ctx: Ctx,
+  { proposal }: transitions.Operation,
+  model: { readonly id: number; readonly name: string } | undefined,
+): Promise<Problem | undefined> {
+  if (model === undefined || proposal.op === 'stage') return undefined;
   const level = levelOf(await getStages(ctx), proposal);
-  const rank = ctx.access.rankOf('registered-model', { id: version.modelId, name: version.name });
-  return rank >= RANK[level]
+  return ctx.access.rankOf('registered-model', model) >= RANK[level]
     ? undefined
-    : new Problem('PERMISSION_DENIED', `Permission denied: this asks for ${level} on '${version.name}'. Open a request.`);
+    : new Problem('PERMISSION_DENIED', `Permission denied: this asks for ${level} on '${model.name}'. Open a request.`);
 }
 
 /** Brings back a version that stood in a place before, under the rollback rule of the policy that is about it. */
