@@ -10,8 +10,23 @@ import yaml from 'yaml';
 import { decide } from './decision-rules.ts';
 import { decideBreakGlass, decideRollback } from './exception-rules.ts';
 import { choosePolicy, publishingObjections } from './policy-choice-rules.ts';
-import { type NamedPolicy, namePolicy } from './policy-hash-rules.ts';
-import { ALICE, approval, BOB, BOBS_ROBOT, CAROL, check, DAVE, DAY, DIGEST, ERIN, facts, NOW, VERSION } from './policy-worlds.ts';
+import type { NamedPolicy } from './policy-hash-rules.ts';
+import {
+  ALICE,
+  approval,
+  BOB,
+  BOBS_ROBOT,
+  CAROL,
+  check,
+  DAVE,
+  DAY,
+  DIGEST,
+  ERIN,
+  facts,
+  NOW,
+  VERSION,
+  withExpressions,
+} from './policy-worlds.ts';
 
 const FOLDER = resolve(import.meta.dirname, '../../../../../docs/policies/examples');
 const COOKBOOK = resolve(FOLDER, '../cookbook.md');
@@ -21,7 +36,7 @@ const examples = readdirSync(FOLDER)
   .filter((file) => file.endsWith('.yaml'))
   .map((file) => {
     const text = readFileSync(join(FOLDER, file), 'utf8');
-    return { file, text, policy: namePolicy(parsePolicy(text)) };
+    return { file, text, policy: withExpressions(parsePolicy(text)) };
   });
 
 interface World {
@@ -53,6 +68,7 @@ const inCanary = (since: number, errors = 0): World => ({
     checks: [check('canary/health', { metrics: { error_rate: errors } })],
   },
 });
+const SLOW = [{ name: 'latency_ms', value: 80, dataset: undefined }];
 const [tests, bias] = VERSION.checks;
 const rest = { tests: tests ? [tests] : [], bias: bias ? [bias] : [] };
 
@@ -81,6 +97,9 @@ const TWISTS: Readonly<Record<string, World>> = {
   'three days in Canary': inCanary(NOW - 3 * DAY),
   'an hour in Canary': inCanary(NOW - DAY / 24),
   'three days in Canary with too many errors': inCanary(NOW - 3 * DAY, 0.01),
+  'it takes 80 ms': { facts: {}, version: { metrics: SLOW } },
+  'it takes 80 ms and runs in batches': { facts: {}, version: { metrics: SLOW, tags: { runs: 'batch' } } },
+  'nobody measured how long it takes': { facts: {}, version: { metrics: [] } },
   'it was validated': { facts: {}, version: { tags: { validation_status: 'approved' } } },
   'its validation failed': { facts: {}, version: { tags: { validation_status: 'failed' } } },
   'a minute before the holidays': { facts: { now: Date.UTC(2026, 11, 18, 22, 59), requestedAt: undefined } },
