@@ -253,9 +253,9 @@ describe('expressions', () => {
     );
   });
 
-  it('nested without end are refused in a sentence', () => {
+  it('nested without end are refused in a sentence, or read', () => {
     expect(refusalOf(expression(`${'('.repeat(900)}true${')'.repeat(900)}`))).toContain("'requirements.expressions[0].that' can't be read");
-    expect(refusalOf(expression(`${'!'.repeat(1900)}true`))).toMatch(/requirements.expressions\[0\].that' (can't be read|is wrong)/);
+    expect(refusalOf(expression(`${'!'.repeat(1900)}true`))).toBe('');
   });
 });
 
