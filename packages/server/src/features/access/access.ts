@@ -234,26 +234,48 @@ export async function listLevelsOn(
   /** undefined: who manages the workspace, and nobody else, has MANAGE. */
   model: { readonly id: number; readonly name: string } | undefined,
 ): Promise<ReadonlyMap<number, Level>> {
-  const db = reading(ctx);
-  const { member_level: least } = await settingsOf(db, ctx.workspace.id);
-  const memberRank = least === 'NONE' ? 0 : RANK[least];
   const rows = await store.listReachingObject(
-    db,
+    reading(ctx),
     subjects.map((each) => each.id),
     { workspaceId: ctx.workspace.id, objectId: model?.id ?? NO_OBJECT },
   );
-  const grants = Map.groupBy(rows, (row) => row.principal_id);
   const levels = new Map<number, Level>();
-  for (const subject of subjects) {
-    const access =
-      subject.kind === 'local'
-        ? fullAccess(true)
-        : compileFor(subject, ctx.workspace.id, memberRank, (grants.get(subject.id) ?? []).map(placed));
-    const managing = access.isManager ? ('MANAGE' as const) : undefined;
-    const level = model === undefined ? managing : levelOf(access.rankOf('registered-model', model));
-    if (level !== undefined) levels.set(subject.id, level);
+  for (const [id, access] of await compileEach(ctx, subjects, rows)) {
+    const level = levelOn(access, model);
+    if (level !== undefined) levels.set(id, level);
   }
   return levels;
+}
+
+/** More grants than this are asked for one model at a time. */
+const COMPILED_GRANTS_MAX = 1000;
+
+/** What several accounts may do in the workspace, by account; undefined where too many grants say so. */
+export async function listAccess(ctx: Ctx, subjects: readonly AccessSubject[]): Promise<ReadonlyMap<number, Access> | undefined> {
+  const ids = subjects.map((each) => each.id);
+  const rows = await store.listReachingWorkspace(reading(ctx), ids, ctx.workspace.id, COMPILED_GRANTS_MAX + 1);
+  return rows.length > COMPILED_GRANTS_MAX ? undefined : compileEach(ctx, subjects, rows);
+}
+
+async function compileEach(
+  ctx: Ctx,
+  subjects: readonly AccessSubject[],
+  rows: Awaited<ReturnType<typeof store.listReachingObject>>,
+): Promise<ReadonlyMap<number, Access>> {
+  const { member_level: least } = await settingsOf(reading(ctx), ctx.workspace.id);
+  const memberRank = least === 'NONE' ? 0 : RANK[least];
+  const grants = Map.groupBy(rows, (row) => row.principal_id);
+  const compile = (subject: AccessSubject): Access =>
+    subject.kind === 'local'
+      ? fullAccess(true)
+      : compileFor(subject, ctx.workspace.id, memberRank, (grants.get(subject.id) ?? []).map(placed));
+  return new Map(subjects.map((subject) => [subject.id, compile(subject)]));
+}
+
+/** `model` undefined: who manages the workspace, and nobody else, has MANAGE. */
+export function levelOn(access: Access, model: { readonly id: number; readonly name: string } | undefined): Level | undefined {
+  if (model !== undefined) return levelOf(access.rankOf('registered-model', model));
+  return access.isManager ? 'MANAGE' : undefined;
 }
 
 /** Active people who administer the server or manage the workspace, at most 1,000. */

@@ -202,6 +202,27 @@ export function listReachingObject(
   );
 }
 
+/** All that reach anything in a workspace, for several principals; by the same key. */
+export function listReachingWorkspace(
+  db: Queries,
+  principalIds: readonly number[],
+  workspaceId: number,
+  limit: number,
+): Promise<(ReachingRow & { readonly principal_id: number })[]> {
+  const columns = 'g.workspace_id, g.kind, g.object_id, NULL AS object_name, g.prefix, g.level';
+  return db.all(
+    `SELECT g.subject_id AS principal_id, ${columns} FROM grants g WHERE g.subject_kind = 'principal' AND g.subject_id IN (${idsOf(db)}) ` +
+      'AND g.workspace_id IN (-1, ?) ' +
+      `UNION ALL SELECT m.principal_id, ${columns} FROM group_members m CROSS JOIN grants g ` + // SQLite begins at the left of it
+      `WHERE m.principal_id IN (${idsOf(db)}) AND g.subject_kind = 'group' AND g.subject_id = m.group_id AND g.workspace_id IN (-1, ?) LIMIT ?`,
+    idList(db, principalIds),
+    workspaceId,
+    idList(db, principalIds),
+    workspaceId,
+    limit,
+  );
+}
+
 export async function listManagerIds(db: Queries, workspaceId: number): Promise<number[]> {
   const managing =
     "SELECT g.subject_id FROM grants g WHERE g.kind = 'workspace' AND g.level = 'MANAGE' AND g.object_id = -1 AND g.workspace_id IN (-1, ?)";

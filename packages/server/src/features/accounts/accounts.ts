@@ -80,6 +80,17 @@ export function knownEpoch(db: Database): number | undefined {
   return epoch !== undefined && epoch >= (announced.get(db) ?? 0) ? epoch : undefined;
 }
 
+/**
+ * The count as of which what is read here of accounts and their access may be remembered, and what was remembered holds. Undefined where it isn't known,
+ * or where the transaction may see what isn't committed.
+ */
+export async function rememberableEpoch(ctx: Pick<Ctx, 'db' | 'tx'>): Promise<number | undefined> {
+  const known = knownEpoch(ctx.db);
+  if (known === undefined || ctx.db.dialect === 'sqlite') return known;
+  // Another process may have changed something since a request read the count; nothing uncommitted is behind a count that a request read.
+  return (await store.getEpoch(reading(ctx))) === known ? known : undefined;
+}
+
 export function listChanges(db: Queries, afterEpoch: number): Promise<store.AccessChange[]> {
   return store.listChanges(db, afterEpoch, CHANGES_KEPT);
 }

@@ -44,6 +44,8 @@ export function create(ctx: Ctx, input: NewGroup): Promise<Group> {
       data: { group_id: id, name: input.name, workspace: input.workspaceId },
       texts: input.description ? { description: input.description } : {},
     });
+    // A group of the server hides a workspace's of its name.
+    await announceChange(inner);
     return get(inner, id);
   });
 }
@@ -135,6 +137,7 @@ export function update(ctx: Ctx, group: Group, change: { name?: string; descript
     const description = change.description === undefined ? group.description : change.description;
     await store.update(inner.tx, group.id, { name, description }, inner.principal.id);
     recordAccess(inner, { type: 'group.changed', data: { group_id: group.id, name }, texts: description ? { description } : {} });
+    if (name !== group.name) await announceChange(inner);
     return { ...group, name, description };
   });
 }

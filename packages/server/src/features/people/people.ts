@@ -1,10 +1,12 @@
 /**
  * Who stands behind which account: what a decision about a governed change must know of people. Read in the transaction of the change, in a number
- * of statements that doesn't grow with the people.
+ * of statements that doesn't grow with the people; what the transaction would read again is remembered, as of the count of changes of access.
  */
+import type { Access } from '@countersign/contract/access.ts';
 import type { Level } from '@countersign/contract/levels.ts';
 import type { AccessChangeFact, PolicyPrincipal } from '@countersign/contract/policy-facts.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
+import type { Database } from '../../platform/db/database.ts';
 import * as access from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
 import type { PersonRow } from './people-store.ts';
@@ -30,9 +32,10 @@ export interface PeopleFacts {
 }
 
 export async function readPeople(ctx: Ctx, question: PeopleQuestion): Promise<PeopleFacts> {
-  const db = reading(ctx);
-  const members = question.groups.length === 0 ? [] : await store.listMembers(db, ctx.workspace.id, [...new Set(question.groups)]);
-  const asked = await store.listWithThoseBehind(db, [...new Set([...question.ids, ...members])]);
+  const epoch = await accounts.rememberableEpoch(ctx);
+  const memory = epoch === undefined ? undefined : memoryOf(ctx.db, epoch);
+  const asked = await listRows(ctx, memory, [...question.ids, ...(await listMembers(ctx, memory, question.groups))]);
+  // Not remembered: an account's new token is no change of its access.
   const accessChanges = await accounts.listCredentialChanges(
     ctx,
     asked.map((row) => row.id),
@@ -40,41 +43,118 @@ export async function readPeople(ctx: Ctx, question: PeopleQuestion): Promise<Pe
   );
   const rows = new Map(asked.map((row) => [row.id, row]));
   const changers = [...new Set(accessChanges.map((change) => change.by))].filter((id) => !rows.has(id));
-  if (changers.length > 0) for (const row of await store.listWithThoseBehind(db, changers)) rows.set(row.id, row);
-  return { principals: await describe(ctx, [...rows.values()], question.model), accessChanges };
+  if (changers.length > 0) for (const row of await listRows(ctx, memory, changers)) rows.set(row.id, row);
+  return { principals: await describe(ctx, memory, [...rows.values()], question.model), accessChanges };
+}
+
+async function listMembers(ctx: Ctx, memory: Memory | undefined, groups: readonly string[]): Promise<readonly number[]> {
+  const { id } = ctx.workspace;
+  const names = [...new Set(groups)].sort();
+  return names.length === 0 ? [] : recall(memory?.members, [id, ...names], () => store.listMembers(reading(ctx), id, names));
+}
+
+/** Who comes for the first time as a job changes nobody's access, so jobs aren't remembered. */
+function listRows(ctx: Ctx, memory: Memory | undefined, ids: readonly number[]): Promise<readonly PersonRow[]> {
+  const asked = [...new Set(ids)].sort((one, other) => one - other);
+  return recall(memory?.rows, asked, () => store.listWithThoseBehind(reading(ctx), asked), isWithoutJobs);
+}
+
+function isWithoutJobs(rows: readonly PersonRow[]): boolean {
+  return rows.every((row) => row.job_of === null);
+}
+
+/** Whatever the model is. */
+interface Belongings {
+  readonly groups: ReadonlyMap<number, readonly string[]>;
+  readonly permissions: ReadonlyMap<number, readonly string[]>;
+  /** undefined where their grants are too many to be remembered. */
+  readonly access: ReadonlyMap<number, Access> | undefined;
+}
+
+interface Memory {
+  /** The count of changes of access as of which it holds. */
+  readonly epoch: number;
+  readonly members: Map<string, readonly number[]>;
+  readonly rows: Map<string, readonly PersonRow[]>;
+  readonly belongings: Map<string, Belongings>;
+}
+
+const QUESTIONS_MAX = 1000;
+
+/** The same few people decide about change after change: what is known of them holds as long as nobody's access changes. */
+const memories = new WeakMap<Database, Memory>();
+
+function memoryOf(db: Database, epoch: number): Memory {
+  const found = memories.get(db);
+  if (found?.epoch === epoch) return found;
+  const memory = { epoch, members: new Map(), rows: new Map(), belongings: new Map() };
+  memories.set(db, memory);
+  return memory;
+}
+
+async function recall<T>(
+  memory: Map<string, T> | undefined,
+  question: readonly (number | string)[],
+  read: () => Promise<T>,
+  isKept: (found: T) => boolean = () => true,
+): Promise<T> {
+  const key = JSON.stringify(question);
+  const known = memory?.get(key);
+  if (known !== undefined) return known;
+  const found = await read();
+  if (memory !== undefined && isKept(found)) {
+    if (memory.size >= QUESTIONS_MAX) memory.clear();
+    memory.set(key, found);
+  }
+  return found;
+}
+
+async function readBelongings(ctx: Ctx, own: readonly PersonRow[]): Promise<Belongings> {
+  const db = reading(ctx);
+  const users = own.filter((row) => row.kind === 'user').map((row) => row.id);
+  const inGroups = own.filter((row) => row.kind === 'user' || row.kind === 'service').map((row) => row.id);
+  const names = inGroups.length === 0 ? [] : await store.listGroupNames(db, ctx.workspace.id, inGroups);
+  const permissions = users.length === 0 ? [] : await store.listPermissions(db, ctx.workspace.id, users);
+  return {
+    groups: gather(names.map((each) => [each.principal_id, each.name])),
+    permissions: gather(permissions.map((each) => [each.principal_id, each.permission])),
+    access: await access.listAccess(ctx, own.map(subjectOf)),
+  };
+}
+
+function gather(pairs: readonly (readonly [number, string])[]): ReadonlyMap<number, readonly string[]> {
+  const found = new Map<number, string[]>();
+  for (const [id, text] of pairs) found.set(id, [...(found.get(id) ?? []), text]);
+  return found;
+}
+
+function subjectOf({ id, kind, is_admin }: PersonRow): access.AccessSubject {
+  return { id, kind, isAdmin: is_admin === 1 };
 }
 
 async function describe(
   ctx: Ctx,
+  memory: Memory | undefined,
   rows: readonly PersonRow[],
   model: { readonly id: number; readonly name: string } | undefined,
 ): Promise<PolicyPrincipal[]> {
-  const db = reading(ctx);
   const byId = new Map(rows.map((row) => [row.id, row]));
   // A job has what its account has, and is in no group.
   const own = rows.filter((row) => row.job_of === null);
-  const users = own.filter((row) => row.kind === 'user').map((row) => row.id);
-  const inGroups = own.filter((row) => row.kind === 'user' || row.kind === 'service').map((row) => row.id);
-  const groups = Map.groupBy(
-    inGroups.length === 0 ? [] : await store.listGroupNames(db, ctx.workspace.id, inGroups),
-    (row) => row.principal_id,
-  );
-  const permissions = Map.groupBy(
-    users.length === 0 ? [] : await store.listPermissions(db, ctx.workspace.id, users),
-    (row) => row.principal_id,
-  );
-  const levels: ReadonlyMap<number, Level> = await access.listLevelsOn(
-    ctx,
-    own.map(({ id, kind, is_admin }) => ({ id, kind, isAdmin: is_admin === 1 })),
-    model,
-  );
+  const question = [ctx.workspace.id, ...own.map((row) => row.id)];
+  const { groups, permissions, access: compiled } = await recall(memory?.belongings, question, () => readBelongings(ctx, own));
+  const levels = compiled === undefined ? await access.listLevelsOn(ctx, own.map(subjectOf), model) : undefined;
+  const levelOf = (id: number): Level | undefined => {
+    const found = compiled?.get(id);
+    return found === undefined ? levels?.get(id) : access.levelOn(found, model);
+  };
   return rows.map((row) =>
     toPrincipal(row, {
       account: byId.get(row.job_of ?? row.id) ?? row,
       persons: personsBehind(row, byId),
-      groups: (groups.get(row.id) ?? []).map((each) => each.name),
-      permissions: (permissions.get(row.id) ?? []).map((each) => each.permission),
-      level: levels.get(row.job_of ?? row.id),
+      groups: groups.get(row.id) ?? [],
+      permissions: permissions.get(row.id) ?? [],
+      level: levelOf(row.job_of ?? row.id),
     }),
   );
 }

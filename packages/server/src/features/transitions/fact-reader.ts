@@ -104,7 +104,7 @@ export async function readFacts(ctx: Ctx, question: Question): Promise<PolicyFac
   const boundTo = question.boundTo ?? binding;
   return {
     now,
-    hasAccounts: await hasAccounts(reading(ctx)),
+    hasAccounts: principals.some((each) => each.kind === 'user' && each.isActive) || (await hasAccounts(reading(ctx))),
     target: change.target,
     change: change.change,
     subject: question.subject,
