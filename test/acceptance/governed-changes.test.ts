@@ -35,6 +35,7 @@ const POLICIES = [
   policy('byhand', { more: 'apply: manual' }),
   policy('serving', { more: 'rollback: { within_days: 30, roles: [{ group: on-call }] }' }),
   policy('changing'),
+  policy('checked', { requirements: 'approvals: [{ group: risk }], checks: [{ name: ci/tests }]' }),
   policy('urgent', { more: 'break_glass: { permission: break-glass, minutes: 60 }' }),
   policy('entered', {
     target: '{ entry: true }',
@@ -55,9 +56,10 @@ onBothDatabases('governed changes', (databaseUrl) => {
         bob: { level: 'READ', groups: ['risk'] },
         carol: { level: 'READ', groups: ['risk'] },
         eve: { level: 'MANAGE' },
+        dave: { level: 'READ' },
         olga: { level: 'READ', groups: ['on-call'] },
       },
-      { ci: { owner: 'root', scopes: ['read', 'check:ci/tests'] } },
+      { ci: { owner: 'root', scopes: ['read', 'check:ci/tests'] }, robot: { owner: 'bob', scopes: ['read', 'write'] } },
     );
     issuer = await startCiIssuer();
     await office.publish(...POLICIES);
@@ -143,6 +145,26 @@ onBothDatabases('governed changes', (databaseUrl) => {
         expect([refused.status, refused.body.message]).toEqual([403, expect.stringContaining(`'${who}' would not count`)]);
       }
       expect((await office.must('root', 'GET', `/api/v1/requests/${others}`)).approvals).toEqual([]);
+    });
+
+    it('is a person’s once, through whatever account; and none of whoever the requester let in', async () => {
+      const version = await office.register('alice', 'two.persons');
+      const request = await open('eve', 'two.persons', version);
+      expect((await answer('bob', request)).body.state).toBe('open');
+      expect((await answer('robot', request)).body.state).toBe('open');
+      const { body } = await move('eve', 'two.persons', version);
+      expect(body.message).toContain('1 of 2 approvals');
+      const member = () => office.as('root', 'PUT', '/api/v1/groups/risk/members/dave', {});
+      await answer('second', Number(/Request (\d+) was opened/.exec((await member()).body.message)?.[1]));
+      expect((await member()).status).toBe(200);
+      const byRoot = await open('root', 'two.persons', version);
+      const let_in = await answer('dave', byRoot);
+      expect([let_in.status, let_in.body.message]).toEqual([
+        403,
+        expect.stringContaining('the requester changed the credentials or groups of dave'),
+      ]);
+      await answer('root', byRoot, 'cancel');
+      expect((await answer('dave', request)).body.state).toBe('approved');
     });
 
     it('before the version is sealed is of no bytes', async () => {
@@ -248,6 +270,21 @@ onBothDatabases('governed changes', (databaseUrl) => {
         expect((await office.must('alice', 'GET', `/api/v1/requests/${request}`)).state).toBe('approved');
       }
       expect([await stage('byhand.model', first), await stage('byhand.model', second)]).toEqual(['Archived', 'Production']);
+    });
+
+    it('that waits for a check archives what the approvers said', async () => {
+      const [first, second] = [await office.register('alice', 'checked.model'), await office.register('alice', 'checked.model')];
+      const body = { name: 'checked.model', stage: 'Production', archive_existing_versions: true };
+      for (const version of [first, second]) {
+        const asked = { ...body, version: String(version) };
+        await office.must('alice', 'POST', `${MLFLOW}/transition-requests/create`, asked);
+        await office.must('bob', 'POST', `${MLFLOW}/transition-requests/approve`, asked);
+        expect(await stage('checked.model', version)).toBe('None');
+        await office.must('ci', 'POST', `/api/v1/models/checked.model/versions/${version}/checks`, {
+          ...{ name: 'ci/tests', external_id: `job-${version}`, status: 'completed', conclusion: 'success' },
+        });
+      }
+      expect([await stage('checked.model', first), await stage('checked.model', second)]).toEqual(['Archived', 'Production']);
     });
 
     it('holds what is in its place: not moved out, not deleted, its model not renamed away', async () => {

@@ -39,13 +39,20 @@ export async function open(ctx: TxCtx, row: NewRequest, about: About, comment: s
 /** What an approval is bound to. */
 export type Bound = Pick<Approval, 'digest' | 'evidence' | 'policies'>;
 
+/** What whoever approves says beside yes. */
+export interface ApprovalNote {
+  readonly comment?: string | undefined;
+  /** Of a move between stages; undefined: as it was said before. */
+  readonly archiving?: { readonly archiveExisting: boolean; readonly proposal: string } | undefined;
+}
+
 /** Of all open requests for the change; the events are on each, the approval is one. The same again changes nothing. */
 export async function approve(
   ctx: TxCtx,
   requests: readonly [Request, ...Request[]],
   bound: Bound,
   about: About,
-  comment: string | undefined,
+  { comment, archiving }: ApprovalNote,
 ): Promise<void> {
   const [first] = requests;
   const live = await store.listLive(ctx.tx, first.about, first.subject);
@@ -69,7 +76,9 @@ export async function approve(
     policies,
   });
   for (const request of requests) {
+    if (archiving !== undefined) await requestStore.setProposal(ctx.tx, request.id, archiving.proposal, ctx.principal.id);
     tell(ctx, 'approved', request, about, comment, {
+      ...(archiving === undefined ? {} : { archive_existing: archiving.archiveExisting }),
       approval_id: id,
       digest: bound.digest,
       evidence: bound.evidence,
@@ -104,7 +113,7 @@ function tell(
   request: Request,
   about: About,
   comment: string | undefined,
-  more: Readonly<Record<string, string | number | null | readonly string[]>> = {},
+  more: Readonly<Record<string, string | number | boolean | null | readonly string[]>> = {},
 ): void {
   record(ctx, {
     type: `request.${verb}`,

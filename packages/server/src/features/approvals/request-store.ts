@@ -61,6 +61,10 @@ export async function insert(tx: Queries, row: NewRequest): Promise<number | und
   return inserted?.id;
 }
 
+export async function setProposal(tx: Queries, id: number, proposal: string, by: number): Promise<void> {
+  await tx.run("UPDATE requests SET proposal = ?, written_by = ? WHERE id = ? AND state = 'open'", proposal, by, id);
+}
+
 /** False where it was closed before. */
 export async function close(tx: Queries, id: number, state: Ending, at: number, by: number): Promise<boolean> {
   const changed = await tx.run(

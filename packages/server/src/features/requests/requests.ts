@@ -141,7 +141,8 @@ export function approve(ctx: Ctx, id: number, answer: Answer = {}): Promise<appr
     const mayMake = await mayMakeIt(inner, request);
     if (asks.length === 0 && !mayMake) await demandMaking(inner, operation, request);
     const hashes = [...new Set(before.asked.map(({ policy }) => policy.hash))];
-    await approvals.approve(inner, open, { ...before.binding, policies: hashes }, about, answer.comment);
+    const note = { comment: answer.comment, archiving: archivingOf(operation, answer) };
+    await approvals.approve(inner, open, { ...before.binding, policies: hashes }, about, note);
     const { asked } = before.asked.length === 0 ? before : await transitions.judge(inner, operation);
     const isSatisfied = asks.length > 0 && asked.every(({ decision }) => decision.isSatisfied);
     const isAllowed = asked.every(({ decision }) => decision.isAllowed);
@@ -156,6 +157,12 @@ export function approve(ctx: Ctx, id: number, answer: Answer = {}): Promise<appr
       await transitions.carryOut(inner, request, { by: 'caller', isAnswer: true }, answer);
     else if (asks.length > 0 && !isCounted) throw uncounted(inner, asked);
   });
+}
+
+/** It is carried out as the last who approved said, also where it still waits for a check, or for time. */
+function archivingOf({ proposal }: transitions.Operation, { archiveExisting }: Answer): approvals.ApprovalNote['archiving'] {
+  if (proposal.op !== 'stage' || archiveExisting === undefined) return undefined;
+  return { archiveExisting, proposal: JSON.stringify({ ...proposal, archiveExisting }) };
 }
 
 function uncounted(ctx: Ctx, asked: Awaited<ReturnType<typeof transitions.judge>>['asked']): Problem {
