@@ -21,6 +21,8 @@ const TICKET_MAX = 500;
 const MINUTES_MAX = 1440;
 const USES_MAX = 100;
 const MINUTE_MS = 60_000;
+/** Whoever set another's credentials can act as him. */
+const QUIET_MS = 7 * 24 * 60 * MINUTE_MS;
 
 export interface Opening extends OpeningRow {
   readonly state: OpeningState;
@@ -178,13 +180,20 @@ export async function mayReview(ctx: Ctx, opening: OpeningRow): Promise<boolean>
 /** As the rules of policies judge a reviewer, so that a review that was taken counts. */
 async function whyNotReviewer(ctx: Ctx, { openedBy, modelId }: OpeningRow): Promise<string | undefined> {
   const ids = [ctx.principal.id, openedBy];
-  const { principals } = await people.readPeople(ctx, { ids, groups: [], model: undefined, changedSince: ctx.clock.now() });
-  const [reviewer, user] = ids.map((id) => principals.find((each) => each.id === id));
+  const changedSince = ctx.clock.now() - QUIET_MS;
+  const { principals, accessChanges } = await people.readPeople(ctx, { ids, groups: [], model: undefined, changedSince });
+  const actingAs = (id: number): readonly number[] => {
+    const found = principals.find((each) => each.id === id);
+    return found === undefined ? [id] : [id, found.account, ...found.persons];
+  };
   if (ctx.principal.kind === 'ci') return 'is a CI identity. A person reviews it';
+  const reviewer = principals.find((each) => each.id === ctx.principal.id);
   if (reviewer === undefined || reviewer.persons.length === 0) return 'is nobody known. A second person reviews it';
-  const used = new Set([openedBy, user?.account ?? openedBy, ...(user?.persons ?? [])]);
-  if ([reviewer.id, reviewer.account, ...reviewer.persons].some((id) => used.has(id))) {
-    return 'used it, or acts for who did. A second person reviews it';
+  const used = new Set(actingAs(openedBy));
+  const reviewing = actingAs(reviewer.id);
+  if (reviewing.some((id) => used.has(id))) return 'used it, or acts for who did. A second person reviews it';
+  if (accessChanges.some(({ about, by }) => reviewing.includes(about) && actingAs(by).some((id) => used.has(id)))) {
+    return 'has an account that was made or changed by whoever used it, less than 7 days ago. Another person reviews it';
   }
   if (ctx.access.isManager) return undefined;
   const model = modelId === null ? undefined : await models.findById(ctx, modelId);

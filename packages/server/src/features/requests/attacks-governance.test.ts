@@ -9,6 +9,7 @@ import { PostgresDatabase } from '../../platform/db/postgres.ts';
 import * as access from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
+import * as breakGlass from '../break-glass/break-glass.ts';
 import * as evidence from '../evidence/evidence.ts';
 import * as groups from '../groups/groups.ts';
 import * as models from '../models/models.ts';
@@ -220,6 +221,29 @@ describe('ways around policies', () => {
       await expect(give(access.EVERY_WORKSPACE)).rejects.toMatchObject(DENIED);
       await give(0);
     });
+  });
+
+  it('who broke the glass reviews it by no account that he made', async () => {
+    const user = { kind: 'user', id: people.root.principal.id, name: 'root' } as const;
+    await namedPermissions.give(people.root, 'break', user);
+    await models.create(people.alice, { name: 'm', tags: [] });
+    await register(people.alice, 'm');
+    await publish(`{ name: p, mode: enforce, match: { target: { stage: Production } }, requirements: { approvals: [{ group: risk }] },
+      break_glass: { permission: break, minutes: 5 } }`);
+    const { id } = await transitions.openBreakGlass(people.root, { policyName: 'p', reason: 'down', ticket: '1' });
+    await requests.moveStage(people.root, { name: 'm', version: 1, stage: 'Production', archiveExisting: false });
+    const puppet = await accounts.createUser(people.root, { name: 'puppet' });
+    const key = {
+      workspaceId: 0,
+      subjectKind: 'principal',
+      subjectId: puppet.id,
+      kind: 'registered-model',
+      objectId: 1,
+      prefix: '',
+    } as const;
+    await access.setGrant(people.root, key, 'MANAGE_PRODUCTION');
+    await expect(breakGlass.review(await contextOf(store.ctx, puppet), id, 'fine')).rejects.toMatchObject(DENIED);
+    await breakGlass.review(people.second, id, 'fine');
   });
 
   describe('policies on settings', () => {
