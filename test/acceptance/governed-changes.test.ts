@@ -1,6 +1,7 @@
 /** What governance says no to, and why; what it lets through, and what is known of it then. Over HTTP, in the dialects that clients speak. */
 import * as accounts from '@countersign/server/features/accounts/accounts.ts';
 import * as requests from '@countersign/server/features/requests/requests.ts';
+import { getWorkspace } from '@countersign/server/features/workspaces/workspaces.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ask, grant } from '../support/app.ts';
 import { type CiIssuer, githubClaims, startCiIssuer } from '../support/ci-issuer.ts';
@@ -414,6 +415,41 @@ onBothDatabases('governed changes', (databaseUrl) => {
       expect((await answer('bob', first, 'reject')).body.state).toBe('rejected');
       const second = requestIn(await copy('alice', `dev.other/${version}`));
       expect(second).toBeGreaterThan(first);
+    });
+  });
+
+  describe('another workspace', () => {
+    const inside = (who: string, method: string, path: string, body?: unknown): Promise<Answer> =>
+      ask(office.app, method, path, { as: office.tokens[who], headers: { 'x-mlflow-workspace': 'lab' }, body });
+
+    it('has policies, requests and governed settings of its own', async () => {
+      await office.must('root', 'POST', '/api/v1/workspaces', { name: 'lab' });
+      const lab = await getWorkspace(office.app.ctx, 'lab');
+      for (const [who, level] of [
+        ['alice', 'USE'],
+        ['bob', 'READ'],
+      ] as const) {
+        const account = await accounts.getByName(office.app.ctx, who);
+        await grant({ ...office.app.ctx, workspace: lab }, { accountId: account.id }, { kind: 'workspace' }, level);
+      }
+      const make = { name: 'two.model' };
+      expect((await inside('alice', 'POST', `${MLFLOW}/registered-models/create`, make)).status).toBe(200);
+      await inside('alice', 'POST', `${MLFLOW}/model-versions/create`, { ...make, source: 's3://bucket/model' });
+      const body = { ...make, version: '1', stage: 'Production' };
+      const moveInside = (to: string) => inside('alice', 'POST', `${MLFLOW}/model-versions/transition-stage`, { ...body, stage: to });
+      // The policies of the default workspace are not about it.
+      expect((await moveInside('Production')).status).toBe(200);
+      const text = policy('two', { requirements: 'sealed: false, approvals: [{ group: risk }]', more: 'on_refused: open_request' });
+      const published = await inside('root', 'POST', '/api/v1/policies/apply', { policies: [{ text }] });
+      expect(published.status, JSON.stringify(published.body)).toBe(200);
+      const refused = await moveInside('None');
+      expect(refused.status, JSON.stringify(refused.body)).toBe(403);
+      const request = Number(/Request (\d+) was opened/.exec(refused.body.message)?.[1]);
+      expect((await office.as('bob', 'GET', `/api/v1/requests/${request}`)).status).toBe(404);
+      expect((await answer('bob', request)).status).toBe(404);
+      expect((await inside('bob', 'POST', `/api/v1/requests/${request}/approve`, {})).body.state).toBe('approved');
+      const withdrawn = await inside('root', 'DELETE', '/api/v1/policies/two');
+      expect([withdrawn.status, withdrawn.body.message]).toEqual([403, expect.stringMatching(/Request \d+ was opened/)]);
     });
   });
 
