@@ -250,6 +250,8 @@ const GROUPS: readonly Group[] = [
       'POST /api/v1/blocks/:digest/lift',
       ...['POST mlflow/webhooks', 'GET mlflow/webhooks', 'GET mlflow/webhooks/:webhook_id', 'PATCH mlflow/webhooks/:webhook_id'],
       ...['DELETE mlflow/webhooks/:webhook_id', 'POST mlflow/webhooks/:webhook_id/test', 'PATCH /api/v1/settings'],
+      ...['GET /api/v1/webhooks', 'POST /api/v1/webhooks', 'GET /api/v1/webhooks/:webhook', 'PATCH /api/v1/webhooks/:webhook'],
+      ...['DELETE /api/v1/webhooks/:webhook', 'POST /api/v1/webhooks/:webhook/test'],
       ...['GET /api/v1/named-permissions', 'GET /api/v1/named-permissions/:permission/holders'],
       'PUT /api/v1/named-permissions/:permission/holders/:kind/:holder',
       'DELETE /api/v1/named-permissions/:permission/holders/:kind/:holder',

@@ -294,6 +294,7 @@ export const REQUESTS: Readonly<Record<string, MakeRequest>> = {
   'GET /api/v1/workspaces': () => ({}),
   'GET mlflow/workspaces': () => ({}),
   'GET mlflow/webhooks': () => ({}),
+  'GET /api/v1/webhooks': () => ({}),
   'GET /api/v1/users': () => ({}),
   'GET /api/v1/named-permissions': () => ({}),
   'GET /api/v1/named-permissions/:permission/holders': () => ({ params: { permission: 'break-glass' } }),

@@ -23,6 +23,7 @@ export const API_NOUNS = [
   'lineage',
   'evidence packs',
   'events',
+  'webhooks',
   'checkpoints',
   'settings',
   'workspaces',

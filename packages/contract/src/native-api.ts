@@ -24,6 +24,7 @@ import { signInEndpoints } from './sign-in.ts';
 import { tokenEndpoints } from './tokens.ts';
 import { transitionEndpoints } from './transitions.ts';
 import { versionEndpoints } from './versions.ts';
+import { webhookEndpoints } from './webhooks.ts';
 import { workspaceEndpoints } from './workspaces.ts';
 
 export const endpoints = [
@@ -53,6 +54,7 @@ export const endpoints = [
   ...namedPermissionEndpoints,
   ...signInEndpoints,
   ...ciTrustEndpoints,
+  ...webhookEndpoints,
 ] as const;
 
 export type AnyEndpoint = (typeof endpoints)[number];

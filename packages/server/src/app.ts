@@ -133,7 +133,7 @@ export function createRoutes(parts: AppParts, telemetry = createTelemetry(parts.
     ),
     ...artifactRoutes(gate, { ...artifactSources, fileRoots: parts.fileRoots }),
     ...serverRoutes({ hasWorkspaces, ...place }),
-    ...apiRoutes(gate, { fileRoots: parts.fileRoots, identity, checkpoints: parts.checkpoints }),
+    ...apiRoutes(gate, { fileRoots: parts.fileRoots, identity, checkpoints: parts.checkpoints, webhooks: parts.webhooks }),
     ...signInRoutes(gate, identity, place),
     ...accountRoutes(gate, place),
   ];

@@ -4,6 +4,7 @@ import { endpoints } from '@countersign/contract/native-api.ts';
 import type { TSchema } from 'typebox';
 import type { Checkpoints } from '../features/checkpoints/checkpoints.ts';
 import { asking } from '../features/requests/requests.ts';
+import type { WebhookMeans } from '../features/webhooks/webhooks.ts';
 import type { Gate } from '../gate/gate.ts';
 import type { FileRoots } from '../platform/blobs/file-roots.ts';
 import type { Ctx } from '../platform/context.ts';
@@ -35,10 +36,11 @@ import { tokenHandlers } from './token-handlers.ts';
 import { transitionHandlers } from './transition-handlers.ts';
 import { validatorOf } from './validators.ts';
 import { versionHandlers } from './version-handlers.ts';
+import { webhookHandlers } from './webhook-handlers.ts';
 import { workspaceHandlers } from './workspace-handlers.ts';
 
 /** What answers each endpoint. */
-export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = {}): Handlers => ({
+export const handlersWith = ({ fileRoots, identity, checkpoints, webhooks }: ApiOptions = {}): Handlers => ({
   ...modelHandlers,
   ...versionHandlers(fileRoots),
   ...transitionHandlers,
@@ -65,6 +67,7 @@ export const handlersWith = ({ fileRoots, identity, checkpoints }: ApiOptions = 
   ...namedPermissionHandlers,
   ...signInHandlers(identity),
   ...ciTrustHandlers(identity),
+  ...webhookHandlers(webhooks),
 });
 
 export interface ApiOptions {
@@ -76,6 +79,8 @@ export interface ApiOptions {
   readonly identity?: IdentityMeans;
   /** Without it no checkpoint is made. */
   readonly checkpoints?: Checkpoints | undefined;
+  /** Without it no webhook can be made. */
+  readonly webhooks?: WebhookMeans;
 }
 
 export function apiRoutes(gate: Gate, options: ApiOptions = {}): Route[] {

@@ -15,14 +15,17 @@ export function webhookRpcs(means: webhooks.WebhookMeans): readonly Rpc[] {
     }),
     rpc('GET', AT, 'webhooks.manage', messages.ListWebhooks, async (ctx, input) => {
       const page = await webhooks.list(ctx, { limit: input.max_results, pageToken: input.page_token });
-      return { webhooks: page.items.length > 0 ? page.items.map(toWire) : undefined, next_page_token: page.nextPageToken };
+      // Upstream's clients refuse a list in which one has no events, or others than they know.
+      const shown = page.items.filter(({ subscriptions }) => !subscriptions.every(webhooks.isNative));
+      return { webhooks: shown.length > 0 ? shown.map(toWire) : undefined, next_page_token: page.nextPageToken };
     }),
     rpc('GET', ONE, 'webhooks.manage', messages.GetWebhook, async (ctx, input) => ({
       webhook: toWire(await webhooks.get(ctx, input.webhook_id)),
     })),
     rpc('PATCH', ONE, 'webhooks.manage', messages.UpdateWebhook, async (ctx, { webhook_id, events, ...change }) => {
       // An empty list and none look alike to clients of protobuf: both leave the events as they are.
-      const wanted = events.length > 0 ? events : undefined;
+      const wanted =
+        events.length > 0 ? [...events, ...(await webhooks.get(ctx, webhook_id)).subscriptions.filter(webhooks.isNative)] : undefined;
       return { webhook: toWire(await webhooks.update(ctx, means, webhook_id, { ...change, events: wanted })) };
     }),
     rpc('DELETE', ONE, 'webhooks.manage', messages.DeleteWebhook, async (ctx, input) => {
@@ -45,7 +48,9 @@ function toWire(webhook: webhooks.Webhook): object {
     name: webhook.name,
     description: webhook.description ?? undefined,
     url: webhook.url,
-    events: webhook.subscriptions.map(({ entity, action }) => ({ entity: entity.toUpperCase(), action: action.toUpperCase() })),
+    events: webhook.subscriptions
+      .filter((each) => !webhooks.isNative(each))
+      .map(({ entity, action }) => ({ entity: entity.toUpperCase(), action: action.toUpperCase() })),
     status: webhook.status,
     creation_timestamp: webhook.createdAt,
     last_updated_timestamp: webhook.updatedAt,

@@ -1,5 +1,5 @@
 /** Our events as upstream's webhooks say them (mlflow/webhooks/types.py). */
-import type { Action, Entity, Subscription } from './webhook-rules.ts';
+import { type Action, type Entity, isNative, type Subscription } from './webhook-rules.ts';
 
 const PROMPT_TAG = 'mlflow.prompt.is_prompt';
 const PROMPT_TYPE_TAG = '_mlflow_prompt_type';
@@ -32,12 +32,15 @@ const TOLD_AS: Readonly<Record<string, { readonly entities: readonly Entity[]; r
 
 export function mayConcern(type: string, subscriptions: readonly Subscription[]): boolean {
   const told = Object.hasOwn(TOLD_AS, type) ? TOLD_AS[type] : undefined;
-  return told !== undefined && subscriptions.some((each) => each.action === told.action && told.entities.includes(each.entity));
+  if (told === undefined) return subscriptions.some((each) => isNative(each) && `${each.entity}.${each.action}` === type);
+  return subscriptions.some((each) => each.action === told.action && told.entities.includes(each.entity));
 }
 
 /** Undefined: no webhook is called for it, or the model was purged and has no name any more. */
 export function payloadOf(event: ToldEvent): Payload | undefined {
   if (event.type === 'registered-model.created') return modelCreated(event);
+  const native = nativePayload(event);
+  if (native !== undefined) return native;
   const { model, data, texts } = event;
   if (model === undefined) return undefined;
   const { name, isPrompt } = model;
@@ -62,6 +65,43 @@ export function payloadOf(event: ToldEvent): Payload | undefined {
       return { entity: isPrompt ? 'prompt_alias' : 'model_version_alias', action: 'created', data: { name, alias: data.alias, version } };
     case 'alias.deleted':
       return { entity: isPrompt ? 'prompt_alias' : 'model_version_alias', action: 'deleted', data: { name, alias: data.alias } };
+    default:
+      return undefined;
+  }
+}
+
+/** Of governance: who is told looks the rest up, with an account that may see it. Nothing that a person has written. */
+function nativePayload({ type, data, model, versionNumber }: ToldEvent): Payload | undefined {
+  const [entity, action] = type.split('.') as [Entity, Action]; // asked next
+  if (!isNative({ entity, action })) return undefined;
+  const version = data.number ?? versionNumber;
+  const about = { name: model?.name ?? null, version: version === undefined ? null : String(version) };
+  switch (entity) {
+    case 'request': {
+      const id = data.request_id;
+      const state = action === 'opened' || action === 'approved' ? 'open' : action === 'applied' ? 'approved' : action;
+      return { entity, action, data: { ...about, request_id: id, target: data.target, state, link: `/api/v1/requests/${String(id)}` } };
+    }
+    case 'break-glass':
+      return {
+        entity,
+        action,
+        data: {
+          ...about,
+          opening_id: data.opening_id,
+          policy: data.policy_name,
+          target: data.subject ?? null,
+          link: '/api/v1/break-glass',
+        },
+      };
+    case 'check': {
+      const { report_id, name: check, status, conclusion, digest, is_entitled } = data;
+      return { entity, action, data: { ...about, report_id, check, status, conclusion, digest, is_entitled } };
+    }
+    case 'policy': {
+      const { name: policy, hash } = data;
+      return { entity, action, data: { policy, hash, mode: data.mode ?? null, link: `/api/v1/policies/${String(policy)}` } };
+    }
     default:
       return undefined;
   }
@@ -133,5 +173,31 @@ export function exampleOf({ entity, action }: Subscription): Payload {
     case 'model_version_alias':
     case 'prompt_alias':
       return { entity, action, data: { name, alias: 'example_alias', ...(action === 'created' ? { version } : {}) } };
+    case 'request':
+    case 'break-glass':
+    case 'check':
+    case 'policy':
+      return nativeExample(`${entity}.${action}`);
   }
+}
+
+function nativeExample(type: string): Payload {
+  const digest = '0'.repeat(64);
+  const data = {
+    ...{ number: 1, request_id: 1, target: 'stage:Production' },
+    ...{ opening_id: 1, policy_name: 'example-policy', subject: 'stage:Production' },
+    ...{
+      report_id: 1,
+      name: type.startsWith('policy') ? 'example-policy' : 'ci/tests',
+      status: 'completed',
+      conclusion: 'success',
+      digest,
+      is_entitled: true,
+    },
+    ...{ hash: digest, mode: 'enforce' },
+  };
+  const model = { name: 'example_model', isPrompt: false };
+  const payload = nativePayload({ type, data, texts: new Map(), model, versionNumber: 1 });
+  if (payload === undefined) throw new TypeError(`${type} is no event of governance`);
+  return payload;
 }

@@ -10,13 +10,46 @@ export type Entity =
   | 'prompt_version'
   | 'prompt_tag'
   | 'prompt_version_tag'
-  | 'prompt_alias';
-export type Action = 'created' | 'set' | 'deleted';
+  | 'prompt_alias'
+  | NativeEntity;
+/** What upstream's clients have no words for. */
+type NativeEntity = 'request' | 'break-glass' | 'check' | 'policy';
+export type Action =
+  | 'created'
+  | 'set'
+  | 'deleted'
+  | 'opened'
+  | 'approved'
+  | 'applied'
+  | 'rejected'
+  | 'withdrawn'
+  | 'expired'
+  | 'superseded'
+  | 'used'
+  | 'reviewed'
+  | 'reported'
+  | 'published';
 
 /** What a webhook is called for. */
 export interface Subscription {
   readonly entity: Entity;
   readonly action: Action;
+}
+
+const NATIVE_ACTIONS: Readonly<Record<NativeEntity, readonly Action[]>> = {
+  request: ['opened', 'approved', 'applied', 'rejected', 'withdrawn', 'expired', 'superseded'],
+  'break-glass': ['opened', 'used', 'reviewed'],
+  check: ['reported'],
+  policy: ['published', 'withdrawn'],
+};
+
+/** Whether it is one that upstream's clients can't read: they give up on a whole list with such a word in it. */
+export function isNative({ entity }: Subscription): boolean {
+  return isNativeEntity(entity);
+}
+
+function isNativeEntity(entity: string): entity is NativeEntity {
+  return Object.hasOwn(NATIVE_ACTIONS, entity);
 }
 
 const ACTIONS: Readonly<Record<Entity, readonly Action[]>> = {
@@ -29,6 +62,7 @@ const ACTIONS: Readonly<Record<Entity, readonly Action[]>> = {
   prompt_tag: ['set', 'deleted'],
   prompt_version_tag: ['set', 'deleted'],
   prompt_alias: ['created', 'deleted'],
+  ...NATIVE_ACTIONS,
 };
 
 /** In any case; answers them without repetition. */

@@ -15,7 +15,7 @@ import { checkListLimit, checkName, checkSubscriptions, checkText, checkUrl, typ
 import { post, sentenceOf, type UrlRules } from './webhook-sender.ts';
 import * as store from './webhook-store.ts';
 
-export { checkSubscription } from './webhook-rules.ts';
+export { checkSubscription, isNative } from './webhook-rules.ts';
 export { SECRETS } from './webhook-store.ts';
 
 /** How this server calls receivers. */
