@@ -32,6 +32,7 @@ import { describe, expect, it } from 'vitest';
 
 const ROOT = resolve(import.meta.dirname, '..');
 const documents = globSync(['*.md', 'docs/**/*.md', 'bench/*.md'], { cwd: ROOT }).sort();
+const tests = globSync(['test/**/*.test.ts', 'packages/*/src/**/*.test.ts'], { cwd: ROOT });
 const textOf = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 
 /** As GitHub makes them. */
@@ -67,6 +68,11 @@ describe.each(documents)('%s', (path) => {
   it('names commands and flags that are there', () => {
     const faults = commandsIn(text).flatMap((words) => faultOf(words) ?? []);
     expect(faults).toEqual([]);
+  });
+
+  it('names tests that are there', () => {
+    const named = [...text.matchAll(/`([\w./-]+\.test\.ts)`/g)].map(([, file = '']) => file);
+    expect(named.filter((file) => !tests.some((test) => test === file || test.endsWith(`/${file}`)))).toEqual([]);
   });
 
   it('names routes of the native API that are there', () => {
@@ -139,6 +145,13 @@ function isRoute(named: string): boolean {
     return asked.length === parts.length && asked.every((part, at) => part === '{}' || part === parts[at]);
   });
 }
+
+it('the laws that the architecture tells of are tests of that name', () => {
+  const laws = [...textOf('docs/architecture.md').matchAll(/^\| [^|]+ \| _(.+?)_ +\|$/gm)].map(([, law = '']) => law);
+  expect(laws.length).toBeGreaterThanOrEqual(9);
+  const names = [...textOf('test/architecture.test.ts').matchAll(/it\('(.+)'/g)].map(([, name = '']) => name.replaceAll("\\'", "'"));
+  expect(laws.filter((law) => !names.some((name) => name.startsWith(law)))).toEqual([]);
+});
 
 it('finds what is wrong', () => {
   expect(documents.flatMap((path) => commandsIn(textOf(path))).length).toBeGreaterThan(150);
