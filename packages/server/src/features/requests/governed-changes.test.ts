@@ -133,6 +133,29 @@ describe('the evidence of a request', () => {
   });
 });
 
+describe('an alias whose removal is asked for', () => {
+  const CHAMPION = `
+name: champion
+mode: enforce
+match: { target: { alias: champion } }
+requirements: { approvals: [{ group: risk }] }
+`;
+  it('is taken from the version that was named, and from no other', async () => {
+    await models.create(people.root, { name: 'fraud-eu', tags: [] });
+    await register(people.alice, 'fraud-eu');
+    await register(people.alice, 'fraud-eu');
+    await transitions.setAlias(people.root, 'fraud-eu', 'champion', 1);
+    await publish(CHAMPION);
+    const ask = (version: number, change: 'enter' | 'leave'): Promise<requests.Request> =>
+      requests.create(people.alice, 'fraud-eu', { target: { kind: 'alias', alias: 'champion' }, version, change });
+    const removal = await ask(1, 'leave');
+    await requests.approve(people.carol, (await ask(2, 'enter')).id);
+    await expect(requests.approve(people.bob, removal.id)).rejects.toThrow(/points at version 2 by now/);
+    expect((await versions.getByAlias(test.ctx, 'fraud-eu', 'champion')).version).toBe(2);
+    expect((await requests.get(people.alice, removal.id)).state).toBe('open');
+  });
+});
+
 describe('settings', () => {
   beforeEach(() => accounts.setGovernor(test.ctx.db, transitions.governSetting));
   const addToRisk = async (by: Ctx, name: Name): Promise<void> =>

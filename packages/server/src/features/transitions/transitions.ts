@@ -449,6 +449,7 @@ export async function carryOut(
     case 'alias':
       return setAlias(ctx, name, proposal.alias, proposal.version, way);
     case 'alias-removal':
+      await demandHolder(ctx, request, proposal.alias);
       return deleteAlias(ctx, name, proposal.alias, way);
     case 'registration': {
       await models.hold(ctx, name);
@@ -469,6 +470,14 @@ export async function carryOut(
     default:
       throw new Problem('INVALID_STATE', 'A change of a setting is made by whoever asked for it: it is allowed now, so make it again.');
   }
+}
+
+/** What was approved is that this version loses it, and no other. */
+async function demandHolder(ctx: TxCtx, { modelId, versionId }: operations.AskedFor, alias: string): Promise<void> {
+  const holder = modelId === null ? undefined : await versions.findAlias(ctx, { id: modelId }, alias);
+  if (holder?.versionId === versionId) return;
+  const now = holder === undefined ? 'at nothing' : `at version ${holder.version}`;
+  throw new Problem('INVALID_STATE', `The alias '${alias}' points ${now} by now. Reject the request, and ask again.`);
 }
 
 export interface PolicyChanges {
