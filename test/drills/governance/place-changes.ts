@@ -14,6 +14,8 @@ export interface PlaceChange {
   readonly model: SeenModel;
   /** How a request for it would name it: `about` and `subject`. */
   readonly asked: readonly (readonly [string, string])[];
+  /** One of these suffices: what comes where it is already makes room for itself, too. */
+  readonly or?: readonly PlaceChange[];
 }
 
 export function wordsOf(place: Place): string {
@@ -100,9 +102,25 @@ function changesOfVersion(before: Seen, after: Seen, now: SeenVersion): readonly
     const common = { version: now, model, asked: [[about, `stage:${now.stage}`] as const] };
     changes.push({ ...common, place: { kind: 'stage', word: now.stage }, direction: 'enter' });
     const isReplaced = now.stage === 'Archived' && hasEntered(before, after, now.model, then.stage);
-    if (then.stage !== 'None' && !isReplaced) changes.push({ ...common, place: { kind: 'stage', word: then.stage }, direction: 'leave' });
+    if (then.stage !== 'None' && !isReplaced) {
+      const or = now.stage === 'Archived' ? staying(before, after, now.model, then.stage) : [];
+      changes.push({ ...common, place: { kind: 'stage', word: then.stage }, direction: 'leave', or });
+    }
   }
   return [...changes, ...governedAnew(before, then, model)];
+}
+
+/** As if each came again that is there before and after. */
+function staying(before: Seen, after: Seen, model: number, stage: string): readonly PlaceChange[] {
+  return [...after.versions.values()]
+    .filter((each) => each.model === model && each.isAlive && each.stage === stage && before.versions.get(each.id)?.stage === stage)
+    .map((version) => ({
+      version,
+      place: { kind: 'stage', word: stage },
+      direction: 'enter',
+      model: modelOf(after, version),
+      asked: [[`version:${version.id}`, `stage:${stage}`]],
+    }));
 }
 
 function hasEntered(before: Seen, after: Seen, model: number, stage: string): boolean {

@@ -168,20 +168,31 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
       [...seen.requests.values()].filter((each) => each.about === about && each.subject === subject && each.state === 'open'),
     );
     const own = new Set([...(open.length === 0 ? [act.by.id] : open.map((each) => each.by)), ...creatorsOf(seen, version)]);
-    const ownPersons = new Set([...own].flatMap((id) => withSelf(seen, id)));
+    const ownPersons = new Set([...own].flatMap((id) => [...withSelf(seen, id), ...(isJob(id) ? [A_JOB] : [])]));
+    const copiedFrom = originsOf(seen, version);
     const hasChecks = requirements.checks.every(({ name }) => {
       const last = reports.findLast(
         (each) =>
-          each.version === version.id &&
+          (each.version === version.id ||
+            (copiedFrom.includes(each.version) && ['service', 'ci'].includes(identityOf(each.by)?.kind ?? ''))) &&
           each.name === name &&
           each.isEntitled &&
           each.digest === version.digest &&
-          !withSelf(seen, each.by).some((id) => ownPersons.has(id)),
+          // A job reports what its workflow found, whoever started it.
+          !(isJob(each.by) ? [each.by, A_JOB] : withSelf(seen, each.by)).some((id) => ownPersons.has(id)),
       );
       return last?.isGreen === true;
     });
-    const accuracy = accuracyOf.get(`${lineageRun(seen, version)} ${seen.versions.get(version.id)?.evidence ?? version.evidence}`);
+    const run = lineageRun(seen, version);
+    const known = seen.versions.get(version.id);
+    // Numbers of a drill only grow, so what is new has at least those of its evidence.
+    const accuracy = known === undefined ? accuracies.get(run ?? '') : accuracyOf.get(`${run} ${known.evidence}`);
     return hasChecks && requirements.metrics.every(({ value = 0 }) => accuracy !== undefined && accuracy >= value);
+  }
+  const isJob = (id: number): boolean => identityOf(id)?.kind === 'ci';
+  function originsOf(seen: Seen, version: SeenVersion): readonly number[] {
+    const origin = version.origin === null ? undefined : seen.versions.get(version.origin);
+    return origin === undefined ? [] : [origin.id, ...originsOf(seen, origin)];
   }
   /** The run under which the bytes of it, or of what it was copied from, were uploaded; a claim is none. */
   function lineageRun(seen: Seen, version: SeenVersion): string | undefined {
@@ -253,7 +264,7 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
     const wrong: string[] = [];
     for (const version of after.versions.values()) modelOfVersion.set(version.id, version.model);
     for (const change of placeChanges(before, after)) {
-      const how = admission(act, before, change, used);
+      const how = [change, ...(change.or ?? [])].map((each) => admission(act, before, each, used)).find((each) => each !== undefined);
       const { version, place, direction, model } = change;
       if (how === undefined) {
         wrong.push(
@@ -328,6 +339,9 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
     noteAccuracy: (run, value) => accuracies.set(run, value),
   };
 }
+
+/** All jobs of a drill have one account. */
+const A_JOB = -2;
 
 function overlap(a: readonly number[], b: readonly number[]): boolean {
   return a.some((each) => b.includes(each));

@@ -29,6 +29,8 @@ async function around(ctx: Ctx, before: Seen): Promise<object> {
   return {
     accounts: lines(before.accounts),
     approvals: lines(await ctx.db.all('SELECT id, request_id, approved_by, approved_at, closed_at FROM approvals ORDER BY id')),
+    checks: lines(await ctx.db.all('SELECT version_id, name, reported_by, conclusion, is_entitled, digest FROM check_reports ORDER BY id')),
+    versions: lines([...before.versions.values()].map(({ tags: _, ...each }) => each)),
     events: lines(await ctx.db.all('SELECT body FROM events ORDER BY seq DESC LIMIT 8')),
     policies: lines(before.policies),
     requests: lines([...before.requests.values()].filter(({ state }) => state === 'open')),

@@ -199,8 +199,9 @@ const STEPS: Readonly<Record<string, readonly [number, Step]>> = {
     async ({ ctx, scene: { chance, seen } }) => {
       const target = chance.pick(['stage:Production', 'stage:Production', 'alias:champion']);
       const rows = await ctx.db.all<{ id: number }>(
-        "SELECT version_id AS id FROM events WHERE type IN ('model-version.stage-entered', 'alias.set') AND target = ? ORDER BY seq DESC LIMIT 10",
+        "SELECT version_id AS id FROM events WHERE type IN ('model-version.stage-entered', 'alias.set') AND target = ? AND body LIKE ? ORDER BY seq DESC LIMIT 10",
         target,
+        '%"admission":"policy"%',
       );
       const row = seen.versions.get(chance.maybe(rows)?.id ?? -1);
       const name = row && seen.models.get(row.model)?.name;
@@ -337,9 +338,9 @@ export async function planStep(scene: Scene): Promise<Planned | undefined> {
     return { kind: 'again', by: redo.by, run: () => requests.asking(ctx, () => redo.change(ctx)) };
   }
   const isApproval = mind < 38;
-  const by = isApproval
-    ? pickApprover(scene)
-    : ((chance.is(0.15) ? chance.maybe([...scene.hot]) : undefined) ?? chance.pick(staff.members));
+  const isReturn = mind >= 96 && (scene.kinds?.has('rollback') ?? true);
+  const isLikely = isApproval || isReturn;
+  const by = isLikely ? pickApprover(scene) : ((chance.is(0.15) ? chance.maybe([...scene.hot]) : undefined) ?? chance.pick(staff.members));
   const ctx = await staff.contextOf(by, chance.is(0.1) ? staff.other : undefined);
   if (ctx === undefined) return undefined;
   const doing = { scene, by, ctx };
@@ -350,6 +351,7 @@ export async function planStep(scene: Scene): Promise<Planned | undefined> {
   }
   const steps = Object.entries(STEPS).filter(([kind]) => scene.kinds?.has(kind) ?? true);
   const total = steps.reduce((sum, [, [weight]]) => sum + weight, 0);
+  if (isReturn) return { kind: 'rollback', by, run: async () => STEPS.rollback?.[1](doing) };
   let at = (chance.below(1_000_000) / 1_000_000) * total;
   for (const [kind, [weight, step]] of steps) {
     at -= weight;
