@@ -17,6 +17,9 @@ import * as store from './model-store.ts';
 
 export type { ModelIdentity, RegisteredModel, Tag } from './model-store.ts';
 
+/** The target of events by which a model gets another name. */
+export const NAME = 'name';
+
 /** The tag that makes a registered model or a version a prompt (mlflow.prompt.constants IS_PROMPT_TAG_KEY). */
 export const PROMPT_TAG = 'mlflow.prompt.is_prompt';
 
@@ -232,7 +235,7 @@ export async function rename(ctx: TxCtx, _permit: Permit, model: RegisteredModel
   if (newName !== model.name && (await find(ctx, newName))) throw taken(newName, model.isPrompt, model.isPrompt);
   await store.setName(ctx.tx, model.id, newName, at, ctx.principal.id);
   await announceRename(ctx);
-  record(ctx, { type: 'registered-model.renamed', modelId: model.id, data: { from: model.name, to: newName } });
+  record(ctx, { type: 'registered-model.renamed', target: NAME, modelId: model.id, data: { from: model.name, to: newName } });
   return { ...model, name: newName, updatedAt: at };
 }
 
@@ -273,7 +276,7 @@ export async function restore(ctx: TxCtx, _permit: Permit, model: RegisteredMode
   await store.markRestored(ctx.tx, model.id, name, at, ctx.principal.id);
   await countUsage(ctx, { models: 1 });
   await announceRename(ctx);
-  record(ctx, { type: 'registered-model.restored', modelId: model.id, data: { name } });
+  record(ctx, { type: 'registered-model.restored', target: NAME, modelId: model.id, data: { name } });
   return { ...model, name, updatedAt: at, deletedAt: null };
 }
 

@@ -154,6 +154,28 @@ describe('ways around policies', () => {
     });
   });
 
+  describe('rollback', () => {
+    it('brings nothing back that stood there under another name', async () => {
+      await publish(
+        policy('dev', "{ model: 'dev.*', target: { alias: champion } }", 'approvals: []'),
+        `{ name: prod, mode: enforce, match: { model: 'prod.*', target: { alias: champion } }, requirements: { approvals: [{ group: risk }] },
+        rollback: { within_days: 30, roles: [{ group: risk }] } }`,
+      );
+      await models.create(people.alice, { name: 'dev.m', tags: [] });
+      for (const version of [1, 2]) {
+        await register(people.alice, 'dev.m', { runId: await logRun(people.alice, 0.9, `bytes: ${version}`) });
+        await requests.setAlias(people.alice, 'dev.m', 'champion', version);
+      }
+      const { id } = await requests.create(people.alice, 'dev.m', { target: { kind: 'rename', newName: 'prod.m' } });
+      expect((await requests.approve(people.bob, id)).state).toBe('approved');
+      await expect(requests.rollback(people.bob, 'prod.m', 1, 'alias:champion', 'better')).rejects.toMatchObject(DENIED);
+      await register(people.alice, 'prod.m', { runId: await logRun(people.alice, 0.9, 'bytes: 3') });
+      const next = await requests.create(people.alice, 'prod.m', { target: { kind: 'alias', alias: 'champion' }, version: 3 });
+      expect((await requests.approve(people.bob, next.id)).state).toBe('approved');
+      await requests.rollback(people.bob, 'prod.m', 2, 'alias:champion', 'worse');
+    });
+  });
+
   describe('accounts', () => {
     const user = async (name: string): Promise<accounts.Account> => accounts.createUser(people.root, { name });
     const manageDefault = (group: groups.Group) =>

@@ -3,6 +3,7 @@ import type { GovernedTarget } from '@countersign/contract/permit.ts';
 import type { Stay } from '@countersign/contract/policy-facts.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
 import * as events from '../events/events.ts';
+import { NAME } from '../models/models.ts';
 import { targetWords } from './operation-rules.ts';
 import { ENTERING, type PlaceEvent, stayOf, staysAt } from './stay-rules.ts';
 
@@ -57,7 +58,10 @@ async function readHistory(ctx: Ctx, { modelId, version, digest }: StayQuestion,
   const query = { workspaceId: ctx.workspace.id, modelId, target: targetWords(target), untilSeq: Number.MAX_SAFE_INTEGER };
   const found: PlaceEvent[] = [];
   for await (const event of events.listOfModel(reading(ctx), query)) found.push(placeEvent(event));
-  return staysAt(found, { id: version.id, digest });
+  let namedAt = 0;
+  for await (const { recordedAt } of events.listOfModel(reading(ctx), { ...query, target: NAME })) namedAt = recordedAt;
+  // Under another name it was another place, and another policy let it in there; what stood there when it got this name was judged then.
+  return staysAt(found, { id: version.id, digest }).filter(({ until }) => until === null || until > namedAt);
 }
 
 function placeEvent(event: Omit<events.RecordedEvent, 'hash'>): PlaceEvent {
