@@ -227,55 +227,57 @@ export async function accessIn(ctx: Ctx, account: Account, workspaceId: number):
 
 export type AccessSubject = Pick<Account, 'id' | 'kind' | 'isAdmin'>;
 
-/** What several accounts have on one model of the workspace, by account: two statements, however many they are. Whoever has nothing is left out. */
+/** What several accounts may do in the workspace, but for what is granted on one object alone. */
+export interface GeneralAccess {
+  readonly memberRank: Rank;
+  readonly grants: ReadonlyMap<number, readonly PlacedGrant[]>;
+  readonly compiled: ReadonlyMap<number, Access>;
+}
+
+/** Two statements, however many they are. */
+export async function readGeneralAccess(ctx: Ctx, subjects: readonly AccessSubject[]): Promise<GeneralAccess> {
+  const db = reading(ctx);
+  const { member_level: least } = await settingsOf(db, ctx.workspace.id);
+  const memberRank = least === 'NONE' ? 0 : RANK[least];
+  const rows = await store.listReachingMany(
+    db,
+    subjects.map((each) => each.id),
+    ctx.workspace.id,
+  );
+  const grants = groupPlaced(rows);
+  const compile = (subject: AccessSubject): Access => compileOf(ctx, subject, memberRank, grants.get(subject.id) ?? []);
+  return { memberRank, grants, compiled: new Map(subjects.map((subject) => [subject.id, compile(subject)])) };
+}
+
+function groupPlaced(rows: readonly store.ReachingOfRow[]): ReadonlyMap<number, readonly PlacedGrant[]> {
+  return new Map([...Map.groupBy(rows, (row) => row.principal_id)].map(([id, own]) => [id, own.map(placed)]));
+}
+
+function compileOf(ctx: Ctx, subject: AccessSubject, memberRank: Rank, grants: readonly PlacedGrant[]): Access {
+  return subject.kind === 'local' ? fullAccess(true) : compileFor(subject, ctx.workspace.id, memberRank, grants);
+}
+
+/** What several accounts have on one model of the workspace, by account: one statement more. Whoever has nothing is left out. */
 export async function listLevelsOn(
   ctx: Ctx,
   subjects: readonly AccessSubject[],
+  { memberRank, grants, compiled }: GeneralAccess,
   /** undefined: who manages the workspace, and nobody else, has MANAGE. */
   model: { readonly id: number; readonly name: string } | undefined,
 ): Promise<ReadonlyMap<number, Level>> {
-  const rows = await store.listReachingObject(
-    reading(ctx),
-    subjects.map((each) => each.id),
-    { workspaceId: ctx.workspace.id, objectId: model?.id ?? NO_OBJECT },
-  );
+  const ids = subjects.map((each) => each.id);
+  const rows = model === undefined ? [] : await store.listOnObject(reading(ctx), DECIDING_KINDS['registered-model'], model.id, ids);
+  const onModel = groupPlaced(rows);
   const levels = new Map<number, Level>();
-  for (const [id, access] of await compileEach(ctx, subjects, rows)) {
-    const level = levelOn(access, model);
-    if (level !== undefined) levels.set(id, level);
+  for (const subject of subjects) {
+    const own = onModel.get(subject.id);
+    const access =
+      own === undefined ? compiled.get(subject.id) : compileOf(ctx, subject, memberRank, [...(grants.get(subject.id) ?? []), ...own]);
+    const managing = access?.isManager ? ('MANAGE' as const) : undefined;
+    const level = model === undefined ? managing : levelOf(access?.rankOf('registered-model', model) ?? 0);
+    if (level !== undefined) levels.set(subject.id, level);
   }
   return levels;
-}
-
-/** More grants than this are asked for one model at a time. */
-const COMPILED_GRANTS_MAX = 1000;
-
-/** What several accounts may do in the workspace, by account; undefined where too many grants say so. */
-export async function listAccess(ctx: Ctx, subjects: readonly AccessSubject[]): Promise<ReadonlyMap<number, Access> | undefined> {
-  const ids = subjects.map((each) => each.id);
-  const rows = await store.listReachingWorkspace(reading(ctx), ids, ctx.workspace.id, COMPILED_GRANTS_MAX + 1);
-  return rows.length > COMPILED_GRANTS_MAX ? undefined : compileEach(ctx, subjects, rows);
-}
-
-async function compileEach(
-  ctx: Ctx,
-  subjects: readonly AccessSubject[],
-  rows: Awaited<ReturnType<typeof store.listReachingObject>>,
-): Promise<ReadonlyMap<number, Access>> {
-  const { member_level: least } = await settingsOf(reading(ctx), ctx.workspace.id);
-  const memberRank = least === 'NONE' ? 0 : RANK[least];
-  const grants = Map.groupBy(rows, (row) => row.principal_id);
-  const compile = (subject: AccessSubject): Access =>
-    subject.kind === 'local'
-      ? fullAccess(true)
-      : compileFor(subject, ctx.workspace.id, memberRank, (grants.get(subject.id) ?? []).map(placed));
-  return new Map(subjects.map((subject) => [subject.id, compile(subject)]));
-}
-
-/** `model` undefined: who manages the workspace, and nobody else, has MANAGE. */
-export function levelOn(access: Access, model: { readonly id: number; readonly name: string } | undefined): Level | undefined {
-  if (model !== undefined) return levelOf(access.rankOf('registered-model', model));
-  return access.isManager ? 'MANAGE' : undefined;
 }
 
 /** Active people who administer the server or manage the workspace, at most 1,000. */

@@ -181,45 +181,43 @@ export function findReaching(db: Queries, grantId: number): Promise<ReachingRow 
   return db.one(`${REACHING} g.id = ?`, grantId);
 }
 
-/** What decides about one object or is by prefix, on everything or on a workspace, for several principals; by the unique key of grants. */
-export function listReachingObject(
-  db: Queries,
-  principalIds: readonly number[],
-  { workspaceId, objectId }: { readonly workspaceId: number; readonly objectId: number },
-): Promise<(ReachingRow & { readonly principal_id: number })[]> {
-  const columns = 'g.workspace_id, g.kind, g.object_id, NULL AS object_name, g.prefix, g.level';
-  const here = 'g.workspace_id IN (-1, ?) AND g.object_id IN (-1, ?)';
+export type ReachingOfRow = ReachingRow & { readonly principal_id: number };
+
+const REACHING_COLUMNS = 'g.workspace_id, g.kind, g.object_id, NULL AS object_name, g.prefix, g.level';
+
+/** What is by prefix, on everything or on a workspace, for several principals; by the unique key of grants. */
+export function listReachingMany(db: Queries, principalIds: readonly number[], workspaceId: number): Promise<ReachingOfRow[]> {
+  const here = 'g.workspace_id IN (-1, ?) AND g.object_id = -1';
   return db.all(
-    `SELECT g.subject_id AS principal_id, ${columns} FROM grants g WHERE g.subject_kind = 'principal' AND g.subject_id IN (${idsOf(db)}) AND ${here} ` +
-      `UNION ALL SELECT m.principal_id, ${columns} FROM group_members m CROSS JOIN grants g ` + // SQLite begins at the left of it
+    `SELECT g.subject_id AS principal_id, ${REACHING_COLUMNS} FROM grants g ` +
+      `WHERE g.subject_kind = 'principal' AND g.subject_id IN (${idsOf(db)}) AND ${here} ` +
+      `UNION ALL SELECT m.principal_id, ${REACHING_COLUMNS} FROM group_members m CROSS JOIN grants g ` + // SQLite begins at the left of it
       `WHERE m.principal_id IN (${idsOf(db)}) AND g.subject_kind = 'group' AND g.subject_id = m.group_id AND ${here} LIMIT 200000`,
     idList(db, principalIds),
     workspaceId,
-    objectId,
     idList(db, principalIds),
     workspaceId,
-    objectId,
   );
 }
 
-/** All that reach anything in a workspace, for several principals; by the same key. */
-export function listReachingWorkspace(
+/** What is on one object itself, for several principals; by grants_by_object. */
+export function listOnObject(
   db: Queries,
+  kinds: readonly string[],
+  objectId: number,
   principalIds: readonly number[],
-  workspaceId: number,
-  limit: number,
-): Promise<(ReachingRow & { readonly principal_id: number })[]> {
-  const columns = 'g.workspace_id, g.kind, g.object_id, NULL AS object_name, g.prefix, g.level';
+): Promise<ReachingOfRow[]> {
+  const here = `g.kind IN (${kinds.map(() => '?').join(', ')}) AND g.object_id = ?`;
   return db.all(
-    `SELECT g.subject_id AS principal_id, ${columns} FROM grants g WHERE g.subject_kind = 'principal' AND g.subject_id IN (${idsOf(db)}) ` +
-      'AND g.workspace_id IN (-1, ?) ' +
-      `UNION ALL SELECT m.principal_id, ${columns} FROM group_members m CROSS JOIN grants g ` + // SQLite begins at the left of it
-      `WHERE m.principal_id IN (${idsOf(db)}) AND g.subject_kind = 'group' AND g.subject_id = m.group_id AND g.workspace_id IN (-1, ?) LIMIT ?`,
+    `SELECT g.subject_id AS principal_id, ${REACHING_COLUMNS} FROM grants g WHERE ${here} AND g.subject_kind = 'principal' AND +g.subject_id IN (${idsOf(db)}) ` +
+      `UNION ALL SELECT m.principal_id, ${REACHING_COLUMNS} FROM grants g CROSS JOIN group_members m ` +
+      `WHERE ${here} AND g.subject_kind = 'group' AND m.group_id = +g.subject_id AND m.principal_id IN (${idsOf(db)}) LIMIT 200000`,
+    ...kinds,
+    objectId,
     idList(db, principalIds),
-    workspaceId,
+    ...kinds,
+    objectId,
     idList(db, principalIds),
-    workspaceId,
-    limit,
   );
 }
 

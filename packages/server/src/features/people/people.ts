@@ -2,8 +2,6 @@
  * Who stands behind which account: what a decision about a governed change must know of people. Read in the transaction of the change, in a number
  * of statements that doesn't grow with the people; what the transaction would read again is remembered, as of the count of changes of access.
  */
-import type { Access } from '@countersign/contract/access.ts';
-import type { Level } from '@countersign/contract/levels.ts';
 import type { AccessChangeFact, PolicyPrincipal } from '@countersign/contract/policy-facts.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
 import type { Database } from '../../platform/db/database.ts';
@@ -67,8 +65,7 @@ function isWithoutJobs(rows: readonly PersonRow[]): boolean {
 interface Belongings {
   readonly groups: ReadonlyMap<number, readonly string[]>;
   readonly permissions: ReadonlyMap<number, readonly string[]>;
-  /** undefined where their grants are too many to be remembered. */
-  readonly access: ReadonlyMap<number, Access> | undefined;
+  readonly general: access.GeneralAccess;
 }
 
 interface Memory {
@@ -118,7 +115,7 @@ async function readBelongings(ctx: Ctx, own: readonly PersonRow[]): Promise<Belo
   return {
     groups: gather(names.map((each) => [each.principal_id, each.name])),
     permissions: gather(permissions.map((each) => [each.principal_id, each.permission])),
-    access: await access.listAccess(ctx, own.map(subjectOf)),
+    general: await access.readGeneralAccess(ctx, own.map(subjectOf)),
   };
 }
 
@@ -142,19 +139,15 @@ async function describe(
   // A job has what its account has, and is in no group.
   const own = rows.filter((row) => row.job_of === null);
   const question = [ctx.workspace.id, ...own.map((row) => row.id)];
-  const { groups, permissions, access: compiled } = await recall(memory?.belongings, question, () => readBelongings(ctx, own));
-  const levels = compiled === undefined ? await access.listLevelsOn(ctx, own.map(subjectOf), model) : undefined;
-  const levelOf = (id: number): Level | undefined => {
-    const found = compiled?.get(id);
-    return found === undefined ? levels?.get(id) : access.levelOn(found, model);
-  };
+  const { groups, permissions, general } = await recall(memory?.belongings, question, () => readBelongings(ctx, own));
+  const levels = await access.listLevelsOn(ctx, own.map(subjectOf), general, model);
   return rows.map((row) =>
     toPrincipal(row, {
       account: byId.get(row.job_of ?? row.id) ?? row,
       persons: personsBehind(row, byId),
       groups: groups.get(row.id) ?? [],
       permissions: permissions.get(row.id) ?? [],
-      level: levelOf(row.job_of ?? row.id),
+      level: levels.get(row.job_of ?? row.id),
     }),
   );
 }
