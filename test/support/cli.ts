@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 
 const COMMAND = resolve(import.meta.dirname, '../../packages/cli/dist/main.js');
+/** The command as it is shipped. */
+export const SHIPPED_COMMAND = [process.execPath, '--disable-warning=ExperimentalWarning', COMMAND];
 /** The command as it stands in the sources, for what runs beside a server that is started from them. */
 export const SOURCE_COMMAND = [
   process.execPath,

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect } from 'vitest';
-import { SOURCE_COMMAND } from './cli.ts';
+import { SHIPPED_COMMAND } from './cli.ts';
 import { type Office, openOffice } from './governed-office.ts';
 import { pythons } from './python.ts';
 
@@ -26,7 +26,7 @@ export async function openGuideOffice(databaseUrl?: string): Promise<Office> {
     { ci: { owner: 'root', scopes: ['read', 'check:ci/tests', 'check:ci/bias'] } },
   );
   mkdirSync(join(office.folder, 'bin'));
-  addCommand(office, 'countersign', `exec ${SOURCE_COMMAND.map((word) => `'${word}'`).join(' ')} "$@"`);
+  addCommand(office, 'countersign', `exec ${SHIPPED_COMMAND.map((word) => `'${word}'`).join(' ')} "$@"`);
   addCommand(office, 'python', PYTHON === undefined ? CALL_WITHOUT_CLIENT : `exec '${PYTHON}' "$@"`);
   addCommand(office, 'pytest', 'exit 0');
   await fillRegistry(office);

@@ -115,9 +115,10 @@ async function askFor(ctx: Ctx, refused: transitions.Refused): Promise<Problem> 
 async function missingNow(ctx: TxCtx, refused: transitions.Refused, operation: transitions.Operation): Promise<string> {
   const { asked } = await transitions.judge(ctx, operation);
   const text = policies.refusalText(asked.map(({ decision }) => decision));
-  if (text === '') return 'With the evidence that was taken just now nothing is missing: make the call again.';
-  const glass = policies.refusalText(refused.decisions.filter(({ path }) => path === 'break-glass'));
-  return glass === '' ? text : `${text} ${glass}`;
+  const now = text === '' ? 'With the evidence that was taken just now nothing is missing: make the call again.' : text;
+  // Why what was tried, a rollback or broken glass, is no way either.
+  const tried = policies.refusalText(refused.decisions.filter(({ path }) => path !== 'requirements'));
+  return tried === '' ? now : `${now} ${tried}`;
 }
 
 export interface Answer {
