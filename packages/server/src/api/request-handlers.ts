@@ -1,4 +1,5 @@
 import type { InputOf } from '@countersign/contract/endpoint.ts';
+import { clip } from '@countersign/contract/mlflow/message.ts';
 import type { EndpointOf } from '@countersign/contract/native-api.ts';
 import { invalid } from '@countersign/contract/problem.ts';
 import type { requestEndpoints } from '@countersign/contract/requests.ts';
@@ -6,6 +7,7 @@ import { PAGE_SIZE } from '@countersign/contract/schemas.ts';
 import * as accounts from '../features/accounts/accounts.ts';
 import * as models from '../features/models/models.ts';
 import * as requests from '../features/requests/requests.ts';
+import * as transitions from '../features/transitions/transitions.ts';
 import * as versions from '../features/versions/versions.ts';
 import type { Ctx } from '../platform/context.ts';
 import { decodeOffset, encodeOffset } from '../platform/db/page-token.ts';
@@ -70,8 +72,12 @@ async function answerPage(ctx: Ctx, query: PageQuery, filter: Omit<requests.Requ
 
 async function listRequests(ctx: Ctx, query: InputOf<EndpointOf<'listRequests'>>['query']) {
   const creator = query.created_by;
-  const account = creator === undefined || creator === 'me' ? undefined : await accounts.findByName(ctx, creator);
-  if (creator !== undefined && creator !== 'me' && account === undefined) return { requests: [], next_page_token: null };
+  const account = creator === undefined || creator === 'me' ? undefined : await accounts.getByName(ctx, creator);
+  if (query.target !== undefined && transitions.readTarget(query.target) === undefined) {
+    throw invalid(
+      `'${clip(query.target)}' is no target. Name one as in stage:Production, alias:champion, tag:risk, setting:policies or entry.`,
+    );
+  }
   return answerPage(ctx, query, {
     createdBy: creator === 'me' ? ctx.principal.id : account?.id,
     modelId: query.model === undefined ? undefined : (await models.get(ctx, query.model)).id,

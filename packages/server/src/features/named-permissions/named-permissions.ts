@@ -70,8 +70,9 @@ function checkPermission(permission: string): void {
 }
 
 /** Of the workspace: all, or those of one permission. */
-export function list(ctx: Ctx, permission?: string): Promise<Holding[]> {
+export async function list(ctx: Ctx, permission?: string): Promise<Holding[]> {
   const db = reading(ctx);
+  if (permission !== undefined) checkPermission(permission);
   return permission === undefined
     ? store.list(db, ctx.workspace.id, HOLDINGS_MAX)
     : store.listOfPermission(db, ctx.workspace.id, permission, HOLDINGS_MAX);

@@ -2,6 +2,7 @@
  * Published policies: each is immutable and named by its hash, and one of a name is in force. The rules beside this door decide; nothing here does.
  * Publishing and withdrawing are themselves governed, so they demand a Permit.
  */
+import { clip } from '@countersign/contract/mlflow/message.ts';
 import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import type { Policy } from '@countersign/contract/policies.ts';
 import type { CompiledExpression } from '@countersign/contract/policy-expression-facts.ts';
@@ -270,14 +271,14 @@ async function renewHead(ctx: TxCtx): Promise<void> {
 
 /** RESOURCE_DOES_NOT_EXIST. The one in force, or that was last. */
 export async function get(ctx: Ctx, name: string): Promise<PublishedPolicy> {
-  const [newest] = await listVersions(ctx, name);
-  if (newest === undefined) throw notFound(`There is no policy named '${name}'.`);
-  return newest;
+  return (await listVersions(ctx, name))[0];
 }
 
-/** Every publication of a name, newest first. */
-export async function listVersions(ctx: Ctx, name: string): Promise<readonly PublishedPolicy[]> {
-  return (await store.listOfName(reading(ctx), ctx.workspace.id, name)).map(published);
+/** Every publication of a name, newest first. RESOURCE_DOES_NOT_EXIST where none was of that name. */
+export async function listVersions(ctx: Ctx, name: string): Promise<readonly [PublishedPolicy, ...PublishedPolicy[]]> {
+  const [newest, ...older] = (await store.listOfName(reading(ctx), ctx.workspace.id, name)).map(published);
+  if (newest === undefined) throw notFound(`There is no policy named '${clip(name)}'.`);
+  return [newest, ...older];
 }
 
 /** RESOURCE_DOES_NOT_EXIST. Also one that is no longer in force. */
