@@ -18,6 +18,7 @@ export const counts = isFull
       governanceStepsOnPostgres: 5_000,
       explained: 5_000,
       planned: 1_000,
+      changesWithEvents: 10_000,
     }
   : {
       killRounds: 5,
@@ -35,4 +36,5 @@ export const counts = isFull
       governanceStepsOnPostgres: 250,
       explained: 120,
       planned: 20,
+      changesWithEvents: 300,
     };
