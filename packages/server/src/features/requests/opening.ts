@@ -1,7 +1,7 @@
 /** From what somebody wishes to an open request: the operation, the evidence and the bytes that approvals will be of. */
 import { durationMs } from '@countersign/contract/policies.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
-import { demandEdge, stageOf } from '@countersign/contract/stages.ts';
+import { demandActive, demandEdge, stageOf } from '@countersign/contract/stages.ts';
 import type { TxCtx } from '../../platform/context.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as candidates from '../candidates/candidates.ts';
@@ -21,6 +21,7 @@ export async function operationFor(ctx: TxCtx, model: models.ModelIdentity, wish
       const version = await versionOf(ctx, model, wish);
       const stages = await getStages(ctx);
       const stage = stageOf(stages, target.stage);
+      if (wish.archiveExisting === true) demandActive(stages, stage);
       if (version.stage === stage && wish.isSame !== true) {
         throw invalid(`Version ${version.version} of '${version.name}' is in ${stage} already. Ask for another stage.`);
       }

@@ -7,6 +7,7 @@ import { RANK } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { checkLength } from '@countersign/contract/names.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
+import { demandActive } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import { AS_LOCAL, demand } from '../access/access.ts';
 import * as approvals from '../approvals/approvals.ts';
@@ -142,7 +143,7 @@ export function approve(ctx: Ctx, id: number, answer: Answer = {}): Promise<appr
     const mayMake = await mayMakeIt(inner, request);
     if (asks.length === 0 && !mayMake) await demandMaking(inner, operation, request);
     const hashes = [...new Set(before.asked.map(({ policy }) => policy.hash))];
-    const note = { comment: answer.comment, archiving: archivingOf(operation, answer) };
+    const note = { comment: answer.comment, archiving: await archivingOf(inner, operation, answer) };
     await approvals.approve(inner, open, { ...before.binding, policies: hashes }, about, note);
     const { asked } = before.asked.length === 0 ? before : await transitions.judge(inner, operation);
     const isSatisfied = asks.length > 0 && asked.every(({ decision }) => decision.isSatisfied);
@@ -161,8 +162,14 @@ export function approve(ctx: Ctx, id: number, answer: Answer = {}): Promise<appr
 }
 
 /** It is carried out as the last who approved said, also where it still waits for a check, or for time. */
-function archivingOf({ proposal }: transitions.Operation, { archiveExisting }: Answer): approvals.ApprovalNote['archiving'] {
+async function archivingOf(
+  ctx: Ctx,
+  { proposal }: transitions.Operation,
+  { archiveExisting }: Answer,
+): Promise<approvals.ApprovalNote['archiving']> {
   if (proposal.op !== 'stage' || archiveExisting === undefined) return undefined;
+  // Or it could never be carried out.
+  if (archiveExisting) demandActive(await getStages(ctx), proposal.stage);
   return { archiveExisting, proposal: JSON.stringify({ ...proposal, archiveExisting }) };
 }
 
