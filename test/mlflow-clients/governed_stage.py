@@ -64,6 +64,7 @@ def asking():
         expect(train(0.95, "Sees cards that are new in the town.")[0], "2")
         refusal = said_no(lambda: client.transition_model_version_stage(NAME, "2", STAGE, archive_existing_versions=True))
     holds(refusal, "fraud-production", "0 of 2 approvals of group 'risk'", "bob", "carol", "ci/tests", "ci/bias")
+    holds(refusal, "Ask for it: countersign request create fraud-cards/2 --stage Production --archive-existing")
     assert "alice" not in refusal, refusal
     # The description came after the version was sealed: evidence of it is taken when the request opens.
     expect(missing(), ["approvals", "checks", "description"])

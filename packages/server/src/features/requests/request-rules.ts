@@ -49,3 +49,54 @@ export function levelOf(
       return 'MANAGE';
   }
 }
+
+/** How the change is asked for on a command line; undefined where nobody asks for it so. `source`: of what would be registered. */
+export function commandFor(
+  proposal: {
+    readonly op: string;
+    readonly name?: string;
+    readonly version?: number | null;
+    readonly stage?: string;
+    readonly archiveExisting?: boolean;
+    readonly alias?: string;
+    readonly key?: string;
+    readonly value?: string | null;
+    readonly newName?: string;
+  },
+  source?: string,
+): string | undefined {
+  const { name, version } = proposal;
+  const flags = flagsFor(proposal, source);
+  if (name === undefined || flags === undefined) return undefined;
+  const of = typeof version === 'number' ? `${name}/${version}` : name;
+  return ['countersign request create', quoted(of), ...flags].join(' ');
+}
+
+function flagsFor(proposal: Parameters<typeof commandFor>[0], source: string | undefined): readonly string[] | undefined {
+  const { stage = '', alias = '', key = '', value, newName = '' } = proposal;
+  switch (proposal.op) {
+    case 'stage':
+      return ['--stage', quoted(stage), ...(proposal.archiveExisting === true ? ['--archive-existing'] : [])];
+    case 'alias':
+      return ['--alias', quoted(alias)];
+    case 'alias-removal':
+      return ['--alias', quoted(alias), '--remove'];
+    case 'tag':
+      return value === null ? ['--tag', quoted(key), '--remove'] : ['--tag', quoted(`${key}=${value}`)];
+    case 'registration':
+      return source === undefined ? undefined : ['--entry', quoted(source)];
+    case 'deletion':
+      return ['--delete'];
+    case 'restoration':
+      return ['--restore'];
+    case 'rename':
+      return ['--rename', quoted(newName)];
+    default:
+      return undefined;
+  }
+}
+
+/** As a POSIX shell reads it as one word. */
+function quoted(word: string): string {
+  return /^[\w./:@=+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

@@ -22,7 +22,7 @@ import { findWorkspaceById, getStages, within } from '../workspaces/workspaces.t
 import { choicesOf, type ExplainedChoice, type Looked, lookAtPlaces, outcomeOf } from './explaining.ts';
 import { findOwn, mustOpen, open, operationFor, renewed } from './opening.ts';
 import { demandMaking, get, isApprover, managesIt, mayMakeIt } from './reach.ts';
-import { levelOf, type Wish } from './request-rules.ts';
+import { commandFor, levelOf, type Wish } from './request-rules.ts';
 
 export type { Ending, Request } from '../approvals/approvals.ts';
 export { createModel } from '../transitions/transitions.ts';
@@ -56,14 +56,26 @@ export function create(ctx: Ctx, name: string, wish: Wish, comment?: string): Pr
   });
 }
 
-/** Where a policy says so, a refused call opens the request that it would have needed, and says which. Never inside of another transaction. */
+/**
+ * Where a policy says so, a refused call opens the request that it would have needed, and says which; else it says which is open, or how one is made.
+ * Never inside of another transaction.
+ */
 export async function asking<T>(ctx: Ctx, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof transitions.Refused) || !error.opensRequest || ctx.tx !== undefined) throw error;
-    throw await askFor(ctx, error);
+    if (!(error instanceof transitions.Refused) || ctx.tx !== undefined) throw error;
+    throw error.opensRequest ? await askFor(ctx, error) : await toldHow(ctx, error);
   }
+}
+
+async function toldHow(ctx: Ctx, refused: transitions.Refused): Promise<Problem> {
+  const { about, proposal, registration } = refused.operation;
+  const [open] = await approvals.listOpen(ctx, { about, subject: transitions.subjectOf(proposal) });
+  const command = commandFor(proposal, registration?.input.source);
+  if (open !== undefined)
+    return new Problem('PERMISSION_DENIED', `${refused.message} Request ${open.id} is open for it: GET /api/v1/requests/${open.id}.`);
+  return command === undefined ? refused : new Problem('PERMISSION_DENIED', `${refused.message} Ask for it: ${command}`);
 }
 
 /** A change at the door that opens its own request where it is refused. */
