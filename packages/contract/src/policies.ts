@@ -254,6 +254,10 @@ export const PolicySchema = Type.Object(
         'A way past the requirements, marked for ever.',
       ),
     ),
+    // Without a default: one would change the hash of every policy.
+    supersedes: Type.Optional(
+      oneOf(['older'], 'A version that comes in closes the open requests of older versions for the same place, as superseded.'),
+    ),
     on_refused: choice(['refuse', 'open_request'], 'refuse', 'Whether a refused call opens the request that it would have needed.'),
   },
   { $id: 'Policy', additionalProperties: false },

@@ -19,7 +19,7 @@ export { ENDINGS, type Ending, type NewRequest, type Request, type RequestQuery,
 export type Change = Pick<Request, 'about' | 'subject'>;
 
 /** Why a request was closed that nobody answered. */
-export type CloseCause = 'withdrawn' | 'moved' | 'deleted' | 'time';
+export type CloseCause = 'withdrawn' | 'moved' | 'deleted' | 'time' | 'superseded';
 
 /** What the events of a request say of the version that it is about. */
 export interface About {

@@ -72,6 +72,7 @@ function isKnown(type: string): type is keyof typeof ACTIVITY_TYPES {
 function systemComment(data: ActivityEvent['data']): string | null {
   if (data.replaced_by !== undefined) return `Archived: version ${String(data.replaced_by)} came into ${String(data.from)}.`;
   if (data.cause === 'moved') return `Closed: the version was moved to ${stageOfTarget(data.target)} without the request.`;
+  if (data.cause === 'superseded') return 'Closed: a newer version came there.';
   if (data.cause === 'time') return 'Closed: its time was over.';
   if (data.cause === 'deleted') return 'Closed: the version was deleted.';
   return null;

@@ -156,6 +156,27 @@ requirements: { approvals: [{ group: risk }] }
   });
 });
 
+describe('a newer version', () => {
+  it('supersedes what older ones asked for, where the policy says so', async () => {
+    await models.create(people.root, { name: 'fraud-eu', tags: [] });
+    for (let i = 0; i < 3; i++) await register(people.alice, 'fraud-eu');
+    await publish(`
+name: newest
+mode: enforce
+match: { model: 'fraud-*', target: { stage: Production } }
+requirements: { approvals: [{ group: risk }] }
+supersedes: older
+`);
+    for (const version of [1, 2, 3]) {
+      await requests.create(people.alice, 'fraud-eu', { target: { kind: 'stage', stage: 'Production' }, version });
+    }
+    await requests.create(people.alice, 'fraud-eu', { target: { kind: 'stage', stage: 'Staging' }, version: 1 });
+    await requests.approve(people.bob, 2);
+    const states = await Promise.all([1, 2, 3, 4].map(async (id) => (await requests.get(people.alice, id)).state));
+    expect(states).toEqual(['superseded', 'approved', 'open', 'open']);
+  });
+});
+
 describe('settings', () => {
   beforeEach(() => accounts.setGovernor(test.ctx.db, transitions.governSetting));
   const addToRisk = async (by: Ctx, name: Name): Promise<void> =>

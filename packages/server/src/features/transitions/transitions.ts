@@ -25,7 +25,7 @@ import * as policies from '../policies/policies.ts';
 import type { ModelVersion, NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import { DEFAULT_WORKSPACE_ID, getStages, getWorkspaceById, within } from '../workspaces/workspaces.ts';
-import { type Proposal, readTarget, subjectOf } from './operation-rules.ts';
+import { type Proposal, readTarget, subjectOf, targetWords } from './operation-rules.ts';
 import * as operations from './operations.ts';
 import { AS_CALLER, admit, choose, chooseEach, judge, kindsOf, type Operation, permit, Refused, unasked, type Way } from './permits.ts';
 import { demandDeciders, governSettingChange } from './settings-governor.ts';
@@ -59,6 +59,19 @@ async function settle(ctx: TxCtx, operation: Operation, allowed: Permit, way: Wa
   const { version: number, stage: from } = operation.version ?? {};
   for (const request of open) {
     await approvals.close(ctx, request, isAnswered ? 'approved' : 'cancelled', { number, from }, isAnswered ? {} : { cause: 'moved' });
+  }
+  if (allowed.admission === 'policy' && operation.version !== undefined) await supersede(ctx, operation, operation.version, allowed);
+}
+
+/** What a newer version took the place of, before it was answered. */
+async function supersede(ctx: TxCtx, { asks }: Operation, came: ModelVersion, allowed: Permit): Promise<void> {
+  const { policies: inForce } = await policies.holdInForce(ctx);
+  if (!inForce.some(({ hash, document }) => document.supersedes === 'older' && allowed.policies.includes(hash))) return;
+  for (const request of await approvals.listOpenOfModel(ctx, came.modelId)) {
+    if (request.change !== 'enter' || request.target !== targetWords(asks.target) || request.versionId === null) continue;
+    const version = await versions.findById(ctx, request.versionId);
+    if (version === undefined || version.version >= came.version) continue;
+    await approvals.close(ctx, request, 'superseded', { number: version.version, from: version.stage }, { cause: 'superseded' });
   }
 }
 
