@@ -121,7 +121,7 @@ function shapeOf(root: ASTNode): Shape {
   const names = new Set<string>();
   const visit = (node: ASTNode, depth: number): void => {
     nodes++;
-    deepest = Math.max(deepest, depth);
+    deepest = Math.max(deepest, isSweep(node) ? depth + 1 : depth);
     if (node.op === 'list') longest = Math.max(longest, node.args.length);
     if (node.op === 'id') names.add(node.args);
     if (node.op === '.') names.add(node.args[1]);
@@ -176,6 +176,34 @@ function childrenOf(node: Exclude<ASTNode, { op: 'rcall' }>): readonly ASTNode[]
       return [node.args];
     default:
       return node.args;
+  }
+}
+
+const LISTS: ReadonlySet<string> = new Set(['model_card_sections', 'requesters', 'standing']);
+const COLLECTIONS: ReadonlySet<string> = new Set([...LISTS, 'tags', 'params', 'metrics', 'metrics_on', 'checks']);
+
+/** Whether it goes over a whole collection of facts without being a loop. */
+function isSweep(node: ASTNode): boolean {
+  if (node.op === 'in') return isWhole(node.args[1], LISTS);
+  return (node.op === '==' || node.op === '!=' || node.op === '+') && node.args.some((each) => isWhole(each, COLLECTIONS));
+}
+
+function isWhole(node: ASTNode, names: ReadonlySet<string>): boolean {
+  switch (node.op) {
+    case 'id':
+      return names.has(node.args);
+    case '.':
+      return names.has(node.args[1]);
+    case '[]':
+      return isWhole(node.args[0], new Set(['metrics_on']));
+    case 'rcall':
+      return node.args[0] === 'filter';
+    case 'list':
+    case '+':
+    case '?:':
+      return node.args.some((each) => isWhole(each, names));
+    default:
+      return false;
   }
 }
 

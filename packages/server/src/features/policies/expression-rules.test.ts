@@ -119,6 +119,9 @@ describe('an expression', () => {
     const tags = Object.fromEntries(many);
     const startedAt = performance.now();
     expect(holds(once, {}, { tags })).toBe(true);
+    const whole = 'version.tags.all(a, version.tags == version.params || a in version.tags)';
+    expect(missing(that(whole), {}, { tags, params: tags })).toEqual([expect.stringContaining('it takes more than')]);
+    expect(holds('["tag-1", "tag-2"].all(a, a in version.tags)', {}, { tags })).toBe(true);
     expect(missing(that(twice), {}, { tags })).toEqual([expect.stringContaining(`it takes more than ${STEPS_MAX} steps`)]);
     expect(missing(that(...Array.from({ length: 20 }, () => once)), {}, { tags }).length).toBeGreaterThan(0);
     expect(performance.now() - startedAt).toBeLessThan(5000);

@@ -5,7 +5,6 @@
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import type { Policy } from '@countersign/contract/policies.ts';
-import type { CompiledExpression } from '@countersign/contract/policy-expression-facts.ts';
 import { invalid, notFound } from '@countersign/contract/problem.ts';
 import { type Ctx, randomHex, reading, type TxCtx } from '../../platform/context.ts';
 import type { Database, Queries } from '../../platform/db/database.ts';
@@ -144,10 +143,17 @@ async function decidable(row: PolicyRow): Promise<PublishedPolicy> {
 }
 
 /** The library is loaded when the first policy asks for it. */
-async function compileAll({ requirements: { expressions = [] } }: Policy): Promise<readonly CompiledExpression[]> {
+async function compileAll({ requirements: { expressions = [] } }: Policy): Promise<NamedPolicy['expressions']> {
   if (expressions.length === 0) return [];
   const { compileExpression } = await import('@countersign/contract/policy-expressions.ts');
-  return expressions.map(({ that }) => compileExpression(that));
+  return expressions.map(({ that }) => {
+    try {
+      return compileExpression(that);
+    } catch {
+      // An older release read it when it was published: what this one can't is missing, and stops nothing else.
+      return undefined;
+    }
+  });
 }
 
 /** Names of policies in force that name a stage; none comes into force that does, before the commit. */

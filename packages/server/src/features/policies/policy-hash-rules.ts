@@ -9,7 +9,7 @@ export interface NamedPolicy {
   readonly document: Policy;
   readonly hash: string;
   /** Of `requirements.expressions`, in their order. Where one is not here, what it asks is missing. */
-  readonly expressions?: readonly CompiledExpression[];
+  readonly expressions?: readonly (CompiledExpression | undefined)[] | undefined;
 }
 
 /** RFC 8785 of the document with its defaults: two texts that say the same are one policy. */
@@ -22,6 +22,6 @@ export function policyHash(document: Policy): string {
   return hash('sha256', `countersign.policy.v1\n${canonicalPolicy(document)}`);
 }
 
-export function namePolicy(document: Policy, expressions: readonly CompiledExpression[] = []): NamedPolicy {
+export function namePolicy(document: Policy, expressions: NamedPolicy['expressions'] = []): NamedPolicy {
   return { document, hash: policyHash(document), expressions };
 }
