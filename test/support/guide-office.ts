@@ -75,7 +75,7 @@ function mlflow(office: Office, route: string, body: unknown): Promise<any> {
   return office.must('alice', 'POST', `/api/2.0/mlflow/${route}`, body);
 }
 
-export type Step =
+type Step =
   | { readonly kind: 'file'; readonly line: number; readonly path: string; readonly text: string }
   | { readonly kind: 'command'; readonly line: number; readonly who: string; readonly command: string; readonly shown: readonly string[] };
 
@@ -83,7 +83,7 @@ export type Step =
  * Blocks that begin with the name of their file, `console` blocks (`bob$ command`, then lines of what is answered), and, where the clients are
  * there, Python that begins with who runs it: `# bob`.
  */
-export function stepsOf(path: string): readonly Step[] {
+function stepsOf(path: string): readonly Step[] {
   const lines = readFileSync(join(ROOT, path), 'utf8').split('\n');
   const steps: Step[] = [];
   for (let at = 0; at < lines.length; at += 1) {
