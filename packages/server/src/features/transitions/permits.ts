@@ -138,7 +138,9 @@ export function unasked(): Permit {
 /** What each policy that is about the change says of it. */
 export async function judge(ctx: Ctx, operation: Operation, way: Way = AS_CALLER): Promise<Judgement> {
   const inForce = await policies.findInForce(ctx);
-  if (inForce.policies.length === 0 && operation.fallback === undefined) return { asked: [], binding: NO_BINDING };
+  // What moves to another workspace comes under that one's policies.
+  const isFree = inForce.policies.length === 0 && operation.fallback === undefined && operation.proposal.op !== 'move';
+  if (isFree) return { asked: [], binding: NO_BINDING };
   const model = await operation.model?.();
   const own: { change: TargetChange; policy: policies.PublishedPolicy }[] = [];
   const kinds = operation.version === undefined ? [operation.isPrompt ?? false] : kindsOf(operation.version);
