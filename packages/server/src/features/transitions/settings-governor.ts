@@ -104,10 +104,14 @@ export async function demandDeciders(ctx: TxCtx, without?: number): Promise<void
   );
   if (deciders.length >= DECIDERS_MIN) return;
   const names = deciders.map((each) => each.name).join(', ') || 'nobody';
+  const wanted =
+    groups.length === 0
+      ? 'Make another administrator first: countersign user create NAME --admin.'
+      : `'${policy.document.name}' says who decides: put people into group ${groups.map((each) => `'${each}'`).join(' or ')} first.`;
   throw new Problem(
     'INVALID_STATE',
     `A policy that refuses changes needs two persons with active accounts who can decide settings, or nobody could change it again; ${
       without === undefined ? 'there is' : 'without this account there would be'
-    } ${names}. Make another administrator first: countersign user create NAME --admin.`,
+    } ${names}. ${wanted}`,
   );
 }
