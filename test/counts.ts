@@ -19,6 +19,10 @@ export const counts = isFull
       explained: 5_000,
       planned: 1_000,
       changesWithEvents: 10_000,
+      smallWorlds: [
+        { every: 1, depth: 2 },
+        { every: 10, depth: 3 },
+      ],
     }
   : {
       killRounds: 5,
@@ -37,4 +41,5 @@ export const counts = isFull
       explained: 120,
       planned: 20,
       changesWithEvents: 300,
+      smallWorlds: [{ every: 9, depth: 2 }],
     };

@@ -22,7 +22,7 @@ export interface Staff {
   byName(name: string): Member;
   find(id: number): Member | undefined;
   /** With the access of this moment; undefined for an account that can't sign in. */
-  contextOf(member: Member, workspace?: WorkspaceRef): Promise<Ctx | undefined>;
+  contextOf(member: Member, workspace?: WorkspaceRef, at?: Ctx): Promise<Ctx | undefined>;
 }
 
 type Level = 'READ' | 'EDIT' | 'MANAGE_PRODUCTION' | 'MANAGE';
@@ -95,7 +95,7 @@ export async function hire(ctx: Ctx): Promise<Staff> {
     other: { id: other.id, name: other.name },
     byName,
     find: (id) => members.find((each) => each.id === id),
-    contextOf: (member, workspace = ctx.workspace) => contextOf(workspaces.within(ctx, workspace), member),
+    contextOf: (member, workspace = ctx.workspace, at = ctx) => contextOf(workspaces.within(at, workspace), member),
   };
 }
 
