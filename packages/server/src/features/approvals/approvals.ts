@@ -87,23 +87,37 @@ export async function approve(
   }
 }
 
+/** What is said of a request as it closes. */
+export interface Closing {
+  readonly comment?: string | undefined;
+  readonly cause?: CloseCause;
+}
+
 /** One request. The last one that closes takes the approvals with it. */
-export async function close(
-  ctx: TxCtx,
-  request: Request,
-  ending: Ending,
-  about: About,
-  { comment, cause }: { readonly comment?: string | undefined; readonly cause?: CloseCause } = {},
-): Promise<Request> {
+export async function close(ctx: TxCtx, request: Request, ending: Ending, about: About, closing: Closing = {}): Promise<Request> {
+  const closed = await closeOne(ctx, request, ending, about, closing);
+  if ((await requestStore.listOpen(ctx.tx, request.about, request.subject)).length === 0) await endRound(ctx, request);
+  return closed;
+}
+
+/** All open ones of a change, as `listOpen` answered them in this transaction; the approvals go with them. */
+export async function closeAll(ctx: TxCtx, open: readonly Request[], ending: Ending, about: About, closing: Closing = {}): Promise<void> {
+  for (const request of open) await closeOne(ctx, request, ending, about, closing);
+  const [first] = open;
+  if (first !== undefined) await endRound(ctx, first);
+}
+
+async function closeOne(ctx: TxCtx, request: Request, ending: Ending, about: About, { comment, cause }: Closing): Promise<Request> {
   const at = ctx.clock.now();
   const by = ctx.principal.id;
   // Without it one request would be answered twice: what it is about is held, so this doesn't happen.
   if (!(await requestStore.close(ctx.tx, request.id, ending, at, by))) throw new TypeError(`request ${request.id} was closed by another`);
-  if ((await requestStore.listOpen(ctx.tx, request.about, request.subject)).length === 0) {
-    await store.closeLive(ctx.tx, request.about, request.subject, at);
-  }
   tell(ctx, ending === 'approved' ? 'applied' : ending, request, about, comment, cause === undefined ? {} : { cause });
   return { ...request, state: ending, closedAt: at, closedBy: by };
+}
+
+function endRound(ctx: TxCtx, { about, subject }: Change): Promise<unknown> {
+  return store.closeLive(ctx.tx, about, subject, ctx.clock.now());
 }
 
 /** On the request itself: it changes no place. */

@@ -8,6 +8,7 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound } from '@countersign/contract/problem.ts';
 import { type BlobName, type ByteRange, CHUNK_BYTES } from '../../platform/blobs/blob-store.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
+import type { Database } from '../../platform/db/database.ts';
 import { checkBytes, countUsage, getSettings } from '../workspaces/workspaces.ts';
 import {
   digestTree,
@@ -299,9 +300,23 @@ export async function holdTree(ctx: TxCtx, treeId: number): Promise<Tree | undef
   return row && toTree(row);
 }
 
+const TREES_MAX = 10_000;
+
+/** A tree never changes, and its id is never given again once it was committed. Nothing uncommitted is remembered. */
+const committedTrees = new WeakMap<Database, Map<number, Tree>>();
+
 export async function findTree(ctx: ReadCtx, treeId: number): Promise<Tree | undefined> {
+  const known = committedTrees.get(ctx.db) ?? new Map<number, Tree>();
+  committedTrees.set(ctx.db, known);
+  const found = known.get(treeId);
+  if (found !== undefined) return found;
   const row = await store.findTree(reading(ctx), treeId);
-  return row && toTree(row);
+  const tree = row && toTree(row);
+  if (tree !== undefined && ctx.tx === undefined) {
+    if (known.size >= TREES_MAX) known.clear();
+    known.set(treeId, tree);
+  }
+  return tree;
 }
 
 /** One level of a sealed tree, as `list`. */

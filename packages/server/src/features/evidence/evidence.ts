@@ -49,7 +49,7 @@ export interface CandidateRef {
 }
 
 /** Reads a subject's sealed files before the transaction that will ask for them, so that it needn't wait for storage. Idempotent. */
-export async function prepare(ctx: Ctx, subject: Subject): Promise<void> {
+export async function prepare(ctx: Ctx, subject: Pick<Subject, 'treeId' | 'isPrompt'>): Promise<void> {
   await readSealed(ctx, subject, async () => {});
 }
 
@@ -235,7 +235,7 @@ async function computeReporting(ctx: Ctx, subject: Subject, onDamage: OnDamage):
 }
 
 /** Damaged files say nothing: what they once said isn't there any more. */
-async function readSealed(ctx: Ctx, { treeId, isPrompt }: Subject, onDamage: OnDamage): Promise<SealedFacts> {
+async function readSealed(ctx: Ctx, { treeId, isPrompt }: Pick<Subject, 'treeId' | 'isPrompt'>, onDamage: OnDamage): Promise<SealedFacts> {
   // A prompt is sealed over its texts, and has no files.
   const tree = treeId === null || isPrompt ? undefined : await artifacts.findTree(ctx, treeId);
   if (tree === undefined) return NOTHING_SEALED;

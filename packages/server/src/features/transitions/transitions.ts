@@ -49,7 +49,7 @@ async function changing<T>(ctx: Ctx, name: string, number: number | undefined, w
 /** Before the transaction, so that it needn't wait: which policies are in force is remembered, and the files that evidence is of are read. */
 async function prepare(ctx: Ctx, name: string, number?: number): Promise<void> {
   if (ctx.tx !== undefined || (await policies.getInForce(ctx)).policies.length === 0 || number === undefined) return;
-  await evidence.prepare(ctx, await versions.get(ctx, name, number));
+  await evidence.prepare(ctx, await versions.getIdentity(ctx, name, number));
 }
 
 /** Whatever was asked for exactly this is answered by it. */
@@ -57,9 +57,7 @@ async function settle(ctx: TxCtx, operation: Operation, allowed: Permit, way: Wa
   const open = await approvals.listOpen(ctx, { about: operation.about, subject: subjectOf(operation.proposal) });
   const isAnswered = way.by === 'approvals' || (way.by === 'caller' && way.isAnswer === true) || allowed.admission === 'policy';
   const { version: number, stage: from } = operation.version ?? {};
-  for (const request of open) {
-    await approvals.close(ctx, request, isAnswered ? 'approved' : 'cancelled', { number, from }, isAnswered ? {} : { cause: 'moved' });
-  }
+  await approvals.closeAll(ctx, open, isAnswered ? 'approved' : 'cancelled', { number, from }, isAnswered ? {} : { cause: 'moved' });
   if (allowed.admission === 'policy' && operation.version !== undefined) await supersede(ctx, operation, operation.version, allowed);
 }
 
