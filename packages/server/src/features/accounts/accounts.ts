@@ -170,6 +170,7 @@ async function insert(
   input: Omit<NewUser, 'password'> & { kind: store.AccountKind; passwordHash: string | null; ownerId?: number },
 ): Promise<store.Account> {
   if (input.kind !== 'ci') checkAccountName(input.name, input.kind === 'user' ? 'user name' : 'name of a service account');
+  await governed(ctx, { setting: 'memberships', words: `make ${input.kind} ${input.name}`, names: { reporters: [input.name] } });
   if (input.isAdmin === true) await governed(ctx, { setting: 'memberships', words: `make ${input.name}, an administrator` });
   const at = ctx.clock.now();
   const id = await store.insert(ctx.tx, {
@@ -352,6 +353,10 @@ export function setProfile(ctx: Ctx, account: store.Account, profile: Profile): 
     const other = await store.findByName(inner.tx, profile.name);
     if (other && other.id !== account.id) {
       throw new Problem('RESOURCE_ALREADY_EXISTS', `User (username=${profile.name}) already exists. Choose another name.`);
+    }
+    if (profile.name !== account.name) {
+      const words = `call ${accountWords(account)} ${profile.name}`;
+      await governed(inner, { setting: 'memberships', words, names: { reporters: [account.name, profile.name] } });
     }
     await store.setProfile(inner.tx, account.id, profile, inner.principal.id);
     recordAccess(inner, {

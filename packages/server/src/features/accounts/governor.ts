@@ -22,6 +22,8 @@ export interface SettingChange {
     readonly permission?: string;
     readonly level?: Level;
     readonly checks?: readonly string[];
+    /** Names of accounts whose reports policies ask for. */
+    readonly reporters?: readonly string[];
   };
   /** The account that can decide less afterwards. */
   readonly loses?: number;

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { onBothDatabases } from '../../../../../test/support/databases.ts';
 import { type GovernedModels, logAccuracy, openGovernedModels } from '../../../../../test/support/governed-models.ts';
 import { contextOf, openPeople } from '../../../../../test/support/people.ts';
-import type { Ctx } from '../../platform/context.ts';
+import { type Ctx, transaction } from '../../platform/context.ts';
 import { PostgresDatabase } from '../../platform/db/postgres.ts';
 import * as access from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
@@ -243,6 +243,20 @@ describe('ways around policies', () => {
       await expect(give(access.EVERY_WORKSPACE)).rejects.toMatchObject(DENIED);
       await give(0);
     });
+  });
+
+  it('nobody takes the name of an account whose reports a policy asks for', async () => {
+    const robot = (name: string): Promise<accounts.Account> =>
+      accounts.createServiceAccount(people.root, { name, ownerId: people.root.principal.id });
+    const [named, other] = [await robot('nightly'), await robot('other')];
+    await publish(policy('p', '{ target: { stage: Production } }', 'checks: [{ name: ci/tests, reporter: nightly }]'));
+    const call = (account: accounts.Account, name: string): Promise<void> =>
+      accounts.setProfile(people.root, account, { name, displayName: null, email: null });
+    await expect(call(named, 'daily')).rejects.toMatchObject(DENIED);
+    await transaction(people.root, (inner) => accounts.remove(inner, named));
+    await expect(robot('nightly')).rejects.toMatchObject(DENIED);
+    await expect(call(other, 'nightly')).rejects.toMatchObject(DENIED);
+    await call(other, 'weekly');
   });
 
   it('who broke the glass reviews it by no account that he made', async () => {

@@ -70,13 +70,14 @@ async function isNamed(ctx: TxCtx, { names = {}, workspaceId }: SettingChange, g
     const { requirements, rollback, break_glass } = document;
     const roles = [...requirements.approvals, ...(rollback?.roles ?? [])];
     const groups = [...roles.map((role) => role.group), requirements.breaking_signature_needs?.group];
-    const { group, level, permission, checks } = names;
+    const { group, level, permission, checks, reporters } = names;
     const levels = [level, ...given.grants.map((grant) => grant.level)].filter((each) => each !== undefined && each !== 'DENY');
     const permissions = [permission, ...given.permissions].filter((each) => each !== undefined);
     return (
       (group !== undefined && groups.includes(group)) ||
       levels.some((each) => roles.some((role) => role.level !== undefined && RANK[each] >= RANK[role.level])) ||
       permissions.some((each) => break_glass?.permission === each) ||
+      requirements.checks.some(({ reporter }) => reporter !== undefined && reporters?.includes(reporter) === true) ||
       (checks ?? []).some((check) => requirements.checks.some(({ name }) => check === '*' || name === check)) ||
       // An expression may speak of any.
       ((checks ?? []).length > 0 && policies.speakOf(requirements, 'checks'))
