@@ -262,7 +262,7 @@ export const REQUESTS: Readonly<Record<string, MakeRequest>> = {
   }),
   'GET /api/v1/policies': () => ({}),
   'GET /api/v1/policies/:policy': () => ({ params: { policy: 'none' }, status: 404 }),
-  'GET /api/v1/policies/:policy/versions': () => ({ params: { policy: 'none' } }),
+  'GET /api/v1/policies/:policy/versions': () => ({ params: { policy: 'none' }, status: 404 }),
   'POST /api/v1/policies': () => ({ body: { text: 'name: none' }, status: 400 }),
   'POST /api/v1/policies/apply': () => ({ body: {} }),
   'POST /api/v1/policies/plan': () => ({ body: {} }),
