@@ -19,6 +19,7 @@ export const counts = isFull
       explained: 5_000,
       planned: 1_000,
       changesWithEvents: 10_000,
+      asOfOperations: 10_000,
       smallWorlds: [
         { every: 1, depth: 2 },
         { every: 10, depth: 3 },
@@ -41,5 +42,6 @@ export const counts = isFull
       explained: 120,
       planned: 20,
       changesWithEvents: 300,
+      asOfOperations: 300,
       smallWorlds: [{ every: 9, depth: 2 }],
     };

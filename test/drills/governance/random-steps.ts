@@ -8,6 +8,7 @@ import * as blocks from '@countersign/server/features/blocks/blocks.ts';
 import * as breakGlass from '@countersign/server/features/break-glass/break-glass.ts';
 import * as evidence from '@countersign/server/features/evidence/evidence.ts';
 import * as groups from '@countersign/server/features/groups/groups.ts';
+import * as models from '@countersign/server/features/models/models.ts';
 import * as namedPermissions from '@countersign/server/features/named-permissions/named-permissions.ts';
 import * as requests from '@countersign/server/features/requests/requests.ts';
 import * as runs from '@countersign/server/features/runs/runs.ts';
@@ -177,7 +178,14 @@ const STEPS: Readonly<Record<string, readonly [number, Step]>> = {
         tags: chance.is(0.3) ? [{ key: chance.pick(['risk', 'tier']), value: chance.pick(VALUES) }] : [],
       }),
   ],
-  move: [0.3, ({ ctx, scene: { staff } }) => (ctx.access.isAdmin ? transitions.moveModels(ctx, otherThan(ctx, staff)) : Promise.resolve())],
+  move: [
+    0.3,
+    async ({ ctx, scene: { staff } }) => {
+      const to = otherThan(ctx, staff);
+      // As the removal of a workspace asks it, before anything moves.
+      if (ctx.access.isAdmin && (await models.listNamesInBoth(ctx, to)).length === 0) await transitions.moveModels(ctx, to);
+    },
+  ],
   ask: [
     9,
     onVersion(({ ctx, scene: { chance } }, { name, version }) => {
