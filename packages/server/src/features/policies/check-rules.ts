@@ -20,8 +20,7 @@ export function countingOf(facts: PolicyFacts, digest = facts.binding.digest): C
     const reporter = people.find(check.by);
     if (check.digest === null || check.digest !== digest) return 'it was reported for other bytes';
     if (!check.isEntitled || reporter === undefined) return `${people.nameOf(check.by)} may not report it`;
-    // A job has a name of its own; policies name the account of its trust.
-    if (rule.reporter !== undefined && rule.reporter !== reporter.name && rule.reporter !== people.find(reporter.account)?.name)
+    if (rule.reporter !== undefined && rule.reporter !== people.accountNameOf(check.by))
       return `it was reported by ${reporter.name}, not by ${rule.reporter}`;
     // A job acts by its workflow, whoever started it: only the very account that registered or asks is its own reporter.
     const acting = reporter.kind === 'ci' ? [reporter.account] : people.actingAs(reporter.id);

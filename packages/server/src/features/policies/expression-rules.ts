@@ -76,7 +76,7 @@ function offer({ requirements }: Policy, facts: PolicyFacts, version: VersionEvi
   return {
     now: facts.now,
     target: { kind: facts.target.kind, name: nameOf(facts.target) },
-    requesters: facts.requesters.map(people.nameOf),
+    requesters: facts.requesters.map(people.accountNameOf),
     version: versionOf(version, people),
     checks: checksOf(counted, people),
     standing: facts.standing.map(({ name, metrics }) => ({ name, ...numbersOf(metrics) })),
@@ -105,7 +105,7 @@ function versionOf(version: VersionEvidence, people: People): ExpressionVersion 
   return {
     sealed: version.isSealed,
     lineage: version.lineage,
-    registered_by: people.nameOf(version.registeredBy),
+    registered_by: people.accountNameOf(version.registeredBy),
     registered_by_trust: registrar?.trust ?? '',
     tags: new Map(Object.entries(version.tags)),
     params: new Map(isVerified ? Object.entries(version.params) : []),
@@ -138,7 +138,10 @@ function checksOf(counted: readonly CheckReport[], people: People): ReadonlyMap<
       if (newest === undefined) return [];
       const { conclusion, by, dataset = '', at, metrics } = newest;
       return [
-        [name, { conclusion: conclusion ?? '', reporter: people.nameOf(by), dataset, at, metrics: new Map(Object.entries(metrics)) }],
+        [
+          name,
+          { conclusion: conclusion ?? '', reporter: people.accountNameOf(by), dataset, at, metrics: new Map(Object.entries(metrics)) },
+        ],
       ];
     }),
   );

@@ -12,6 +12,8 @@ export interface People {
   actingAs(id: number): readonly number[];
   /** As a sentence names it. */
   nameOf(id: number): string;
+  /** The same of the account: a job has a name of its own, and acts by the account of its trust. */
+  accountNameOf(id: number): string;
   /** Whether a person is in a role, by whatever account of his own; service accounts and jobs give him none. */
   holds(persons: readonly number[], role: PolicyRole): boolean;
   /** Active users who are in a role, in the order of the facts. */
@@ -25,6 +27,7 @@ export function peopleOf(facts: PolicyFacts): People {
     personsOf: (id) => byId.get(id)?.persons ?? [],
     actingAs: (id) => [byId.get(id)?.account ?? id, ...(byId.get(id)?.persons ?? [])],
     nameOf: (id) => byId.get(id)?.name ?? `account ${id}`,
+    accountNameOf: (id) => (byId.get(byId.get(id)?.account ?? id) ?? byId.get(id))?.name ?? `account ${id}`,
     holds: (persons, role) => persons.some((id) => isInRole(byId.get(id), role)),
     inRole: (role) => facts.principals.filter((each) => isInRole(each, role)),
   };

@@ -58,6 +58,10 @@ describe('a check', () => {
   it('counts from the named reporter alone', () => {
     const named = policy({ checks: [{ name: 't', reporter: 'ci:quality' }] });
     expect(missing(named, {}, report({}))).toEqual([]);
+    const job = principal(301, 'ci:github:acme/fraud@quality.yml#7', { kind: 'ci', account: 302, persons: [], trust: 'quality' });
+    const trust = principal(302, 'ci:quality', { kind: 'ci', persons: [], trust: 'quality' });
+    const principals = [...facts().principals, job, trust];
+    expect(missing(named, { principals }, report({ by: 301 }))).toEqual([]);
     expect(missing(named, {}, report({ by: BOBS_ROBOT }))).toEqual([expect.stringMatching(/reported by bobs-robot, not by ci:quality/)]);
   });
 });

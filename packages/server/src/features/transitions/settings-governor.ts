@@ -3,6 +3,7 @@
  * none is, another manager must approve.
  */
 import { RANK } from '@countersign/contract/levels.ts';
+import type { Policy } from '@countersign/contract/policies.ts';
 import { Problem } from '@countersign/contract/problem.ts';
 import type { TxCtx } from '../../platform/context.ts';
 import { type Grant, listManagerIds, listOfSubject } from '../access/access.ts';
@@ -77,12 +78,20 @@ async function isNamed(ctx: TxCtx, { names = {}, workspaceId }: SettingChange, g
       (group !== undefined && groups.includes(group)) ||
       levels.some((each) => roles.some((role) => role.level !== undefined && RANK[each] >= RANK[role.level])) ||
       permissions.some((each) => break_glass?.permission === each) ||
-      requirements.checks.some(({ reporter }) => reporter !== undefined && reporters?.includes(reporter) === true) ||
+      (reporters ?? []).some((name) => namesAccount(requirements, name)) ||
       (checks ?? []).some((check) => requirements.checks.some(({ name }) => check === '*' || name === check)) ||
       // An expression may speak of any.
       ((checks ?? []).length > 0 && policies.speakOf(requirements, 'checks'))
     );
   });
+}
+
+/** As a reporter, or as a text in an expression. */
+function namesAccount({ checks, expressions }: Policy['requirements'], name: string): boolean {
+  const words = [`"${name}"`, `'${name}'`];
+  return (
+    checks.some(({ reporter }) => reporter === name) || (expressions ?? []).some(({ that }) => words.some((each) => that.includes(each)))
+  );
 }
 
 const DECIDERS_MIN = 2;
