@@ -15,6 +15,8 @@ import * as tokens from '../tokens/tokens.ts';
 /** With its tokens, memberships and grants. INVALID_STATE for the last administrator, and for an owner of service accounts. */
 export function removeAccount(ctx: Ctx, account: accounts.Account): Promise<void> {
   return transaction(ctx, async (inner) => {
+    // Before anything is written, so that nobody remembers what may be undone.
+    await accounts.announceChange(inner, { principalId: account.id });
     await tokens.revokeAllOf(inner, account.id);
     await groups.forgetAccount(inner, account.id);
     await access.forgetSubject(inner, 'principal', account.id);

@@ -111,6 +111,8 @@ export function list(ctx: Ctx, page: { offset: number; limit: number }): Promise
 export function remove(ctx: Ctx, name: string): Promise<void> {
   return transaction(ctx, async (inner) => {
     const trust = await get(inner, name);
+    // Before anything is written, so that nobody remembers what may be undone.
+    await accounts.announceChange(inner, { principalId: trust.principalId });
     await store.markRemoved(inner.tx, trust.id, inner.clock.now(), inner.principal.id);
     accounts.recordAccess(inner, { type: 'ci-trust.removed', data: { trust_id: trust.id, name, account_id: trust.principalId } });
     const account = await accounts.findById(inner, trust.principalId);

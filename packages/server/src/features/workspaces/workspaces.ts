@@ -7,7 +7,7 @@ import { DEFAULT_SETTINGS, type SettingName, type Settings } from '@countersign/
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import type { Database, Queries } from '../../platform/db/database.ts';
-import { announceChange, governSetting, recordAccess } from '../accounts/accounts.ts';
+import { announceChange, governSetting, knownEpoch, recordAccess } from '../accounts/accounts.ts';
 import * as settingsStore from './settings-store.ts';
 import { goneStages, STAGE_SETTINGS, withStages } from './stage-rules.ts';
 import * as usageStore from './usage-store.ts';
@@ -159,9 +159,28 @@ export async function findArtifactRoot(ctx: Ctx): Promise<string | undefined> {
   return (await store.findById(reading(ctx), ctx.workspace.id))?.defaultArtifactRoot ?? undefined;
 }
 
+interface RememberedSettings {
+  /** The count of changes of access as of which they hold: every change of settings moves it before it writes. */
+  readonly epoch: number;
+  readonly byWorkspace: Map<number, Settings>;
+}
+
+/** On SQLite, where one process changes everything. */
+const remembered = new WeakMap<Database, RememberedSettings>();
+
 /** The workspace's settings, defaults filled in. */
 export async function getSettings(ctx: Pick<Ctx, 'db' | 'tx' | 'workspace'>): Promise<Settings> {
-  return settingsOf(reading(ctx), ctx.workspace.id);
+  const { db, workspace } = ctx;
+  const epoch = db.dialect === 'sqlite' ? knownEpoch(db) : undefined;
+  if (epoch === undefined) return settingsOf(reading(ctx), workspace.id);
+  let memory = remembered.get(db);
+  if (memory?.epoch !== epoch) {
+    memory = { epoch, byWorkspace: new Map() };
+    remembered.set(db, memory);
+  }
+  const found = memory.byWorkspace.get(workspace.id) ?? (await settingsOf(reading(ctx), workspace.id));
+  memory.byWorkspace.set(workspace.id, found);
+  return found;
 }
 
 /** The same for any workspace. */
