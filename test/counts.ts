@@ -22,7 +22,7 @@ export const counts = isFull
       asOfOperations: 10_000,
       smallWorlds: [
         { every: 1, depth: 2 },
-        { every: 10, depth: 3 },
+        { every: 24, depth: 3 },
       ],
     }
   : {
