@@ -37,7 +37,10 @@ export async function open(ctx: TxCtx, row: NewRequest, about: About, comment: s
 }
 
 /** What an approval is bound to. */
-export type Bound = Pick<Approval, 'digest' | 'evidence' | 'policies'>;
+export type Bound = Pick<Approval, 'digest' | 'evidence' | 'policies'> & {
+  /** Epoch ms: what was given until then has expired, and may be given again. */
+  readonly expiredAt: number;
+};
 
 /** What whoever approves says beside yes. */
 export interface ApprovalNote {
@@ -60,6 +63,7 @@ export async function approve(
   const isGiven = live.some(
     (each) =>
       each.approvedBy === ctx.principal.id &&
+      each.approvedAt > bound.expiredAt &&
       each.digest === bound.digest &&
       each.evidence === bound.evidence &&
       each.policies === policies,

@@ -156,6 +156,24 @@ requirements: { approvals: [{ group: risk }] }
   });
 });
 
+describe('an approval that expired', () => {
+  it('is given again by the same person', async () => {
+    await models.create(people.root, { name: 'fraud-eu', tags: [] });
+    await register(people.alice, 'fraud-eu');
+    await publish(`
+name: two
+mode: enforce
+match: { model: 'fraud-*', target: { stage: Production } }
+requirements: { approvals: [{ group: risk, count: 2 }] }
+`);
+    const { id } = await requests.create(people.alice, 'fraud-eu', { target: { kind: 'stage', stage: 'Production' }, version: 1 });
+    await requests.approve(people.bob, id);
+    const later = (by: Ctx): Ctx => ({ ...by, clock: { ...by.clock, now: () => 1_700_000_000_000 + 15 * 86_400_000 } });
+    expect((await requests.approve(later(people.carol), id)).state).toBe('open');
+    expect((await requests.approve(later(people.bob), id)).state).toBe('approved');
+  });
+});
+
 describe('a newer version', () => {
   it('supersedes what older ones asked for, where the policy says so', async () => {
     await models.create(people.root, { name: 'fraud-eu', tags: [] });

@@ -6,6 +6,7 @@
 import { RANK } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { checkLength } from '@countersign/contract/names.ts';
+import { durationMs } from '@countersign/contract/policies.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { demandActive } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
@@ -156,7 +157,9 @@ export function approve(ctx: Ctx, id: number, answer: Answer = {}): Promise<appr
     if (asks.length === 0 && !mayMake) await demandMaking(inner, operation, request);
     const hashes = [...new Set(before.asked.map(({ policy }) => policy.hash))];
     const note = { comment: answer.comment, archiving: await archivingOf(inner, operation, answer) };
-    await approvals.approve(inner, open, { ...before.binding, policies: hashes }, about, note);
+    const lastMs = before.asked.map(({ policy }) => durationMs(policy.document.expiry.approval));
+    const expiredAt = inner.clock.now() - Math.min(...lastMs);
+    await approvals.approve(inner, open, { ...before.binding, policies: hashes, expiredAt }, about, note);
     const { asked } = before.asked.length === 0 ? before : await transitions.judge(inner, operation);
     const isSatisfied = asks.length > 0 && asked.every(({ decision }) => decision.isSatisfied);
     const isAllowed = asked.every(({ decision }) => decision.isAllowed);
