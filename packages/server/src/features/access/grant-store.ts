@@ -200,7 +200,7 @@ export function listReachingMany(db: Queries, principalIds: readonly number[], w
   );
 }
 
-/** What is on one object itself, for several principals; by grants_by_object. */
+/** What is on one object itself, for several principals; by grants_by_object, which SQLite takes only where no other index could be of use. */
 export function listOnObject(
   db: Queries,
   kinds: readonly string[],
@@ -209,9 +209,9 @@ export function listOnObject(
 ): Promise<ReachingOfRow[]> {
   const here = `g.kind IN (${kinds.map(() => '?').join(', ')}) AND g.object_id = ?`;
   return db.all(
-    `SELECT g.subject_id AS principal_id, ${REACHING_COLUMNS} FROM grants g WHERE ${here} AND g.subject_kind = 'principal' AND +g.subject_id IN (${idsOf(db)}) ` +
+    `SELECT g.subject_id AS principal_id, ${REACHING_COLUMNS} FROM grants g WHERE ${here} AND g.subject_kind || '' = 'principal' AND +g.subject_id IN (${idsOf(db)}) ` +
       `UNION ALL SELECT m.principal_id, ${REACHING_COLUMNS} FROM grants g CROSS JOIN group_members m ` +
-      `WHERE ${here} AND g.subject_kind = 'group' AND m.group_id = +g.subject_id AND m.principal_id IN (${idsOf(db)}) LIMIT 200000`,
+      `WHERE ${here} AND g.subject_kind || '' = 'group' AND m.group_id = +g.subject_id AND m.principal_id IN (${idsOf(db)}) LIMIT 200000`,
     ...kinds,
     objectId,
     idList(db, principalIds),
