@@ -59,7 +59,7 @@ export function create(ctx: Ctx, name: string, wish: Wish, comment?: string): Pr
 
 /**
  * Where a policy says so, a refused call opens the request that it would have needed, and says which; else it says which is open, or how one is made.
- * Never inside of another transaction.
+ * Never inside of another transaction. What serves a call asks as well, for changes of settings, which are made in rooms below.
  */
 export async function asking<T>(ctx: Ctx, work: () => Promise<T>): Promise<T> {
   try {
