@@ -1,4 +1,4 @@
-/** The form of an evidence pack, to the byte (docs/decisions/0012-evidence-packs.md). Pure. */
+/** The form of an evidence pack, to the byte (docs/decisions/0011-evidence-packs.md). Pure. */
 import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 
