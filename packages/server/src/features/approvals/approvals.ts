@@ -184,8 +184,8 @@ export function listExpired(ctx: Ctx, limit: number): Promise<Request[]> {
 }
 
 /** Open ones, of whatever workspace, that somebody approved. */
-export function listApproved(ctx: Ctx, limit: number): Promise<Request[]> {
-  return requestStore.listApproved(reading(ctx), limit);
+export function listApproved(ctx: Ctx, page: { readonly afterId: number; readonly limit: number }): Promise<Request[]> {
+  return requestStore.listApproved(reading(ctx), page);
 }
 
 /** Newest first. */

@@ -101,10 +101,11 @@ export function listExpired(db: Queries, now: number, limit: number): Promise<Re
 }
 
 /** Open ones that somebody approved, of whatever workspace, oldest first. */
-export function listApproved(db: Queries, limit: number): Promise<Request[]> {
+export function listApproved(db: Queries, { afterId, limit }: { afterId: number; limit: number }): Promise<Request[]> {
   return db.all(
-    `SELECT ${COLUMNS} FROM requests r WHERE state = 'open' AND EXISTS (SELECT 1 FROM approvals a WHERE a.about = r.about AND a.subject = r.subject ` +
+    `SELECT ${COLUMNS} FROM requests r WHERE state = 'open' AND id > ? AND EXISTS (SELECT 1 FROM approvals a WHERE a.about = r.about AND a.subject = r.subject ` +
       'AND a.closed_at IS NULL) ORDER BY id LIMIT ?',
+    afterId,
     limit,
   );
 }

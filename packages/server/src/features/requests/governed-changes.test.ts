@@ -156,6 +156,40 @@ requirements: { approvals: [{ group: risk }] }
   });
 });
 
+describe('what is carried out by itself', () => {
+  it('is undone whole where it fails half-way', async () => {
+    await models.create(people.root, { name: 'fraud-eu', tags: [] });
+    for (let i = 0; i < 3; i++) await register(people.alice, 'fraud-eu');
+    await transitions.setVersionTag(people.alice, 'fraud-eu', 1, 'retired', 'yes');
+    for (const version of [1, 2]) {
+      await transitions.moveStage(people.dora, { name: 'fraud-eu', version, stage: 'Production', archiveExisting: false });
+    }
+    await publish(`
+name: in
+mode: enforce
+match: { model: 'fraud-*', target: { stage: Production } }
+requirements: { approvals: [{ group: risk }], checks: [{ name: ci/tests }] }
+`);
+    const archive = `
+name: away
+mode: enforce
+match: { model: 'fraud-*', target: { stage: Archived } }
+requirements: { tags: [{ key: retired }] }
+`;
+    await expect(publish(archive)).rejects.toThrow(/Request 1/);
+    await requests.approve(people.second, 1);
+    await publish(archive);
+    const target = { kind: 'stage', stage: 'Production' } as const;
+    const { id } = await requests.create(people.alice, 'fraud-eu', { target, version: 3, archiveExisting: true });
+    await requests.approve(people.bob, id);
+    const report = { name: 'ci/tests', externalId: '1', status: 'completed', conclusion: 'success', metrics: {} } as never;
+    await requests.reportCheck(people.root, 'fraud-eu', 3, report);
+    const stages = await Promise.all([1, 2, 3].map(async (version) => (await versions.get(test.ctx, 'fraud-eu', version)).stage));
+    expect(stages).toEqual(['Production', 'Production', 'None']);
+    expect((await requests.get(people.alice, id)).state).toBe('open');
+  });
+});
+
 describe('an approval that expired', () => {
   it('is given again by the same person', async () => {
     await models.create(people.root, { name: 'fraud-eu', tags: [] });

@@ -416,44 +416,60 @@ async function lookAtAll(ctx: TxCtx): Promise<{ readonly looked: readonly Looked
   return { looked: [...asked, ...places.looked], isTruncated: places.isTruncated || open.length === PLANNED_MAX };
 }
 
-/** Reports a check, and carries out what waited for it. */
-export function reportCheck(ctx: Ctx, name: string, version: number, report: checks.NewReport): Promise<checks.Reported> {
-  return transaction(ctx, async (inner) => {
+/** Reports a check, and then carries out what waited for it; what can't be carried out yet is looked at again by `sweep`. */
+export async function reportCheck(ctx: Ctx, name: string, version: number, report: checks.NewReport): Promise<checks.Reported> {
+  const reported = await transaction(ctx, async (inner) => {
     await models.hold(inner, name);
-    const reported = await checks.report(inner, name, version, report);
-    await advance(inner, await approvals.listOpenOfVersion(inner, reported.check.versionId));
-    return reported;
+    return checks.report(inner, name, version, report);
   });
+  for (const request of await approvals.listOpenOfVersion(ctx, reported.check.versionId)) await advance(ctx, request);
+  return reported;
 }
 
-/** Carries out, as the server itself, what needs nobody any more. */
-async function advance(ctx: TxCtx, open: readonly approvals.Request[]): Promise<void> {
-  for (const request of open) {
-    const isOpen = (await approvals.get(ctx, request.id)).state === 'open';
-    if (!isOpen || (await approvals.listLive(ctx, request)).length === 0) continue;
-    const about = await transitions.policiesAbout(ctx, request);
-    if (about.some(({ document }) => document.apply === 'manual')) continue;
-    try {
-      await transitions.carryOut({ ...ctx, principal: AS_LOCAL.principal }, request, { by: 'approvals' });
-    } catch (error) {
-      if (!(error instanceof transitions.NotYet) && !(error instanceof Problem)) throw error;
-    }
+/** Carries out, as the server itself, what needs nobody any more. In a transaction of its own: what fails half-way is undone whole. */
+async function advance(ctx: Ctx, { id, modelId }: approvals.Request): Promise<void> {
+  try {
+    await holding(ctx, modelId, async (inner) => {
+      const request = await approvals.get(inner, id);
+      if (request.state !== 'open' || (await approvals.listLive(inner, request)).length === 0) return;
+      const about = await transitions.policiesAbout(inner, request);
+      if (about.some(({ document }) => document.apply === 'manual')) return;
+      await carryOutIfApproved({ ...inner, principal: AS_LOCAL.principal }, request);
+    });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
   }
 }
 
-const SWEPT_MAX = 200;
+/** That the approvals don't suffice yet is said before anything is changed. */
+async function carryOutIfApproved(ctx: TxCtx, request: approvals.Request): Promise<void> {
+  try {
+    await transitions.carryOut(ctx, request, { by: 'approvals' });
+  } catch (error) {
+    if (!(error instanceof transitions.NotYet)) throw error;
+  }
+}
+
+const SWEPT_PAGE = 200;
 
 /** What time alone decides: requests expire, and what waited for a freeze or a soak to be over is carried out. */
 export async function sweep(ctx: Ctx): Promise<void> {
-  for (const request of await approvals.listExpired(ctx, SWEPT_MAX)) {
+  for (const request of await approvals.listExpired(ctx, SWEPT_PAGE)) {
     const workspace = await findWorkspaceById(reading(ctx), request.workspaceId);
     if (workspace === undefined) continue;
     await holding(within(ctx, workspace), request.modelId, async (inner) => {
       if ((await approvals.get(inner, request.id)).state === 'open') await withdraw(inner, request, 'expired', { cause: 'time' });
     });
   }
-  for (const request of await approvals.listApproved(ctx, SWEPT_MAX)) {
-    const workspace = await findWorkspaceById(reading(ctx), request.workspaceId);
-    if (workspace !== undefined) await holding(within(ctx, workspace), request.modelId, (inner) => advance(inner, [request]));
+  // All of them: what waits long must not keep what came later from its turn.
+  for (let afterId = 0; ; ) {
+    const page = await approvals.listApproved(ctx, { afterId, limit: SWEPT_PAGE });
+    for (const request of page) {
+      const workspace = await findWorkspaceById(reading(ctx), request.workspaceId);
+      if (workspace !== undefined) await advance(within(ctx, workspace), request);
+    }
+    const last = page.at(-1);
+    if (last === undefined || page.length < SWEPT_PAGE) return;
+    afterId = last.id;
   }
 }
