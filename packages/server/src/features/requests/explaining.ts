@@ -1,19 +1,21 @@
 /** Why a change would be allowed or not, for whoever looks: the same question to the same policies as the change itself. */
-import type { PolicyDecision } from '@countersign/contract/policy-decisions.ts';
-import type { Ctx, TxCtx } from '../../platform/context.ts';
+import { RANK } from '@countersign/contract/levels.ts';
+import { Problem } from '@countersign/contract/problem.ts';
+import type { Ctx } from '../../platform/context.ts';
 import * as models from '../models/models.ts';
 import * as policies from '../policies/policies.ts';
 import * as transitions from '../transitions/transitions.ts';
-import type { ModelVersion } from '../versions/versions.ts';
-import * as versions from '../versions/versions.ts';
+import { getStages } from '../workspaces/workspaces.ts';
+import { operationFor } from './opening.ts';
+import { levelOf, type Wish } from './request-rules.ts';
 
-export interface ExplainedChoice {
+interface ExplainedChoice {
   readonly change: transitions.TargetChange;
   readonly choice: policies.PolicyChoice;
 }
 
 /** Which policy is asked for each place that an operation touches, and why that one. */
-export async function choicesOf(ctx: Ctx, operation: transitions.Operation): Promise<readonly ExplainedChoice[]> {
+async function choicesOf(ctx: Ctx, operation: transitions.Operation): Promise<readonly ExplainedChoice[]> {
   const inForce = await policies.getInForce(ctx);
   const model = await operation.model?.();
   const stages = await transitions.stagesOf(ctx);
@@ -29,69 +31,47 @@ export async function choicesOf(ctx: Ctx, operation: transitions.Operation): Pro
   }));
 }
 
-/** How one change stands under one set of policies. */
-export interface Outcome {
-  readonly isSatisfied: boolean;
-  readonly policies: readonly string[];
-  readonly missing: readonly string[];
+export interface Explanation {
+  readonly operation: transitions.Operation;
+  readonly choices: readonly ExplainedChoice[];
+  readonly asked: transitions.Judgement['asked'];
+  /** Why the call would be refused; undefined where it would succeed. */
+  readonly refusal: Problem | undefined;
 }
 
-/** One thing that a plan looks at: an open request, or a version that stands in a governed place. */
-export interface Looked {
-  readonly key: string;
-  readonly name: string;
-  readonly version: number | undefined;
-  readonly target: string;
-  readonly requestId: number | undefined;
-  readonly outcome: Outcome;
+/** Makes the change and undoes it, so that what it says is what the call would answer. */
+export async function explain(ctx: Ctx, name: string, wish: Wish): Promise<Explanation> {
+  const asked = { ...wish, isSame: true };
+  let found: Omit<Explanation, 'refusal'> | undefined;
+  let model: { readonly id: number; readonly name: string } | undefined;
+  const unseen = await transitions.rehearse(ctx, async (inner) => {
+    const operation = await operationFor(inner, await models.getIdentity(inner, name), asked);
+    model = await operation.model?.();
+    found = { operation, choices: await choicesOf(inner, operation), asked: (await transitions.judge(inner, operation)).asked };
+  });
+  if (unseen !== undefined || found === undefined) throw unseen ?? new TypeError('what was looked at is known');
+  const refusal = await transitions.rehearse(ctx, async (inner) => {
+    if (wish.registration !== undefined) return transitions.registerVersion(inner, { ...wish.registration, name });
+    const operation = await operationFor(inner, await models.getIdentity(inner, name), asked);
+    return transitions.carryOut(inner, askedFor(operation), transitions.AS_CALLER);
+  });
+  return { ...found, refusal: refusal ?? (await missingLevel(ctx, found.operation, model)) };
 }
 
-export function outcomeOf(decisions: readonly PolicyDecision[]): Outcome {
-  return {
-    isSatisfied: decisions.every((each) => each.isSatisfied),
-    policies: [...new Set(decisions.map((each) => each.policy.name))],
-    missing: decisions.flatMap((each) => each.missing.map(({ what }) => what)),
-  };
+function askedFor({ proposal, version, about }: transitions.Operation): transitions.AskedFor {
+  const modelId = version?.modelId ?? Number(about.replace(/^model:/, ''));
+  return { id: 0, proposal: JSON.stringify(proposal), modelId, versionId: version?.id ?? null, candidateId: null };
 }
 
-/** As if each version that stands somewhere came there now. Bounded: answers whether there was more. */
-export async function lookAtPlaces(
-  ctx: TxCtx,
-  max: number,
-): Promise<{ readonly looked: readonly Looked[]; readonly isTruncated: boolean }> {
-  const looked: Looked[] = [];
-  for (let afterId = 0; ; ) {
-    const page = await models.listActive(ctx, { afterId, limit: MODELS_PAGE });
-    for (const model of page) {
-      for (const version of await versions.listPlaced(ctx, model)) {
-        for (const [target, operation] of await standingOperations(ctx, version)) {
-          if (looked.length >= max) return { looked, isTruncated: true };
-          const { asked } = await transitions.judge(ctx, operation);
-          const outcome = outcomeOf(asked.map(({ decision }) => decision));
-          looked.push({
-            key: `${version.id} ${target}`,
-            name: version.name,
-            version: version.version,
-            target,
-            requestId: undefined,
-            outcome,
-          });
-        }
-      }
-    }
-    const last = page.at(-1);
-    if (last === undefined) return { looked, isTruncated: false };
-    afterId = last.id;
-  }
-}
-
-const MODELS_PAGE = 200;
-
-async function standingOperations(ctx: TxCtx, version: ModelVersion): Promise<readonly [string, transitions.Operation][]> {
-  const { operations } = transitions;
-  const stage = operations.replacementOperation(ctx, version, version.stage);
-  return [
-    ...(version.stage === 'None' ? [] : [[`stage:${version.stage}`, stage] as [string, transitions.Operation]]),
-    ...version.aliases.map((alias): [string, transitions.Operation] => [`alias:${alias}`, operations.aliasOperation(ctx, version, alias)]),
-  ];
+/** What the route of the change asks before it comes to the door. */
+async function missingLevel(
+  ctx: Ctx,
+  { proposal }: transitions.Operation,
+  model: { readonly id: number; readonly name: string } | undefined,
+): Promise<Problem | undefined> {
+  if (model === undefined || proposal.op === 'stage') return undefined;
+  const level = levelOf(await getStages(ctx), proposal);
+  return ctx.access.rankOf('registered-model', model) >= RANK[level]
+    ? undefined
+    : new Problem('PERMISSION_DENIED', `Permission denied: this asks for ${level} on '${model.name}'. Open a request.`);
 }

@@ -3,7 +3,6 @@
  * the change himself. A change that its approvals suffice for is carried out in the transaction of the last of them.
  */
 
-import { RANK } from '@countersign/contract/levels.ts';
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { checkLength } from '@countersign/contract/names.ts';
 import { durationMs } from '@countersign/contract/policies.ts';
@@ -20,14 +19,14 @@ import * as transitions from '../transitions/transitions.ts';
 import type { NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import { findWorkspaceById, getStages, within } from '../workspaces/workspaces.ts';
-import { choicesOf, type ExplainedChoice, type Looked, lookAtPlaces, outcomeOf } from './explaining.ts';
 import { findOwn, mustOpen, open, operationFor, renewed } from './opening.ts';
 import { demandMaking, get, isApprover, managesIt, mayMakeIt } from './reach.ts';
-import { commandFor, levelOf, type Wish } from './request-rules.ts';
+import { commandFor, type Wish } from './request-rules.ts';
 
 export type { Ending, Request } from '../approvals/approvals.ts';
 export { createModel } from '../transitions/transitions.ts';
-export type { Outcome } from './explaining.ts';
+export { type Explanation, explain } from './explaining.ts';
+export { type Outcome, type Plan, plan } from './planning.ts';
 export { actionsOn, get, isApprover, list, listOpen, type RequestAction, type RequestFilter } from './reach.ts';
 export type { Wish, WishedTarget } from './request-rules.ts';
 
@@ -293,51 +292,6 @@ export async function evaluate(ctx: Ctx, request: approvals.Request): Promise<tr
   return transitions.judge(ctx, await transitions.operationOf(ctx, request));
 }
 
-export interface Explanation {
-  readonly operation: transitions.Operation;
-  readonly choices: readonly ExplainedChoice[];
-  readonly asked: transitions.Judgement['asked'];
-  /** Why the call would be refused; undefined where it would succeed. */
-  readonly refusal: Problem | undefined;
-}
-
-/** Makes the change and undoes it, so that what it says is what the call would answer. */
-export async function explain(ctx: Ctx, name: string, wish: Wish): Promise<Explanation> {
-  const asked = { ...wish, isSame: true };
-  let found: Omit<Explanation, 'refusal'> | undefined;
-  let model: { readonly id: number; readonly name: string } | undefined;
-  const unseen = await transitions.rehearse(ctx, async (inner) => {
-    const operation = await operationFor(inner, await models.getIdentity(inner, name), asked);
-    model = await operation.model?.();
-    found = { operation, choices: await choicesOf(inner, operation), asked: (await transitions.judge(inner, operation)).asked };
-  });
-  if (unseen !== undefined || found === undefined) throw unseen ?? new TypeError('what was looked at is known');
-  const refusal = await transitions.rehearse(ctx, async (inner) => {
-    if (wish.registration !== undefined) return transitions.registerVersion(inner, { ...wish.registration, name });
-    const operation = await operationFor(inner, await models.getIdentity(inner, name), asked);
-    return transitions.carryOut(inner, askedFor(operation), transitions.AS_CALLER);
-  });
-  return { ...found, refusal: refusal ?? (await missingLevel(ctx, found.operation, model)) };
-}
-
-function askedFor({ proposal, version, about }: transitions.Operation): transitions.AskedFor {
-  const modelId = version?.modelId ?? Number(about.replace(/^model:/, ''));
-  return { id: 0, proposal: JSON.stringify(proposal), modelId, versionId: version?.id ?? null, candidateId: null };
-}
-
-/** What the route of the change asks before it comes to the door. */
-async function missingLevel(
-  ctx: Ctx,
-  { proposal }: transitions.Operation,
-  model: { readonly id: number; readonly name: string } | undefined,
-): Promise<Problem | undefined> {
-  if (model === undefined || proposal.op === 'stage') return undefined;
-  const level = levelOf(await getStages(ctx), proposal);
-  return ctx.access.rankOf('registered-model', model) >= RANK[level]
-    ? undefined
-    : new Problem('PERMISSION_DENIED', `Permission denied: this asks for ${level} on '${model.name}'. Open a request.`);
-}
-
 /** Brings back a version that stood in a place before, under the rollback rule of the policy that is about it. */
 export async function rollback(ctx: Ctx, name: string, version: number, target: string, reason: string): Promise<void> {
   if (reason.trim() === '') throw invalid("A rollback needs its reason: give 'reason'.");
@@ -348,72 +302,6 @@ export async function rollback(ctx: Ctx, name: string, version: number, target: 
     throw invalid(`'${clip(target)}' is no place that a version comes back to. Name one as in stage:Production or alias:champion.`);
   const archiveExisting = await transitions.isActiveStage(ctx, place.stage);
   await transitions.moveStage(ctx, { name, version, stage: place.stage, archiveExisting, comment: reason }, way);
-}
-
-export interface PlanInput {
-  readonly texts: readonly string[];
-  readonly withdraw: readonly string[];
-}
-
-export interface PlanLine {
-  readonly now: Looked;
-  readonly next: Looked;
-}
-
-export interface Plan {
-  readonly publish: readonly { readonly name: string; readonly hash: string; readonly replaces: string | null }[];
-  readonly lines: readonly PlanLine[];
-  readonly isTruncated: boolean;
-}
-
-const PLANNED_MAX = 2000;
-
-/** Comes into force and is undone: open requests, and what stands in governed places, under the policies before and after. */
-export async function plan(ctx: Ctx, input: PlanInput): Promise<Plan> {
-  const named = await Promise.all(input.texts.map(async (text) => ({ text, policy: await policies.readPolicy(text) })));
-  const before = (await policies.getInForce(ctx)).policies;
-  const publish = named.map(({ policy: { document, hash } }) => ({
-    name: document.name,
-    hash,
-    replaces: before.find((each) => each.document.name === document.name)?.hash ?? null,
-  }));
-  let lines: PlanLine[] = [];
-  let isTruncated = false;
-  const problem = await transitions.rehearse(ctx, async (inner, rehearsal) => {
-    const now = await lookAtAll(inner);
-    await transitions.putInForce(inner, rehearsal, named, input.withdraw);
-    const next = await lookAtAll(inner);
-    const byKey = new Map(next.looked.map((each) => [each.key, each]));
-    lines = now.looked.flatMap((each) => {
-      const later = byKey.get(each.key);
-      return later === undefined || (each.outcome.policies.length === 0 && later.outcome.policies.length === 0)
-        ? []
-        : [{ now: each, next: later }];
-    });
-    isTruncated = now.isTruncated || next.isTruncated;
-  });
-  if (problem !== undefined) throw problem;
-  return { publish, lines, isTruncated };
-}
-
-async function lookAtAll(ctx: TxCtx): Promise<{ readonly looked: readonly Looked[]; readonly isTruncated: boolean }> {
-  const open = await approvals.list(ctx, { state: 'open', beforeId: Number.MAX_SAFE_INTEGER, limit: PLANNED_MAX });
-  const asked: Looked[] = [];
-  for (const request of open) {
-    const operation = await transitions.operationOf(ctx, request);
-    const decisions = (await transitions.judge(ctx, operation)).asked.map(({ decision }) => decision);
-    const name = 'name' in operation.proposal ? operation.proposal.name : '';
-    asked.push({
-      key: `request ${request.id}`,
-      name: operation.version?.name ?? name,
-      version: operation.version?.version,
-      target: request.target,
-      requestId: request.id,
-      outcome: outcomeOf(decisions),
-    });
-  }
-  const places = await lookAtPlaces(ctx, PLANNED_MAX);
-  return { looked: [...asked, ...places.looked], isTruncated: places.isTruncated || open.length === PLANNED_MAX };
 }
 
 /** Reports a check, and then carries out what waited for it; what can't be carried out yet is looked at again by `sweep`. */
