@@ -8,7 +8,7 @@ import * as transitions from '@countersign/server/features/transitions/transitio
 import { PostgresDatabase } from '@countersign/server/platform/db/postgres.ts';
 import { Compile } from 'typebox/compile';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addUser, grant, openApp, type Person, type RunningApp } from '../support/app.ts';
+import { addUser, ask, grant, openApp, type Person, type RunningApp } from '../support/app.ts';
 import { countersign } from '../support/cli.ts';
 import { contextOf } from '../support/people.ts';
 import { type PostgresCluster, startPostgres } from '../support/postgres.ts';
@@ -172,8 +172,22 @@ describe.each(['sqlite', 'postgres'] as const)('commands for policies and reques
     expect([refused.code, refused.err]).toEqual([6, '']);
     expect(refused.out).toMatch(/^Refused: fraud\/3, stage:Production\./);
     expect(refused.out).toMatch(/missing: 0 of 2 approvals/);
+    const command = 'countersign request create fraud/3 --stage Production';
+    expect(refused.out).toContain(`\nAsk for it: ${command} (by the API: POST /api/v1/models/fraud/versions/3/requests)\n`);
+    const { asking } = JSON.parse((await run('alice', 'explain', 'fraud/3', 'stage:Production', '--json')).out);
+    expect(asking).toMatchObject({ request: null, command, is_opened_by_call: false });
+    const { method, path, body } = asking.call;
+    const { id } = (await ask(app, method, path, { as: people.alice.secret, body })).body;
+    const open = await run('bob', 'explain', 'fraud/3', 'stage:Production');
+    expect(open.out).toContain(`\nRequest ${id} is open for it: countersign request show ${id}\n`);
+    expect(JSON.parse((await run('bob', 'explain', 'fraud/3', 'stage:Production', '--json')).out).asking).toMatchObject({
+      request: id,
+      call: { method: 'GET', path: `/api/v1/requests/${id}`, body: null },
+    });
+    await ok('alice', 'request', 'cancel', String(id));
     const allowed = await ok('alice', 'explain', 'fraud/1', 'alias:champion');
     expect(allowed).toMatch(/^Allowed: fraud\/1, alias:champion\.[\s\S]*although something is missing[\s\S]*missing: .*description/);
+    expect(allowed).not.toContain('Ask for it');
     expect(await ok('alice', 'explain', 'fraud/1', 'tag:note=x', '--quiet')).toBe('allowed\n');
     expect((await run('alice', 'explain', 'fraud/1', 'somewhere')).code).toBe(2);
   });

@@ -22,7 +22,7 @@ export function addExplain(program: Command): void {
   const verb = addVerb(program, 'explain', {
     summary: 'say whether you could make a change now, and why',
     description:
-      'Says whether your call would succeed, which policy is asked and why that one, what is missing, who can give it and how. Nothing is changed. Ends with ' +
+      'Says whether your call would succeed, which policy is asked and why that one, what is missing, who can give it and how, and how you ask for it. Nothing is changed. Ends with ' +
       `exit code 0 where it would, ${EXIT.checkFailed} where it would be refused.`,
     examples: ['countersign explain fraud/7 stage:Production', 'countersign explain fraud@champion alias:champion --leave'],
   })
@@ -58,5 +58,12 @@ function linesOf(found: Explanation, isLeaving: boolean): string[] {
     ...asked,
   ]
     .map(printable)
-    .concat(decisionLines(found.decisions));
+    .concat(decisionLines(found.decisions), askingLines(found.asking));
+}
+
+function askingLines(asking: Explanation['asking']): string[] {
+  if (asking === null) return [];
+  const { text, request, command, is_opened_by_call: isOpenedByCall } = asking;
+  const known = request === null || command === null ? text : `Request ${request} is open for it: ${command}`;
+  return ['', printable(known), ...(isOpenedByCall && request === null ? ['The refused call asks for it by itself, too.'] : [])];
 }

@@ -53,6 +53,25 @@ const ListedDigests = Type.Optional(Type.Array(Type.String({ pattern: '^(sha256:
 
 const TargetWords = Type.String({ minLength: 1, description: 'As in `stage:Production`, `alias:champion`, `tag:risk=low`.' });
 
+const WayToAskSchema = named(
+  'WayToAsk',
+  {
+    text: Type.String({ description: 'One sentence, with the command and the path.' }),
+    request: nullable(Id, 'That is open for it, whoever made it; null: none is.'),
+    command: nullable(
+      Type.String(),
+      'On a command line: it asks, or shows the request that is open. null where it is too long for a line.',
+    ),
+    call: closed({
+      method: oneOf(['GET', 'POST']),
+      path: Type.String({ description: 'Of this API: it asks, or shows the request that is open.' }),
+      body: nullable(Type.Unsafe<object>({ type: 'object', additionalProperties: true }), 'null: it takes none.'),
+    }),
+    is_opened_by_call: Type.Boolean({ description: 'Whether the refused call opens the request by itself.' }),
+  },
+  'How somebody asks for what he would be refused; where that was asked for, the request.',
+);
+
 export const ExplanationSchema = named('Explanation', {
   name: ModelName,
   version: nullable(VersionNumber),
@@ -69,6 +88,7 @@ export const ExplanationSchema = named('Explanation', {
     }),
   ),
   decisions: Type.Array(DecisionSchema),
+  asking: nullable(WayToAskSchema, 'null where nothing has to be asked for, or the caller may not.'),
 });
 
 const PlanOutcome = closed({

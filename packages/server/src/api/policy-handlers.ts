@@ -60,7 +60,7 @@ async function explainVersion(
   version: number,
   query: { target: string; change?: 'enter' | 'leave'; archive_existing?: boolean },
 ) {
-  const { choices, asked, refusal } = await requests.explain(ctx, name, wishOf(query.target, version, query));
+  const { choices, asked, refusal, asking, isOpenedByCall } = await requests.explain(ctx, name, wishOf(query.target, version, query));
   return {
     name,
     version,
@@ -75,6 +75,16 @@ async function explainVersion(
       others: choice.others.map(({ policy, why }) => ({ name: policy.document.name, why })),
     })),
     decisions: await answerDecisions(ctx, asked),
+    asking:
+      asking === undefined
+        ? null
+        : {
+            text: asking.text,
+            request: asking.requestId ?? null,
+            command: asking.command ?? null,
+            call: asking.call,
+            is_opened_by_call: isOpenedByCall,
+          },
   };
 }
 

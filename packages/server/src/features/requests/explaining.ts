@@ -6,7 +6,8 @@ import * as models from '../models/models.ts';
 import * as policies from '../policies/policies.ts';
 import * as transitions from '../transitions/transitions.ts';
 import { getStages } from '../workspaces/workspaces.ts';
-import { operationFor } from './opening.ts';
+import type { WayToAsk } from './asking-rules.ts';
+import { findWayToAsk, operationFor } from './opening.ts';
 import { levelOf, type Wish } from './request-rules.ts';
 
 interface ExplainedChoice {
@@ -37,12 +38,16 @@ export interface Explanation {
   readonly asked: transitions.Judgement['asked'];
   /** Why the call would be refused; undefined where it would succeed. */
   readonly refusal: Problem | undefined;
+  /** The request that is open for it; else, where the caller would be refused and may ask, how he does. */
+  readonly asking: WayToAsk | undefined;
+  /** Whether the refused call opens the request by itself. */
+  readonly isOpenedByCall: boolean;
 }
 
 /** Makes the change and undoes it, so that what it says is what the call would answer. */
 export async function explain(ctx: Ctx, name: string, wish: Wish): Promise<Explanation> {
   const asked = { ...wish, isSame: true };
-  let found: Omit<Explanation, 'refusal'> | undefined;
+  let found: Omit<Explanation, 'refusal' | 'asking' | 'isOpenedByCall'> | undefined;
   let model: { readonly id: number; readonly name: string } | undefined;
   const unseen = await transitions.rehearse(ctx, async (inner) => {
     const operation = await operationFor(inner, await models.getIdentity(inner, name), asked);
@@ -50,12 +55,21 @@ export async function explain(ctx: Ctx, name: string, wish: Wish): Promise<Expla
     found = { operation, choices: await choicesOf(inner, operation), asked: (await transitions.judge(inner, operation)).asked };
   });
   if (unseen !== undefined || found === undefined) throw unseen ?? new TypeError('what was looked at is known');
-  const refusal = await transitions.rehearse(ctx, async (inner) => {
+  const refused = await transitions.rehearse(ctx, async (inner) => {
     if (wish.registration !== undefined) return transitions.registerVersion(inner, { ...wish.registration, name });
     const operation = await operationFor(inner, await models.getIdentity(inner, name), asked);
     return transitions.carryOut(inner, askedFor(operation), transitions.AS_CALLER);
   });
-  return { ...found, refusal: refusal ?? (await missingLevel(ctx, found.operation, model)) };
+  const refusal = refused ?? (await missingLevel(ctx, found.operation, model));
+  const asking = await findWayToAsk(ctx, found.operation);
+  // What is wrong in itself is refused to whoever asks, too.
+  const mayAsk = refusal?.code === 'PERMISSION_DENIED' && model !== undefined && ctx.access.rankOf('registered-model', model) >= RANK.READ;
+  return {
+    ...found,
+    refusal,
+    asking: mayAsk || asking?.requestId !== undefined ? asking : undefined,
+    isOpenedByCall: refused instanceof transitions.Refused && refused.opensRequest,
+  };
 }
 
 function askedFor({ proposal, version, about }: transitions.Operation): transitions.AskedFor {

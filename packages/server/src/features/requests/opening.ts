@@ -2,7 +2,7 @@
 import { durationMs } from '@countersign/contract/policies.ts';
 import { invalid, Problem } from '@countersign/contract/problem.ts';
 import { demandActive, demandEdge, stageOf } from '@countersign/contract/stages.ts';
-import type { TxCtx } from '../../platform/context.ts';
+import type { Ctx, TxCtx } from '../../platform/context.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as candidates from '../candidates/candidates.ts';
 import * as evidence from '../evidence/evidence.ts';
@@ -11,6 +11,7 @@ import * as transitions from '../transitions/transitions.ts';
 import type { ModelVersion, NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import { getStages } from '../workspaces/workspaces.ts';
+import { type WayToAsk, wayToAsk, wayToOpen } from './asking-rules.ts';
 import type { Wish } from './request-rules.ts';
 
 export async function operationFor(ctx: TxCtx, model: models.ModelIdentity, wish: Wish): Promise<transitions.Operation> {
@@ -98,6 +99,12 @@ export async function mustOpen(ctx: TxCtx, operation: transitions.Operation, com
 export async function findOwn(ctx: TxCtx, operation: transitions.Operation): Promise<approvals.Request | undefined> {
   const open = await approvals.listOpen(ctx, { about: operation.about, subject: transitions.subjectOf(operation.proposal) });
   return open.find((each) => each.createdBy === ctx.principal.id);
+}
+
+/** The request that is open for it, whoever made it; else how one is made. undefined where nobody asks for it. */
+export async function findWayToAsk(ctx: Ctx, { about, proposal, registration }: transitions.Operation): Promise<WayToAsk | undefined> {
+  const [open] = await approvals.listOpen(ctx, { about, subject: transitions.subjectOf(proposal) });
+  return open === undefined ? wayToAsk(proposal, registration?.input) : wayToOpen(open.id);
 }
 
 function describe({ proposal, asks }: transitions.Operation): string {

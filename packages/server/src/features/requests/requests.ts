@@ -19,9 +19,9 @@ import * as transitions from '../transitions/transitions.ts';
 import type { NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import { findWorkspaceById, getStages, within } from '../workspaces/workspaces.ts';
-import { findOwn, mustOpen, open, operationFor, renewed } from './opening.ts';
+import { findOwn, findWayToAsk, mustOpen, open, operationFor, renewed } from './opening.ts';
 import { demandMaking, get, isApprover, managesIt, mayMakeIt } from './reach.ts';
-import { commandFor, type Wish } from './request-rules.ts';
+import type { Wish } from './request-rules.ts';
 
 export type { Ending, Request } from '../approvals/approvals.ts';
 export { createModel } from '../transitions/transitions.ts';
@@ -70,12 +70,8 @@ export async function asking<T>(ctx: Ctx, work: () => Promise<T>): Promise<T> {
 }
 
 async function toldHow(ctx: Ctx, refused: transitions.Refused): Promise<Problem> {
-  const { about, proposal, registration } = refused.operation;
-  const [open] = await approvals.listOpen(ctx, { about, subject: transitions.subjectOf(proposal) });
-  const command = commandFor(proposal, registration?.input.source);
-  if (open !== undefined)
-    return new Problem('PERMISSION_DENIED', `${refused.message} Request ${open.id} is open for it: GET /api/v1/requests/${open.id}.`);
-  return command === undefined ? refused : new Problem('PERMISSION_DENIED', `${refused.message} Ask for it: ${command}`);
+  const way = await findWayToAsk(ctx, refused.operation);
+  return way === undefined ? refused : new Problem('PERMISSION_DENIED', `${refused.message} ${way.text}`);
 }
 
 /** A change at the door that opens its own request where it is refused. */
