@@ -115,7 +115,7 @@ function evidenceOf(ctx: Ctx, candidate: Candidate | undefined, subject: evidenc
 }
 
 /** The configuration of a prompt's model is no part of its seal, so it is governed where the prompt stands. */
-export const PROMPT_MODEL_CONFIG = '_mlflow_prompt_model_config';
+const PROMPT_MODEL_CONFIG = '_mlflow_prompt_model_config';
 
 export function versionTagOperation(ctx: Ctx, version: ModelVersion, key: string, value: string | null): Operation {
   const model = governedModel(ctx, version.modelId);
@@ -125,10 +125,15 @@ export function versionTagOperation(ctx: Ctx, version: ModelVersion, key: string
     ...single({ target: { kind: 'tag', key }, change: value === null ? 'leave' : 'enter' }),
     model,
     version,
-    ...(version.isPrompt && key === PROMPT_MODEL_CONFIG
+    ...(isConfiguration(version, key)
       ? { others: async (inForce) => entering(ctx, inForce, version, placesOf(version), await model()) }
       : {}),
   };
+}
+
+/** Also of what only calls itself a prompt: clients read it so. */
+export function isConfiguration(version: Pick<ModelVersion, 'isPrompt' | 'tags'>, key: string): boolean {
+  return key === PROMPT_MODEL_CONFIG && kindsOf(version).includes(true);
 }
 
 /** Where no policy is in force, so that nothing more of the version is read. */

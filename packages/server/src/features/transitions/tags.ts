@@ -55,7 +55,7 @@ export async function tagVersion(ctx: TxCtx, name: string, number: number, key: 
   await writeVersionTag(ctx, allowed, version, key, value);
   await settleGoverned(ctx, operation, allowed, way);
   // The configuration is no part of the seal: whoever approved before it changed approved of another one.
-  if (version.isPrompt && key === operations.PROMPT_MODEL_CONFIG) await evidence.renew(ctx, name, number);
+  if (operations.isConfiguration(version, key)) await evidence.renew(ctx, name, number);
 }
 
 function isSaid(tags: readonly { readonly key: string; readonly value: string }[], key: string, value: string | null): boolean {

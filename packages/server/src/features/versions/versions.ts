@@ -376,7 +376,7 @@ export async function touchAll(ctx: TxCtx, model: RegisteredModel, at: number): 
 
 export async function setTag(ctx: TxCtx, _permit: Permit, version: VersionIdentity, key: string, value: string): Promise<void> {
   checkRegistryTag(key, value);
-  refuseSealedPromptTag(version, key);
+  await refuseSealedPromptTag(ctx, version, key);
   if (key === models.PROMPT_TAG) refuseOtherKind(version, value.toLowerCase() === 'true');
   await store.upsertTag(ctx.tx, version.id, key, value, ctx.principal.id);
   await noteEditor(ctx, version);
@@ -384,7 +384,7 @@ export async function setTag(ctx: TxCtx, _permit: Permit, version: VersionIdenti
 }
 
 export async function deleteTag(ctx: TxCtx, _permit: Permit, version: VersionIdentity, key: string): Promise<void> {
-  refuseSealedPromptTag(version, key);
+  await refuseSealedPromptTag(ctx, version, key);
   if (key === models.PROMPT_TAG) refuseOtherKind(version, false);
   if (!(await store.removeTag(ctx.tx, version.id, key))) return;
   await noteEditor(ctx, version);
@@ -396,8 +396,11 @@ async function noteEditor(ctx: TxCtx, version: VersionIdentity): Promise<void> {
   if (version.editedBy !== ctx.principal.id) await store.setEditor(ctx.tx, version.id, ctx.principal.id);
 }
 
-function refuseSealedPromptTag(version: VersionIdentity, key: string): void {
-  if (version.isPrompt && isSealedPromptTag(key)) {
+/** Clients read the text of whatever calls itself a prompt, also of what was registered in a model that didn't, and is sealed over files. */
+async function refuseSealedPromptTag(ctx: TxCtx, version: VersionIdentity, key: string): Promise<void> {
+  if (!isSealedPromptTag(key)) return;
+  const isPrompt = version.isPrompt || models.isPromptTagged((await findById(ctx, version.id))?.tags ?? []);
+  if (isPrompt) {
     throw new Problem(
       'INVALID_STATE',
       `Tag '${key}' is part of the sealed content of prompt '${version.name}' version ${version.version}. Register a new version instead.`,
