@@ -265,8 +265,10 @@ export async function forgetChanges(tx: Queries, before: number): Promise<void> 
   await tx.run('DELETE FROM access_changes WHERE epoch < ?', before);
 }
 
-export async function getEpoch(db: Queries): Promise<number> {
-  return (await db.one<{ epoch: number }>('SELECT epoch FROM access_head WHERE id = 1'))?.epoch ?? 0;
+/** Held: until the commit nobody's access changes; to change it, nobody else may decide by it either. On SQLite all changes are one after another. */
+export async function getEpoch(db: Queries, held?: 'to-decide' | 'to-change'): Promise<number> {
+  const lock = held === undefined || db.dialect === 'sqlite' ? '' : held === 'to-decide' ? ' FOR SHARE' : ' FOR UPDATE';
+  return (await db.one<{ epoch: number }>(`SELECT epoch FROM access_head WHERE id = 1${lock}`))?.epoch ?? 0;
 }
 
 export interface AccessChange {

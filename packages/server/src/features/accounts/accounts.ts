@@ -82,13 +82,18 @@ export function knownEpoch(db: Database): number | undefined {
 
 /**
  * The count as of which what is read here of accounts and their access may be remembered, and what was remembered holds. Undefined where it isn't known,
- * or where the transaction may see what isn't committed.
+ * or where the transaction may see what isn't committed. What a transaction reads then stays so until its commit, whichever process would change it.
  */
-export async function rememberableEpoch(ctx: Pick<Ctx, 'db' | 'tx'>): Promise<number | undefined> {
+export async function holdEpoch(ctx: Pick<Ctx, 'db' | 'tx'>): Promise<number | undefined> {
   const known = knownEpoch(ctx.db);
-  if (known === undefined || ctx.db.dialect === 'sqlite') return known;
+  if (ctx.db.dialect === 'sqlite' || (known === undefined && ctx.tx === undefined)) return known;
   // Another process may have changed something since a request read the count; nothing uncommitted is behind a count that a request read.
-  return (await store.getEpoch(reading(ctx))) === known ? known : undefined;
+  return (await store.getEpoch(reading(ctx), ctx.tx && 'to-decide')) === known ? known : undefined;
+}
+
+/** For a change of access that is decided about first: whoever decides by what it changes is done before it, or sees it. */
+export async function lockAccess(ctx: TxCtx): Promise<void> {
+  await store.getEpoch(ctx.tx, 'to-change');
 }
 
 export function listChanges(db: Queries, afterEpoch: number): Promise<store.AccessChange[]> {

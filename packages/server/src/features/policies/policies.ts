@@ -198,6 +198,7 @@ interface Replacement extends PolicyChanges {
 }
 
 async function replacementOf(ctx: TxCtx, changes: PolicyChanges, stages: readonly string[]): Promise<Replacement> {
+  await store.lockHead(ctx.tx, ctx.workspace.id);
   // Before anything is written, so that nobody remembers what may be undone.
   await announceChange(ctx);
   const before = (await holdInForce(ctx)).policies;

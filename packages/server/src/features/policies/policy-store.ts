@@ -28,6 +28,11 @@ export async function readHead(db: Queries, workspaceId: number, isHeld: boolean
   return (await db.one<{ head: string }>(`SELECT head FROM policy_heads WHERE workspace_id = ?${lock}`, workspaceId))?.head;
 }
 
+/** Decisions hold it before they hold who may do what, so whoever changes both begins with it too: else each would wait for the other. */
+export async function lockHead(tx: Queries, workspaceId: number): Promise<void> {
+  if (tx.dialect === 'postgres') await tx.all('SELECT head FROM policy_heads WHERE workspace_id = ? FOR UPDATE', workspaceId);
+}
+
 /** Whether any workspace has a policy in enforce. */
 export async function hasEnforced(db: Queries): Promise<boolean> {
   return (await db.one('SELECT 1 AS found FROM policy_heads WHERE has_enforced = 1 LIMIT 1')) !== undefined;

@@ -7,7 +7,7 @@ import type { Policy } from '@countersign/contract/policies.ts';
 import { Problem } from '@countersign/contract/problem.ts';
 import type { TxCtx } from '../../platform/context.ts';
 import { type Grant, listManagerIds, listOfSubject } from '../access/access.ts';
-import type { SettingChange } from '../accounts/accounts.ts';
+import { lockAccess, type SettingChange } from '../accounts/accounts.ts';
 import { record } from '../events/events.ts';
 import * as namedPermissions from '../named-permissions/named-permissions.ts';
 import * as people from '../people/people.ts';
@@ -21,6 +21,7 @@ const EVERY_WORKSPACE = -1;
 
 /** Asked before each change of administration; answers the operation that is settled with it. */
 export async function governSettingChange(ctx: TxCtx, asked: SettingChange): Promise<Operation | undefined> {
+  await lockAccess(ctx);
   if (!(await policies.hasEnforcedAnywhere(ctx))) return undefined;
   const given = await givenByGroup(ctx, asked.names?.groupId);
   // A group of one workspace may have something in others.
