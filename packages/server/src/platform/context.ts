@@ -75,10 +75,10 @@ export function reading(ctx: Pick<Ctx, 'db' | 'tx'>): Queries {
   return ctx.tx ?? ctx.db;
 }
 
-/** Joins the caller's transaction, or opens one; resolves after the commit. Only doors call this. */
-export function transaction<T>(ctx: Ctx, work: (ctx: TxCtx) => Promise<T>): Promise<T> {
+/** Joins the caller's transaction, or opens one; resolves after the commit. Only doors call this. `lane`: see `Database.write`. */
+export function transaction<T>(ctx: Ctx, work: (ctx: TxCtx) => Promise<T>, lane?: string): Promise<T> {
   if (ctx.tx) return work({ ...ctx, tx: ctx.tx });
-  return ctx.db.write((tx) => work({ ...ctx, tx }));
+  return ctx.db.write((tx) => work({ ...ctx, tx }), lane);
 }
 
 /** 32 lowercase hex characters, the form of MLflow's run ids. */

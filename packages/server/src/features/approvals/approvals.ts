@@ -104,20 +104,25 @@ export async function close(ctx: TxCtx, request: Request, ending: Ending, about:
   return closed;
 }
 
-/** All open ones of a change, as `listOpen` answered them in this transaction; the approvals go with them. */
-export async function closeAll(ctx: TxCtx, open: readonly Request[], ending: Ending, about: About, closing: Closing = {}): Promise<void> {
-  for (const request of open) await closeOne(ctx, request, ending, about, closing);
-  const [first] = open;
-  if (first !== undefined) await endRound(ctx, first);
+/** All open ones of a change; the approvals go with them. */
+export async function closeAll(ctx: TxCtx, change: Change, ending: Ending, about: About, closing: Closing = {}): Promise<void> {
+  const closed = await requestStore.closeAll(ctx.tx, change, ending, ctx.clock.now(), ctx.principal.id);
+  if (closed.length === 0) return;
+  for (const request of closed) tellEnd(ctx, request, ending, about, closing);
+  await endRound(ctx, change);
 }
 
-async function closeOne(ctx: TxCtx, request: Request, ending: Ending, about: About, { comment, cause }: Closing): Promise<Request> {
+async function closeOne(ctx: TxCtx, request: Request, ending: Ending, about: About, closing: Closing): Promise<Request> {
   const at = ctx.clock.now();
   const by = ctx.principal.id;
   // Without it one request would be answered twice: what it is about is held, so this doesn't happen.
   if (!(await requestStore.close(ctx.tx, request.id, ending, at, by))) throw new TypeError(`request ${request.id} was closed by another`);
-  tell(ctx, ending === 'approved' ? 'applied' : ending, request, about, comment, cause === undefined ? {} : { cause });
+  tellEnd(ctx, request, ending, about, closing);
   return { ...request, state: ending, closedAt: at, closedBy: by };
+}
+
+function tellEnd(ctx: TxCtx, request: Request, ending: Ending, about: About, { comment, cause }: Closing): void {
+  tell(ctx, ending === 'approved' ? 'applied' : ending, request, about, comment, cause === undefined ? {} : { cause });
 }
 
 function endRound(ctx: TxCtx, { about, subject }: Change): Promise<unknown> {

@@ -78,6 +78,26 @@ export async function close(tx: Queries, id: number, state: Ending, at: number, 
   return changed > 0;
 }
 
+/** Those that were open, oldest first. By requests_open. */
+export async function closeAll(
+  tx: Queries,
+  { about, subject }: Pick<Request, 'about' | 'subject'>,
+  state: Ending,
+  at: number,
+  by: number,
+): Promise<Request[]> {
+  const closed = await tx.all<Request>(
+    `UPDATE requests SET state = ?, closed_by = ?, closed_at = ?, written_by = ? WHERE about = ? AND subject = ? AND state = 'open' RETURNING ${COLUMNS}`,
+    state,
+    by,
+    at,
+    by,
+    about,
+    subject,
+  );
+  return closed.sort((one, other) => one.id - other.id);
+}
+
 export function find(db: Queries, workspaceId: number, id: number): Promise<Request | undefined> {
   return db.one(`SELECT ${COLUMNS} FROM requests WHERE id = ? AND workspace_id = ?`, id, workspaceId);
 }

@@ -319,6 +319,11 @@ export async function findTree(ctx: ReadCtx, treeId: number): Promise<Tree | und
   return tree;
 }
 
+/** Null: nothing is sealed. */
+export async function digestOfTree(ctx: ReadCtx, treeId: number | null): Promise<string | null> {
+  return treeId === null ? null : ((await findTree(ctx, treeId))?.digest ?? null);
+}
+
 /** One level of a sealed tree, as `list`. */
 export async function listTree(ctx: ReadCtx, treeId: number, directory: string): Promise<ArtifactEntry[]> {
   return toEntries(await store.listTreeFolder(reading(ctx), treeId, parsePath(directory)), directory);

@@ -50,7 +50,7 @@ export function report(ctx: Ctx, model: string, number: number, report: rules.Ne
   return transaction(ctx, async (inner) => {
     const version = await versions.get(inner, model, number);
     const isEntitled = judgeReporter(inner, version, report.name);
-    const digest = await digestOf(inner, version);
+    const digest = await artifacts.digestOfTree(inner, version.treeId);
     rules.refuseOtherBytes(report.digest, digest);
     const run = { versionId: version.id, name: report.name, externalId: report.externalId, accountId: accountIdOf(inner.principal) };
     const before = await store.findNewest(inner.tx, run);
@@ -78,11 +78,6 @@ function judgeReporter(ctx: Ctx, version: ModelVersion, name: string): boolean {
   const isEntitled = rules.isEntitled({ kind, tokenScope: ctx.tokenScope, rank }, name);
   demand(ctx, 'registered-model', object, isEntitled ? 'READ' : 'EDIT');
   return isEntitled;
-}
-
-async function digestOf(ctx: Ctx, version: ModelVersion): Promise<string | null> {
-  if (version.treeId === null) return null;
-  return (await artifacts.findTree(ctx, version.treeId))?.digest ?? null;
 }
 
 async function isSame(ctx: Ctx, before: ReportRow, state: rules.ReportState, texts: rules.ReportTexts): Promise<boolean> {
@@ -140,7 +135,7 @@ export async function listOfVersion(ctx: Ctx, version: ModelVersion, query: Repo
     ? store.listOfName(db, version.id, query.name, page)
     : (query.history ? store.listHistory : store.listNewest)(db, version.id, page));
   const texts = await listTexts(ctx, version.id, rows);
-  const digest = await digestOf(ctx, version);
+  const digest = await artifacts.digestOfTree(ctx, version.treeId);
   const now = ctx.clock.now();
   return rows.map((row) => show(row, texts.get(row.id) ?? {}, digest, now));
 }

@@ -93,6 +93,11 @@ export async function current(ctx: Ctx, version: ModelVersion): Promise<Evidence
   return (await findNewest(ctx, { versionId: version.id })) ?? compute(ctx, version);
 }
 
+/** Taken where the caller may write, so that nothing that is logged later changes what was decided by; else as it would be. */
+export function settled(ctx: Ctx, version: ModelVersion): Promise<Evidence | Snapshot> {
+  return ctx.tx === undefined ? current(ctx, version) : ensure({ ...ctx, tx: ctx.tx }, version);
+}
+
 /** A stored snapshot by its digest, as approvals name it. */
 export async function findByDigest(ctx: Ctx, versionId: number, digest: string): Promise<Snapshot | undefined> {
   const row = await store.findByDigest(reading(ctx), versionId, digest);

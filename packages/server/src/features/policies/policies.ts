@@ -7,7 +7,7 @@ import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import type { Policy } from '@countersign/contract/policies.ts';
 import { invalid, notFound } from '@countersign/contract/problem.ts';
 import { type Ctx, randomHex, reading, type TxCtx } from '../../platform/context.ts';
-import type { Database, Queries } from '../../platform/db/database.ts';
+import type { Database, Queries, Tx } from '../../platform/db/database.ts';
 import { announceChange, getEpoch, knownEpoch } from '../accounts/accounts.ts';
 import { record } from '../events/events.ts';
 import { decidingTagKeys, publishingObjections, stagesNamedBy } from './policy-choice-rules.ts';
@@ -62,11 +62,21 @@ interface Remembered {
 /** On SQLite, where one process changes everything, even the head needn't be looked at. Nothing uncommitted is remembered. */
 const remembered = new WeakMap<Database, Map<number, Remembered>>();
 
+/** What a transaction holds, it needn't ask for again. */
+const held = new WeakMap<Tx, Map<number, PoliciesInForce>>();
+
 /** Those that decide about a change: none comes into force or goes before its commit. */
 export async function holdInForce(ctx: TxCtx): Promise<PoliciesInForce> {
   const { tx, workspace } = ctx;
-  const found = recall(ctx);
+  const found = recall(ctx) ?? held.get(tx)?.get(workspace.id);
   if (found !== undefined) return found;
+  const inForce = await readHeld(ctx);
+  held.set(tx, (held.get(tx) ?? new Map<number, PoliciesInForce>()).set(workspace.id, inForce));
+  return inForce;
+}
+
+async function readHeld(ctx: TxCtx): Promise<PoliciesInForce> {
+  const { tx, workspace } = ctx;
   let head = await store.readHead(tx, workspace.id, true);
   if (head === undefined) {
     // On PostgreSQL only a row can be held.
@@ -201,6 +211,7 @@ async function replacementOf(ctx: TxCtx, changes: PolicyChanges, stages: readonl
   await store.lockHead(ctx.tx, ctx.workspace.id);
   // Before anything is written, so that nobody remembers what may be undone.
   await announceChange(ctx);
+  held.delete(ctx.tx);
   const before = (await holdInForce(ctx)).policies;
   const byName = new Map(before.map((each) => [each.document.name, each]));
   const missing = changes.withdrawn.find((name) => !byName.has(name));
@@ -267,6 +278,7 @@ function refuseObjections(policies: readonly NamedPolicy[], stages: readonly str
 }
 
 async function renewHead(ctx: TxCtx): Promise<void> {
+  held.delete(ctx.tx);
   const rows = await store.listInForce(ctx.tx, ctx.workspace.id);
   await store.setHead(
     ctx.tx,

@@ -3,7 +3,6 @@ import { durationMs } from '@countersign/contract/policies.ts';
 import type {
   ApprovalBinding,
   CheckReport,
-  EvidenceMetric,
   PolicyFacts,
   Standing,
   Stay,
@@ -20,9 +19,9 @@ import * as evidence from '../evidence/evidence.ts';
 import * as people from '../people/people.ts';
 import { type NamedPolicy, speakOf } from '../policies/policies.ts';
 import type { ModelVersion } from '../versions/versions.ts';
-import * as versions from '../versions/versions.ts';
+import { type Incumbent, listIncumbents } from './incumbents.ts';
 import type { TargetChange } from './operation-rules.ts';
-import { findAdmission, listStays } from './stays.ts';
+import { listStays } from './stays.ts';
 
 /** A version, or what would become one: what stands in its place in the facts. */
 export interface Tested {
@@ -51,12 +50,8 @@ export interface Question extends approvals.Change {
 export const NO_BINDING: ApprovalBinding = { digest: null, evidence: '' };
 
 export async function testVersion(ctx: Ctx, version: ModelVersion): Promise<Tested> {
-  const tree = version.treeId === null ? undefined : await artifacts.findTree(ctx, version.treeId);
-  return {
-    digest: tree?.digest ?? null,
-    evidence: ctx.tx === undefined ? await evidence.current(ctx, version) : await evidence.ensure({ ...ctx, tx: ctx.tx }, version),
-    subject: version,
-  };
+  const [digest, known] = await Promise.all([artifacts.digestOfTree(ctx, version.treeId), evidence.settled(ctx, version)]);
+  return { digest, evidence: known, subject: version };
 }
 
 export function bindingOf(tested: Tested | undefined): ApprovalBinding {
@@ -66,15 +61,25 @@ export function bindingOf(tested: Tested | undefined): ApprovalBinding {
 export async function readFacts(ctx: Ctx, question: Question): Promise<PolicyFacts> {
   const { change, model, tested, policies } = question;
   const now = ctx.clock.now();
-  const open = await approvals.listOpen(ctx, question);
+  const [open, live, origins, runAuthors, incumbents] = await Promise.all([
+    approvals.listOpen(ctx, question),
+    approvals.listLive(ctx, question),
+    tested === undefined ? [] : evidence.originsOf(ctx, tested.subject),
+    tested === undefined ? [] : evidence.runAuthorsOf(ctx, tested.subject),
+    compares(question) ? listIncumbents(ctx, question) : [],
+  ]);
   const requesters = [...new Set(open.map((request) => request.createdBy))];
-  const live = await approvals.listLive(ctx, question);
-  const standing = change.change === 'enter' && model !== undefined ? await readStanding(ctx, question, model) : [];
-  const origins = tested === undefined ? [] : await evidence.originsOf(ctx, tested.subject);
-  const reports = await readReports(ctx, question.version, origins);
-  const version = tested === undefined ? undefined : await readVersion(ctx, question, tested, reports, standing);
+  const [reports = [], ...theirReports] = await readReports(ctx, [{ versionId: question.version?.id, origins }, ...incumbents]);
+  const standing = incumbents.map(
+    ({ name, digest, metrics }, at): Standing => ({
+      name,
+      metrics,
+      // For its own bytes: what was reported of others says nothing of it.
+      checks: (theirReports[at] ?? []).filter((report) => report.digest === digest),
+    }),
+  );
+  const version = tested === undefined ? undefined : await readVersion(ctx, question, tested, reports, incumbents);
   const creators = origins.map((origin) => origin.registeredBy);
-  const runAuthors = tested === undefined ? [] : await evidence.runAuthorsOf(ctx, tested.subject);
   const lastEditors = tested === undefined ? [] : [tested.subject.editedBy];
   const [first = ctx.principal.id, ...others] = requesters;
   const quietMs = Math.max(0, ...policies.map(({ document }) => durationMs(document.requirements.quiet_after_change)));
@@ -121,31 +126,35 @@ export async function readFacts(ctx: Ctx, question: Question): Promise<PolicyFac
     ),
     accessChanges,
     version,
-    standing: standing.map(({ name, metrics, checks: reported }) => ({ name, metrics, checks: reported })),
+    standing,
     blocked: binding.digest === null ? undefined : (await blocks.find(ctx, [binding.digest])).get(binding.digest),
   };
 }
 
+interface Reported {
+  /** Undefined: it has no number yet. */
+  readonly versionId: number | undefined;
+  readonly origins: readonly evidence.Origin[];
+}
+
 /**
- * A copy has what was reported of the version that it is copied from, too: a report counts for bytes, and what asks to come in has no number yet. But for
- * what people reported, whom managing that model entitled, and not this one.
+ * The reports that count for each. A copy has what was reported of the version that it is copied from, too: a report counts for bytes, and what asks to
+ * come in has no number yet. But for what people reported, whom managing that model entitled, and not this one.
  */
-async function readReports(
-  ctx: Ctx,
-  version: Pick<ModelVersion, 'id'> | undefined,
-  origins: readonly evidence.Origin[],
-): Promise<readonly CheckReport[]> {
-  const ids = [...(version === undefined ? [] : [version.id]), ...origins.map(({ versionId }) => versionId)];
+async function readReports(ctx: Ctx, asked: readonly Reported[]): Promise<readonly (readonly CheckReport[])[]> {
+  const ids = asked.flatMap(({ versionId, origins }) => [
+    ...(versionId === undefined ? [] : [versionId]),
+    ...origins.map((each) => each.versionId),
+  ]);
   if (ids.length === 0) return [];
-  const reports = await checks.listReports(ctx, ids);
-  const own = version === undefined ? [] : (reports.get(version.id) ?? []);
-  const inherited = origins.flatMap(({ versionId }) => reports.get(versionId) ?? []);
-  if (inherited.length === 0) return own;
-  const reporters = await listPrincipals(
-    ctx,
-    inherited.map((report) => report.by),
-  );
-  return [...own, ...inherited.filter(({ by }) => ['service', 'ci'].includes(reporters.get(by)?.kind ?? ''))];
+  const reports = await checks.listReports(ctx, [...new Set(ids)]);
+  const inheritedBy = asked.map(({ origins }) => origins.flatMap((origin) => reports.get(origin.versionId) ?? []));
+  const reporters = inheritedBy.flat().map((report) => report.by);
+  const known = reporters.length === 0 ? undefined : await listPrincipals(ctx, reporters);
+  return asked.map(({ versionId }, at) => [
+    ...(versionId === undefined ? [] : (reports.get(versionId) ?? [])),
+    ...(inheritedBy[at] ?? []).filter(({ by }) => ['service', 'ci'].includes(known?.get(by)?.kind ?? '')),
+  ]);
 }
 
 function groupsIn({ document }: NamedPolicy): readonly string[] {
@@ -159,7 +168,7 @@ async function readVersion(
   question: Question,
   tested: Tested,
   reports: readonly CheckReport[],
-  standing: readonly StandingVersion[],
+  incumbents: readonly Incumbent[],
 ): Promise<VersionEvidence> {
   const asksSignature = question.policies.some(({ document }) => document.requirements.breaking_signature_needs !== undefined);
   return {
@@ -167,7 +176,7 @@ async function readVersion(
     isSealed: tested.digest !== null,
     registeredBy: tested.subject.registeredBy,
     checks: reports,
-    breaksSignature: asksSignature && standing.some((each) => evidence.breaksSignature(each.evidence, tested.evidence)),
+    breaksSignature: asksSignature && incumbents.some((each) => evidence.breaksSignature(each.evidence, tested.evidence)),
     stays: await readStays(ctx, question, tested.digest),
   };
 }
@@ -184,61 +193,13 @@ function readStays(ctx: Ctx, { policies, model, change, version, withHistory }: 
   });
 }
 
-interface StandingVersion extends Standing {
-  readonly evidence: evidence.Evidence;
-}
-
-/** What stands in the target now, beside the version itself; read only where a policy compares with it. */
-async function readStanding(ctx: Ctx, question: Question, model: { id: number; name: string }): Promise<readonly StandingVersion[]> {
-  const { policies, change, version } = question;
-  const compares = policies.some(
+/** Whether what stands there now is asked at all. */
+function compares({ policies, change }: Question): boolean {
+  if (change.change !== 'enter') return false;
+  return policies.some(
     ({ document: { requirements } }) =>
       requirements.breaking_signature_needs !== undefined ||
       requirements.metrics.some((rule) => rule.current !== undefined) ||
       speakOf(requirements, 'standing'),
   );
-  if (!compares) return [];
-  const there = (await listStanding(ctx, model, change)).filter((each) => each.id !== version?.id);
-  const found: StandingVersion[] = [];
-  for (const each of there) {
-    const { evidence: known, digest } = await testVersion(ctx, each);
-    const metrics: readonly EvidenceMetric[] = (await heldTo(ctx, each, change.target, known)).flatMap(
-      (taken) => evidence.factsOf(taken).metrics,
-    );
-    // For its own bytes: what was reported of others says nothing of it.
-    const own = (await readReports(ctx, each, await evidence.originsOf(ctx, each))).filter((report) => report.digest === digest);
-    found.push({ name: `${each.name}/${each.version}`, metrics, checks: own, evidence: known });
-  }
-  return found;
-}
-
-/**
- * What stands there is measured by what it was let in with: numbers that were logged since make it no easier to beat. Where it came in unasked, by the
- * best that was ever known of it.
- */
-async function heldTo(
-  ctx: Ctx,
-  version: ModelVersion,
-  target: TargetChange['target'],
-  known: evidence.Evidence,
-): Promise<readonly evidence.Evidence[]> {
-  const admitted = await findAdmission(ctx, version.id, target);
-  const snapshot = admitted === undefined ? undefined : await evidence.findByDigest(ctx, version.id, admitted);
-  return snapshot === undefined ? [known, ...(await evidence.listOfVersion(ctx, version.id))] : [snapshot];
-}
-
-async function listStanding(ctx: Ctx, model: { id: number; name: string }, { target }: TargetChange): Promise<readonly ModelVersion[]> {
-  switch (target.kind) {
-    case 'stage':
-      return versions.listInStage(ctx, model, target.stage as ModelVersion['stage']); // the door canonicalized it
-    case 'alias': {
-      const holder = await versions.findAlias(ctx, model, target.alias);
-      const version = holder && (await versions.findById(ctx, holder.versionId));
-      return version ? [version] : [];
-    }
-    case 'entry':
-      return versions.listOfModel(ctx, model, { limit: 1 });
-    default:
-      return [];
-  }
 }

@@ -11,10 +11,10 @@ import { judge, type Operation, type Way } from './permits.ts';
 
 /** Whatever was asked for exactly this is answered by it. */
 export async function settle(ctx: TxCtx, operation: Operation, allowed: Permit, way: Way): Promise<void> {
-  const open = await approvals.listOpen(ctx, { about: operation.about, subject: subjectOf(operation.proposal) });
+  const change = { about: operation.about, subject: subjectOf(operation.proposal) };
   const isAnswered = way.by === 'approvals' || (way.by === 'caller' && way.isAnswer === true) || allowed.admission === 'policy';
   const { version: number, stage: from } = operation.version ?? {};
-  await approvals.closeAll(ctx, open, isAnswered ? 'approved' : 'cancelled', { number, from }, isAnswered ? {} : { cause: 'moved' });
+  await approvals.closeAll(ctx, change, isAnswered ? 'approved' : 'cancelled', { number, from }, isAnswered ? {} : { cause: 'moved' });
   if (allowed.admission === 'policy' && operation.version !== undefined) await supersede(ctx, operation, operation.version, allowed);
 }
 

@@ -38,12 +38,24 @@ export { type BreakGlassWish, governSetting, type PolicyChanges } from './settin
 export { canonicalStageOf, isActiveStage, stagesOf } from './workspace-stages.ts';
 
 /** A transaction that decides by what stands in a model: nobody else changes that until the commit. */
-async function changing<T>(ctx: Ctx, name: string, number: number | undefined, work: (inner: TxCtx) => Promise<T>): Promise<T> {
+async function changing<T>(
+  ctx: Ctx,
+  name: string,
+  number: number | undefined,
+  work: (inner: TxCtx) => Promise<T>,
+  lane?: string,
+): Promise<T> {
   await prepare(ctx, name, number);
-  return transaction(ctx, async (inner) => {
+  const holding = async (inner: TxCtx): Promise<T> => {
     await models.hold(inner, name);
     return work(inner);
-  });
+  };
+  return transaction(ctx, holding, lane);
+}
+
+/** Where a version stands: whatever is written for it is of this one model, so changes of others may take turns with it. */
+function placing<T>(ctx: Ctx, name: string, number: number | undefined, work: (inner: TxCtx) => Promise<T>): Promise<T> {
+  return changing(ctx, name, number, work, `${ctx.workspace.id}/${name}`);
 }
 
 /** Before the transaction, so that it needn't wait: which policies are in force is remembered, and the files that evidence is of are read. */
@@ -70,7 +82,7 @@ export interface StageMove {
 /** Both halves go through the door: what enters, and what archive_existing_versions makes leave. What comes back, comes along no edge. */
 export async function moveStage(ctx: Ctx, move: StageMove, way: Way = AS_CALLER): Promise<ModelVersion> {
   readMove(await getStages(ctx), move);
-  return changing(ctx, move.name, move.version, async (inner) => {
+  return placing(ctx, move.name, move.version, async (inner) => {
     const defined = await getStages(inner);
     const stages = way.by === 'rollback' ? { ...defined, stage_edges: null } : defined;
     const stage = readMove(stages, move);
@@ -113,7 +125,7 @@ async function archiveOther(ctx: TxCtx, stages: Stages, keep: ModelVersion, othe
 
 export function setAlias(ctx: Ctx, name: string, alias: string, number: number, way: Way = AS_CALLER): Promise<void> {
   checkAlias(alias);
-  return changing(ctx, name, number, async (inner) => {
+  return placing(ctx, name, number, async (inner) => {
     const version = await versions.get(inner, name, number);
     if (way.by === 'caller') await demandAlias(inner, { id: version.modelId, name }, alias);
     const operation = operations.aliasOperation(inner, version, alias);
@@ -130,7 +142,7 @@ async function demandAlias(ctx: TxCtx, model: { id: number; name: string }, alia
 }
 
 export function deleteAlias(ctx: Ctx, name: string, alias: string, way: Way = AS_CALLER): Promise<void> {
-  return changing(ctx, name, undefined, async (inner) => {
+  return placing(ctx, name, undefined, async (inner) => {
     const model = await models.getIdentity(inner, name);
     const holder = await versions.findAlias(inner, model, alias);
     const version = holder && (await versions.findById(inner, holder.versionId));

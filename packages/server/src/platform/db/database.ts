@@ -30,9 +30,9 @@ export interface Database extends Queries {
   /**
    * Runs a closure in a transaction and resolves after the commit is durable. Concurrent closures share one commit, run one
    * after another; a closure that throws is undone alone. It may run twice (after a deadlock, or beside one that failed), so it changes nothing
-   * outside `tx`.
+   * outside `tx`. `lane`: closures that name different ones touch nothing in common that either changes; their statements may take turns.
    */
-  write<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  write<T>(work: (tx: Tx) => Promise<T>, lane?: string): Promise<T>;
   setCommitHook(hook: CommitHook): void;
   close(): Promise<void>;
 }

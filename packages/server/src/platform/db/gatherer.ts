@@ -10,9 +10,13 @@ export interface WriteConnection {
   isConflict(error: unknown): boolean;
   /** Turns a driver's error into a Problem where a caller can do something about it. */
   explain(error: unknown): unknown;
+  /** Whether statements go out before the answers to those before them are in: then closures of different lanes save each other round trips. */
+  readonly isPipelined: boolean;
 }
 
 interface Job {
+  /** Undefined: nothing else runs beside it. */
+  readonly lane: string | undefined;
   readonly work: (tx: Tx) => Promise<unknown>;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -36,9 +40,9 @@ export class Gatherer {
     this.#hook = hook;
   }
 
-  write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  write<T>(work: (tx: Tx) => Promise<T>, lane?: string): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ work, resolve: resolve as (value: unknown) => void, reject });
+      this.#queue.push({ lane, work, resolve: resolve as (value: unknown) => void, reject });
       this.#running ??= this.#drain();
     });
   }
@@ -57,16 +61,17 @@ export class Gatherer {
   }
 
   /**
-   * `isolated`: each closure has a savepoint of its own. A batch begins without them, for they cost a tenth of a small write and most closures
-   * that fail have written nothing yet; where one has, the batch is undone and run again with them.
+   * `isolated`: each closure has a savepoint of its own, and runs alone. A batch begins without them, for they cost a tenth of a small write and
+   * most closures that fail have written nothing yet; where one has, the batch is undone and run again with them.
    */
   async #commit(jobs: readonly Job[], attempt: number, isolated = false): Promise<void> {
-    const answers: (() => void)[] = [];
-    const tx = new GatheredTx(this.#connection.queries);
+    const { queries } = this.#connection;
+    let attempts: readonly Attempt[];
     try {
       await this.#connection.exec('BEGIN');
-      for (const job of jobs) answers.push(isolated ? await this.#attemptIsolated(job, tx) : await this.#attempt(job, tx));
-      const committed = tx.deferred.length > 0 ? await this.#hook(tx, tx.deferred) : undefined;
+      attempts = isolated ? await this.#runIsolated(jobs) : await this.#runTogether(jobs);
+      const deferred = attempts.flatMap((each) => each.deferred);
+      const committed = deferred.length > 0 ? await this.#hook(queries, deferred) : undefined;
       await this.#connection.exec('COMMIT');
       committed?.();
     } catch (error) {
@@ -81,34 +86,59 @@ export class Gatherer {
       for (const job of jobs) job.reject(reason);
       return;
     }
-    for (const answer of answers) answer();
+    for (const { answer } of attempts) answer();
   }
 
-  async #attempt(job: Job, tx: GatheredTx): Promise<() => void> {
-    const before = tx.deferred.length;
-    tx.hasWritten = false;
+  /** Those of each lane one after another, the lanes at the same time; then those that have none, each alone. In the order of the jobs. */
+  async #runTogether(jobs: readonly Job[]): Promise<readonly Attempt[]> {
+    const attempts: Attempt[] = new Array(jobs.length);
+    const inTurn = async (numbered: readonly (readonly [Job, number])[]): Promise<void> => {
+      for (const [job, at] of numbered) attempts[at] = await this.#attempt(job);
+    };
+    const numbered = jobs.map((job, at) => [job, at] as const);
+    const lanes = Map.groupBy(numbered, ([{ lane }]) => (this.#connection.isPipelined ? lane : undefined));
+    const alone = lanes.get(undefined) ?? [];
+    lanes.delete(undefined);
+    // All have ended before the transaction does, whatever became of one: nothing of them may reach the next.
+    // By name, so that two processes take their first locks in one order.
+    const sorted = [...lanes].sort(([one], [other]) => (String(one) < String(other) ? -1 : 1)).map(([, own]) => own);
+    const ended = await Promise.allSettled(sorted.map(inTurn));
+    const errors = ended.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+    if (errors.length > 0) throw errors.find((each) => this.#connection.isConflict(each)) ?? errors[0];
+    await inTurn(alone);
+    return attempts;
+  }
+
+  async #attempt(job: Job): Promise<Attempt> {
+    const tx = new GatheredTx(this.#connection.queries);
     try {
       const value = await job.work(tx);
-      return () => job.resolve(value);
+      return { deferred: tx.deferred, answer: () => job.resolve(value) };
     } catch (error) {
       if (this.#connection.isConflict(error)) throw error;
       // Another error may be the database's own, after which PostgreSQL goes on with nothing in this transaction.
       if (tx.hasWritten || !(error instanceof Problem)) throw new NeedsIsolation('a closure wrote and failed', { cause: error });
-      tx.deferred.length = before;
-      return () => job.reject(error);
+      return { deferred: [], answer: () => job.reject(error) };
+    } finally {
+      tx.end();
     }
   }
 
-  async #attemptIsolated(job: Job, tx: GatheredTx): Promise<() => void> {
-    const before = tx.deferred.length;
+  async #runIsolated(jobs: readonly Job[]): Promise<readonly Attempt[]> {
+    const attempts: Attempt[] = [];
+    for (const job of jobs) attempts.push(await this.#attemptIsolated(job));
+    return attempts;
+  }
+
+  async #attemptIsolated(job: Job): Promise<Attempt> {
+    const tx = new GatheredTx(this.#connection.queries);
     await this.#connection.exec('SAVEPOINT closure');
     try {
       const value = await job.work(tx);
       await this.#connection.exec('RELEASE closure');
-      return () => job.resolve(value);
+      return { deferred: tx.deferred, answer: () => job.resolve(value) };
     } catch (error) {
       if (this.#connection.isConflict(error)) throw error;
-      tx.deferred.length = before;
       try {
         await this.#connection.exec('ROLLBACK TO closure');
         await this.#connection.exec('RELEASE closure');
@@ -117,9 +147,17 @@ export class Gatherer {
         throw error;
       }
       const reason = this.#connection.explain(error);
-      return () => job.reject(reason);
+      return { deferred: [], answer: () => job.reject(reason) };
+    } finally {
+      tx.end();
     }
   }
+}
+
+/** How a closure ended: what it leaves for the commit hook, and what is said to its caller after the commit. */
+interface Attempt {
+  readonly deferred: readonly unknown[];
+  readonly answer: () => void;
 }
 
 /** What a closure wrote before it failed can be undone only together with the others' work. */
@@ -130,10 +168,16 @@ class GatheredTx implements Tx {
   hasWritten = false;
   readonly dialect: Queries['dialect'];
   readonly #queries: Queries;
+  #isOver = false;
 
   constructor(queries: Queries) {
     this.#queries = queries;
     this.dialect = queries.dialect;
+  }
+
+  /** What a closure left running when it failed must not reach another's transaction. */
+  end(): void {
+    this.#isOver = true;
   }
 
   one<Row>(sql: string, ...values: SqlValue[]): Promise<Row | undefined> {
@@ -145,6 +189,7 @@ class GatheredTx implements Tx {
     return this.#queries.all<Row>(sql, ...values);
   }
   run(sql: string, ...values: SqlValue[]): Promise<number> {
+    this.#refuseLate();
     this.hasWritten = true;
     return this.#queries.run(sql, ...values);
   }
@@ -154,6 +199,11 @@ class GatheredTx implements Tx {
 
   /** A query that doesn't begin with SELECT may write and return rows. */
   #note(sql: string): void {
+    this.#refuseLate();
     if (!sql.startsWith('SELECT')) this.hasWritten = true;
+  }
+
+  #refuseLate(): void {
+    if (this.#isOver) throw new TypeError('a statement of a transaction came after its closure had ended');
   }
 }

@@ -80,7 +80,7 @@ export class PostgresDatabase implements Database {
 
   constructor(url: string) {
     this.#pool = pool(url, READERS_MAX);
-    this.#writerPool = pool(url, 1);
+    this.#writerPool = pool(url, 1, true);
     this.#reader = new PostgresQueries(this.#pool);
     this.#gatherer = new Gatherer(connectionOf(this.#writerPool));
   }
@@ -94,8 +94,8 @@ export class PostgresDatabase implements Database {
   run(): Promise<number> {
     throw new TypeError('changes go through write()');
   }
-  write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#gatherer.write(work);
+  write<T>(work: (tx: Tx) => Promise<T>, lane?: string): Promise<T> {
+    return this.#gatherer.write(work, lane);
   }
   setCommitHook(hook: CommitHook): void {
     this.#gatherer.setCommitHook(hook);
@@ -106,8 +106,9 @@ export class PostgresDatabase implements Database {
   }
 }
 
-function pool(url: string, max: number): pg.Pool {
-  const made = new pg.Pool({ connectionString: url, max, idleTimeoutMillis: 0, application_name: 'countersign' });
+/** `isPipelined`: a statement goes out before the answers to those before it are in, which takes a third of the time that waiting for each does. */
+function pool(url: string, max: number, isPipelined = false): pg.Pool {
+  const made = new pg.Pool({ connectionString: url, max, idleTimeoutMillis: 0, application_name: 'countersign', pipeline: isPipelined });
   // A connection that breaks while idle is replaced at the next query; without a listener it would end the process.
   made.on('error', () => {});
   return made;
@@ -142,6 +143,7 @@ function connectionOf(writers: pg.Pool): WriteConnection {
     // foreign_key_violation and 23505 unique_violation: another process committed what a closure had looked for, and sees it when it looks again.
     isConflict: (error) => ['40001', '40P01', '23503', '23505'].includes((error as { code?: string }).code ?? ''),
     explain,
+    isPipelined: true,
   };
 }
 

@@ -124,8 +124,8 @@ export class SqliteDatabase implements Database {
   run(): Promise<number> {
     throw new TypeError('changes go through write()');
   }
-  write<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#gatherer.write(work);
+  write<T>(work: (tx: Tx) => Promise<T>, lane?: string): Promise<T> {
+    return this.#gatherer.write(work, lane);
   }
   setCommitHook(hook: CommitHook): void {
     this.#gatherer.setCommitHook(hook);
@@ -152,6 +152,7 @@ function connectionOf(queries: SqliteQueries): WriteConnection {
     },
     isConflict: () => false,
     explain: explainSqlite,
+    isPipelined: false,
   };
 }
 
