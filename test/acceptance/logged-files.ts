@@ -1,10 +1,6 @@
 /** Runs with a model's files, and versions of them, made over HTTP as clients make them. */
 import { createHash, randomBytes } from 'node:crypto';
-import { call, mlflow, upload } from '../support/server.ts';
-
-export interface Address {
-  readonly url: string;
-}
+import { type Address, call, download, mlflow, upload } from '../support/server.ts';
 
 export interface MadeRun {
   readonly runId: string;
@@ -68,10 +64,6 @@ export async function native(server: Address, method: string, path: string, body
   const answer = await call(server, method, `/api/v1/${path}`, body);
   if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`);
   return answer.body;
-}
-
-export async function download(server: Address, path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
-  return fetch(`${server.url}/api/2.0/mlflow-artifacts/artifacts/${path}`, { headers });
 }
 
 export async function downloadText(server: Address, path: string): Promise<string> {

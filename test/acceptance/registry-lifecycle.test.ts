@@ -7,10 +7,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { storedBlobs } from '../drills/blob-folder.ts';
 import { onBothDatabases } from '../support/databases.ts';
 import { newestPython, runPython } from '../support/python.ts';
-import { call, mlflow, type RunningServer, startServer, upload } from '../support/server.ts';
+import { call, download, mlflow, type RunningServer, startServer, upload } from '../support/server.ts';
 import {
   createModel,
-  download,
   downloadRoot,
   downloadText,
   makeModelRun,

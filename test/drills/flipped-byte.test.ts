@@ -1,18 +1,8 @@
 /** A byte of a sealed file changes on the disk. */
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  createModel,
-  download,
-  downloadRoot,
-  downloadText,
-  makeModelRun,
-  native,
-  noise,
-  register,
-  sha256,
-} from '../acceptance/logged-files.ts';
-import { mlflow, type RunningServer, startServer } from '../support/server.ts';
+import { createModel, downloadRoot, downloadText, makeModelRun, native, noise, register, sha256 } from '../acceptance/logged-files.ts';
+import { download, mlflow, type RunningServer, startServer } from '../support/server.ts';
 import { storedBlobs } from './blob-folder.ts';
 
 const CHUNK_BYTES = 1 << 20;

@@ -2,9 +2,9 @@
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createModel, download, downloadRoot, makeModelRun, native, noise, put, register, sha256 } from '../acceptance/logged-files.ts';
+import { createModel, downloadRoot, makeModelRun, native, noise, put, register, sha256 } from '../acceptance/logged-files.ts';
 import { counts } from '../counts.ts';
-import { call, mlflow, type RunningServer, startServer } from '../support/server.ts';
+import { call, download, mlflow, type RunningServer, startServer } from '../support/server.ts';
 import { halfWritten, storedBlobs, temporaryFiles } from './blob-folder.ts';
 
 const FILE_BYTES = 12 << 20;

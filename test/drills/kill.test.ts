@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Address, native } from '../acceptance/logged-files.ts';
+import { native } from '../acceptance/logged-files.ts';
 import { counts } from '../counts.ts';
 import { onBothDatabases } from '../support/databases.ts';
-import { mlflow, type RunningServer, startServer } from '../support/server.ts';
+import { type Address, mlflow, type RunningServer, startServer } from '../support/server.ts';
 import { halfWritten, storedBlobs } from './blob-folder.ts';
 import { check, kinds, type Ledger, prepare, query, random, SHARED, WRITERS } from './mixed-writes.ts';
 

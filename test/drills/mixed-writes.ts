@@ -1,18 +1,6 @@
 /** Writes of many kinds, and a ledger of what the server acknowledged of them. */
-import {
-  type Address,
-  createModel,
-  download,
-  type MadeRun,
-  makeModelRun,
-  move,
-  native,
-  noise,
-  put,
-  register,
-  sha256,
-} from '../acceptance/logged-files.ts';
-import { mlflow } from '../support/server.ts';
+import { createModel, type MadeRun, makeModelRun, move, native, noise, put, register, sha256 } from '../acceptance/logged-files.ts';
+import { type Address, download, mlflow } from '../support/server.ts';
 
 export const WRITERS = 8;
 const METRICS_OF_BATCH = 40;
@@ -190,10 +178,10 @@ async function writeFiles(server: Address, ledger: Ledger, writer: number, id: s
 
 export const kinds: readonly Kind[] = [writeRun, writeModel, writeVersion, moveBetweenStages, writeFiles];
 
-export async function prepare(server: Address): Promise<Ledger> {
+export async function prepare(server: Address, writers = WRITERS): Promise<Ledger> {
   const ledger = new Ledger(await makeModelRun(server, { 'model.pkl': 'the same for all' }));
   await createModel(server, SHARED);
-  for (let writer = 0; writer < WRITERS; writer++) {
+  for (let writer = 0; writer < writers; writer++) {
     const name = `staged-${writer}`;
     await createModel(server, name);
     for (let version = 0; version < 2; version++) await register(server, name, ledger.run);

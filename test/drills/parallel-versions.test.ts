@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Address, createModel, makeModelRun, native, register } from '../acceptance/logged-files.ts';
+import { createModel, makeModelRun, native, register } from '../acceptance/logged-files.ts';
 import { counts } from '../counts.ts';
 import { onBothDatabases } from '../support/databases.ts';
 import { createDatabase } from '../support/postgres.ts';
-import { type RunningServer, startServer } from '../support/server.ts';
+import { type Address, type RunningServer, startServer } from '../support/server.ts';
 
 const MODEL = 'crowded';
 const TOTAL = counts.parallelWriters * counts.versionsPerWriter;

@@ -75,11 +75,22 @@ export interface Answer {
   readonly headers: Headers;
 }
 
+export interface Address {
+  readonly url: string;
+  /** Of whoever asks, where there are accounts. */
+  readonly token?: string | undefined;
+}
+
+function authorization({ token }: Address): Readonly<Record<string, string>> {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
+}
+
 /** One call; the body is read as JSON where it is. */
-export async function call(server: { readonly url: string }, method: string, path: string, body?: unknown): Promise<Answer> {
+export async function call(server: Address, method: string, path: string, body?: unknown): Promise<Answer> {
   const response = await fetch(`${server.url}${path}`, {
     method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    headers: { ...authorization(server), ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
   let parsed: unknown = text;
@@ -93,12 +104,18 @@ export async function call(server: { readonly url: string }, method: string, pat
 
 /** A call of MLflow's API; throws unless the answer is 200. */
 // biome-ignore lint/suspicious/noExplicitAny: black-box tests look into whatever came back
-export async function mlflow(server: { readonly url: string }, method: string, path: string, body?: unknown): Promise<any> {
+export async function mlflow(server: Address, method: string, path: string, body?: unknown): Promise<any> {
   const answer = await call(server, method, `/api/2.0/mlflow/${path}`, body);
   if (answer.status !== 200) throw new Error(`${method} ${path} answered ${answer.status}: ${JSON.stringify(answer.body)}`);
   return answer.body;
 }
 
-export async function upload(server: { readonly url: string }, path: string, bytes: Uint8Array<ArrayBuffer>): Promise<Response> {
-  return fetch(`${server.url}/api/2.0/mlflow-artifacts/artifacts/${path}`, { method: 'PUT', body: bytes });
+const ARTIFACTS = '/api/2.0/mlflow-artifacts/artifacts';
+
+export async function upload(server: Address, path: string, bytes: Uint8Array<ArrayBuffer>): Promise<Response> {
+  return fetch(`${server.url}${ARTIFACTS}/${path}`, { method: 'PUT', body: bytes, headers: authorization(server) });
+}
+
+export async function download(server: Address, path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+  return fetch(`${server.url}${ARTIFACTS}/${path}`, { headers: { ...authorization(server), ...headers } });
 }
