@@ -14,6 +14,7 @@ import { exceptions } from './0012-exceptions.ts';
 import { people } from './0013-people.ts';
 import { inbox } from './0015-inbox.ts';
 import { lineage } from './0018-lineage.ts';
+import { askers } from './0019-askers.ts';
 
 /** In order; never edited after a release. */
 export const migrations: readonly Migration[] = [
@@ -32,4 +33,5 @@ export const migrations: readonly Migration[] = [
   people,
   inbox,
   lineage,
+  askers,
 ];

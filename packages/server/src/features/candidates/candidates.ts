@@ -38,7 +38,7 @@ export function subjectOf(input: NewVersion, resolved: Resolved): evidence.Subje
   };
 }
 
-/** INVALID_STATE where the server doesn't hold the whole of it. The same bytes from the same source, asked by the same, are the same candidate. */
+/** INVALID_STATE where the server doesn't hold the whole of it. What waits already, from the same source with the same bytes, is what the caller asks for too. */
 export async function make(ctx: TxCtx, modelId: number, input: NewVersion, resolved: Resolved): Promise<Candidate> {
   const { digest } = resolved.seal;
   if (digest === null) {
@@ -47,23 +47,49 @@ export async function make(ctx: TxCtx, modelId: number, input: NewVersion, resol
       'A governed model takes only what can be sealed, and the server does not hold all files of this source. Upload the model through the server, finish it, and ask again.',
     );
   }
-  const known = await findAsked(ctx, modelId, resolved.source);
-  if (known !== undefined && known.digest === digest && known.versionId === null) return known;
-  const by = ctx.principal.id;
-  const claim: Claim = { input, resolved };
+  const known = await findWaiting(ctx, modelId, resolved);
+  const candidate = known ?? (await insert(ctx, modelId, { input, resolved }, digest));
+  await store.addAsker(ctx.tx, candidate.id, ctx.principal.id, ctx.clock.now());
+  return candidate;
+}
+
+async function insert(ctx: TxCtx, modelId: number, claim: Claim, digest: string): Promise<Candidate> {
+  const { input, resolved } = claim;
   const row = {
     modelId,
     source: resolved.source,
     claim: JSON.stringify(claim),
     digest,
     treeId: resolved.seal.treeId,
-    createdBy: by,
+    createdBy: ctx.principal.id,
     createdAt: ctx.clock.now(),
+    originVersionId: resolved.originVersionId ?? null,
   };
   const id = await store.insert(ctx.tx, { ...row, workspaceId: ctx.workspace.id });
   // Metrics may be written later, by anyone who may edit the run: what counts is what is there now.
   await evidence.ensureOfCandidate(ctx, { id, modelId }, subjectOf(input, resolved));
-  return fromRow({ ...row, id, versionId: null, claimedAt: null, closedAt: null });
+  return fromRow({ ...row, id, versionId: null, closedAt: null });
+}
+
+/** What somebody, whoever, asked for from this source, with these bytes, and is no version yet. */
+export async function findWaiting(ctx: Ctx, modelId: number, { source, seal: { digest } }: Resolved): Promise<Candidate | undefined> {
+  const row = digest === null ? undefined : await store.findWaiting(reading(ctx), modelId, source, digest);
+  return row && fromRow(row);
+}
+
+/** Whether what would enter is the same beside its bytes: what it is said to come from, its description and its tags. */
+export function isSame(candidate: Candidate, input: NewVersion, resolved: Resolved): boolean {
+  return wordsOf(candidate.input, candidate.resolved) === wordsOf(input, resolved);
+}
+
+function wordsOf({ description = '', runLink, tags }: NewVersion, { runId, loggedModelId, lineage }: Resolved): string {
+  const sorted = tags.map(({ key, value }) => [key, value] as const).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([description, runLink, sorted, runId, loggedModelId, lineage]);
+}
+
+/** Ids of what would become a copy of one of these versions; at most so many. */
+export function listWaitingIds(ctx: Ctx, originIds: readonly number[], limit: number): Promise<number[]> {
+  return store.listWaitingIds(reading(ctx), originIds, limit);
 }
 
 /** What the caller asked for from a source, and wasn't given yet. */
@@ -81,14 +107,21 @@ export function becomeVersion(ctx: TxCtx, candidate: Candidate, versionId: numbe
   return store.setVersion(ctx.tx, candidate.id, versionId);
 }
 
-/** Whoever asked was given the version. */
+/** The caller, who asked, was given the version. */
 export function claim(ctx: TxCtx, candidate: Candidate): Promise<void> {
-  return store.setClaimed(ctx.tx, candidate.id, ctx.clock.now());
+  return store.setClaimed(ctx.tx, candidate.id, ctx.principal.id, ctx.clock.now());
 }
 
 /** Nobody asks for it any more. */
 export function close(ctx: TxCtx, id: number): Promise<void> {
   return store.close(ctx.tx, id, ctx.clock.now());
+}
+
+/** One of those who asked does so no more: it is the next one's, or nobody's. */
+export async function leave(ctx: TxCtx, id: number, accountId: number, next: number | undefined): Promise<void> {
+  if (next === undefined) return close(ctx, id);
+  await store.removeAsker(ctx.tx, id, accountId);
+  await store.passOn(ctx.tx, id, accountId, next);
 }
 
 /** For the collection of trees: those that are still needed. */

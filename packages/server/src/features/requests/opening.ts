@@ -8,7 +8,7 @@ import * as candidates from '../candidates/candidates.ts';
 import * as evidence from '../evidence/evidence.ts';
 import * as models from '../models/models.ts';
 import * as transitions from '../transitions/transitions.ts';
-import type { ModelVersion, NewVersion } from '../versions/versions.ts';
+import type { ModelVersion, NewVersion, Resolved } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import { getStages } from '../workspaces/workspaces.ts';
 import { type WayToAsk, wayToAsk, wayToOpen } from './asking-rules.ts';
@@ -74,12 +74,28 @@ async function registrationOf(ctx: TxCtx, model: models.ModelIdentity, input: Ne
   return transitions.operations.entryOperation(ctx, model, input, resolved, asked?.digest === resolved.seal.digest ? asked : undefined);
 }
 
-/** Seals what would be registered, so that approvals are of its bytes. */
-export async function candidateFor(ctx: TxCtx, model: models.ModelIdentity, input: NewVersion): Promise<transitions.Operation> {
+/** Seals what would be registered, so that approvals are of its bytes. RESOURCE_ALREADY_EXISTS where others ask for these bytes in other words. */
+async function candidateFor(ctx: TxCtx, model: models.ModelIdentity, input: NewVersion): Promise<transitions.Operation> {
   const resolved = await versions.resolve(ctx, model, input);
+  await demandSame(ctx, model, input, resolved);
   const candidate = await candidates.make(ctx, model.id, input, resolved);
   return transitions.operations.entryOperation(ctx, model, input, resolved, candidate);
 }
+
+/** The same bytes enter once, and with one description: who wants another is told of the request that is open. */
+async function demandSame(ctx: TxCtx, model: models.ModelIdentity, input: NewVersion, resolved: Resolved): Promise<void> {
+  const waiting = await candidates.findWaiting(ctx, model.id, resolved);
+  if (waiting === undefined || candidates.isSame(waiting, input, resolved)) return;
+  const open = await approvals.listOpen(ctx, { about: `candidate:${waiting.id}`, subject: ENTRY });
+  const [other] = open;
+  if (other === undefined || open.some(({ createdBy }) => createdBy === ctx.principal.id)) return;
+  throw new Problem(
+    'RESOURCE_ALREADY_EXISTS',
+    `Request ${other.id} is open for the same bytes, with another description, other tags or another run: GET /api/v1/requests/${other.id}. Ask with the same ones, which joins it; or wait for its answer.`,
+  );
+}
+
+const ENTRY = 'entry';
 
 async function versionOf(ctx: TxCtx, model: models.ModelIdentity, wish: Wish): Promise<ModelVersion> {
   if (wish.version === undefined) throw invalid("Say which version: give 'version'.");
@@ -103,7 +119,9 @@ export async function findOwn(ctx: TxCtx, operation: transitions.Operation): Pro
 
 /** The request that is open for it, whoever made it; else how one is made. undefined where nobody asks for it. */
 export async function findWayToAsk(ctx: Ctx, { about, proposal, registration }: transitions.Operation): Promise<WayToAsk | undefined> {
-  const [open] = await approvals.listOpen(ctx, { about, subject: transitions.subjectOf(proposal) });
+  const waiting = registration === undefined ? undefined : await candidates.findWaiting(ctx, registration.modelId, registration.resolved);
+  const change = { about: waiting === undefined ? about : `candidate:${waiting.id}`, subject: transitions.subjectOf(proposal) };
+  const [open] = await approvals.listOpen(ctx, change);
   return open === undefined ? wayToAsk(proposal, registration?.input) : wayToOpen(open.id);
 }
 

@@ -226,8 +226,9 @@ async function withdraw(
 ): Promise<void> {
   const version = request.versionId === null ? undefined : await versions.findById(ctx, request.versionId);
   await approvals.close(ctx, request, ending, { number: version?.version, from: version?.stage }, how);
-  const isLast = (await approvals.listOpen(ctx, request)).length === 0;
-  if (isLast && request.candidateId !== null) await candidates.close(ctx, request.candidateId);
+  if (request.candidateId === null) return;
+  const [next] = await approvals.listOpen(ctx, request);
+  await candidates.leave(ctx, request.candidateId, request.createdBy, next?.createdBy);
 }
 
 /** Carries out what is allowed now: by whoever asked for it, or may make the change himself. Refused with what is missing. */

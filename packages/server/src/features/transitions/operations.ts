@@ -93,7 +93,7 @@ export function entryOperation(
     model: governedModel(ctx, model.id),
     version: undefined,
     isPrompt: models.isPromptTagged(input.tags),
-    registration: { modelId: model.id, input },
+    registration: { modelId: model.id, input, resolved },
     entering: async () => {
       const subject = candidateSubject(input, resolved);
       const known = await evidenceOf(ctx, candidate, subject);

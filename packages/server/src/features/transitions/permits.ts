@@ -10,7 +10,7 @@ import * as breakGlass from '../break-glass/break-glass.ts';
 import { record } from '../events/events.ts';
 import { isPromptTagged } from '../models/models.ts';
 import * as policies from '../policies/policies.ts';
-import type { ModelVersion, NewVersion } from '../versions/versions.ts';
+import type { ModelVersion, NewVersion, Resolved } from '../versions/versions.ts';
 import { bindingOf, NO_BINDING, type Question, readFacts, type Tested, testVersion } from './fact-reader.ts';
 import { type Proposal, subjectOf, type TargetChange, targetWords } from './operation-rules.ts';
 import { stagesOf } from './workspace-stages.ts';
@@ -39,7 +39,7 @@ export interface Operation {
   /** What would become a version. */
   readonly entering?: () => Promise<Tested>;
   /** From where it would come: a request seals it into a candidate. */
-  readonly registration?: { readonly modelId: number; readonly input: NewVersion };
+  readonly registration?: { readonly modelId: number; readonly input: NewVersion; readonly resolved: Resolved };
   /** In which a setting is judged. */
   readonly workspace?: WorkspaceRef;
   /** What holds where no policy is about it. */
