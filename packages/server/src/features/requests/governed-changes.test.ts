@@ -434,4 +434,32 @@ requirements: { approvals: [{ group: risk }], checks: [{ name: ci/tests }] }
     const { id } = await requests.create(people.alice, 'prod.churn', { target: { kind: 'entry' }, registration });
     await expect(copy(people.dora)).rejects.toThrow(`Request ${id} is open for it`);
   });
+
+  it('comes about with the check on its source that it waited for', async () => {
+    await publish(ENTRY);
+    await expect(copy(people.alice)).rejects.toThrow(/Request 1 was opened/);
+    expect((await requests.approve(people.bob, 1)).state).toBe('open');
+    await green();
+    expect((await requests.get(people.alice, 1)).state).toBe('approved');
+    expect(await count()).toBe(1);
+  });
+
+  it('and so do copies of copies, and what waits for a copy', async () => {
+    await models.create(people.root, { name: 'staging.churn', tags: [] });
+    await requests.registerVersion(people.alice, {
+      name: 'staging.churn',
+      source: 'models:/dev.churn/1',
+      runId: '',
+      loggedModelId: undefined,
+      runLink: '',
+      ...free,
+    });
+    await publish(SIGNED, CHAMPION);
+    await expect(copy(people.alice, {}, 'models:/staging.churn/1')).rejects.toThrow(/Request 1/);
+    await requests.approve(people.bob, 1);
+    const { id } = await requests.create(people.alice, 'prod.churn', { target: { kind: 'alias', alias: 'champion' }, version: 1 });
+    expect((await requests.approve(people.bob, id)).state).toBe('open');
+    await green();
+    expect((await requests.get(people.alice, id)).state).toBe('approved');
+  });
 });

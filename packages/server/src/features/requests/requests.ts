@@ -22,6 +22,7 @@ import { findWorkspaceById, getStages, within } from '../workspaces/workspaces.t
 import { findOwn, findWayToAsk, mustOpen, open, operationFor, renewed } from './opening.ts';
 import { demandMaking, get, isApprover, managesIt, mayMakeIt } from './reach.ts';
 import type { Wish } from './request-rules.ts';
+import { listWaitingFor } from './waiting.ts';
 
 export type { Ending, Request } from '../approvals/approvals.ts';
 export { createModel } from '../transitions/transitions.ts';
@@ -307,7 +308,7 @@ export async function reportCheck(ctx: Ctx, name: string, version: number, repor
     await models.hold(inner, name);
     return checks.report(inner, name, version, report);
   });
-  for (const request of await approvals.listOpenOfVersion(ctx, reported.check.versionId)) await advance(ctx, request);
+  for (const request of await listWaitingFor(ctx, reported.check.versionId)) await advance(ctx, request);
   return reported;
 }
 

@@ -191,6 +191,16 @@ export async function listOfModel(db: Queries, modelId: number, belowVersion: nu
   return (await db.all<VersionRow>(select(db, from), modelId, belowVersion, limit)).map(fromRow);
 }
 
+/** Along model_versions_by_origin. */
+export async function listCopyIds(db: Queries, originIds: readonly number[], limit: number): Promise<number[]> {
+  const rows = await db.all<{ id: number }>(
+    `SELECT id FROM model_versions WHERE origin_version_id IN (${idsOf(db)}) AND deleted_at IS NULL ORDER BY id LIMIT ?`,
+    idList(db, originIds),
+    limit,
+  );
+  return rows.map(({ id }) => id);
+}
+
 export interface NewVersionRow {
   readonly modelId: number;
   readonly workspaceId: number;

@@ -239,6 +239,17 @@ export function listOfModel(
   return store.listOfModel(reading(ctx), model.id, page.belowVersion ?? Number.MAX_SAFE_INTEGER, page.limit);
 }
 
+/** Ids of the copies of a version, and of theirs; at most so many. */
+export async function listCopyIds(ctx: Ctx, id: number, limit: number): Promise<number[]> {
+  const found = new Set<number>();
+  for (let origins = [id]; origins.length > 0 && found.size < limit; ) {
+    const copies = await store.listCopyIds(reading(ctx), origins, limit - found.size);
+    origins = copies.filter((each) => each !== id && !found.has(each));
+    for (const each of origins) found.add(each);
+  }
+  return [...found];
+}
+
 export interface Placed {
   /** The newest version of each stage, by number. */
   readonly latest: readonly ModelVersion[];
