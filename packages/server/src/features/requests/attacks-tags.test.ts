@@ -4,9 +4,10 @@ import { type GovernedModels, openGovernedModels, registerFrom } from '../../../
 import { openPeople } from '../../../../../test/support/people.ts';
 import type { Ctx } from '../../platform/context.ts';
 import * as accounts from '../accounts/accounts.ts';
-import type * as models from '../models/models.ts';
+import * as models from '../models/models.ts';
 import * as transitions from '../transitions/transitions.ts';
 import type * as versions from '../versions/versions.ts';
+import * as workspaces from '../workspaces/workspaces.ts';
 import * as requests from './requests.ts';
 
 let store: GovernedModels;
@@ -34,6 +35,9 @@ const register = async (name: string, tags: readonly models.Tag[] = []): Promise
   registerFrom(people.alice, name, `runs:/${await store.logRun(people.alice)}/model`, tags);
 const create = (name: string, ...tags: readonly models.Tag[]): Promise<unknown> => requests.createModel(people.alice, { name, tags });
 
+const move = (name: string, stage: string): Promise<unknown> =>
+  requests.moveStage(people.alice, { name, version: 1, stage, archiveExisting: false });
+
 describe('the text of a prompt', () => {
   it('is not changed where it stands, also of a version that is sealed over files and calls itself a prompt', async () => {
     await create('greeting');
@@ -48,5 +52,77 @@ describe('the text of a prompt', () => {
       });
     const configure = requests.setVersionTag(people.alice, 'greeting', 1, '_mlflow_prompt_model_config', '{"temperature": 2}');
     await expect(configure).rejects.toMatchObject(DENIED);
+  });
+});
+
+describe('a governed tag that was set where nobody asks', () => {
+  beforeEach(async () => {
+    await create('dev.m');
+    await register('dev.m', [{ key: 'validated', value: 'yes' }]);
+    await publish(
+      policy('validated', "{ model: 'prod.*', target: { tag: validated } }"),
+      policy('production', '{ target: { stage: Production } }'),
+    );
+  });
+
+  it('of a version doesn’t come along by renaming its model', async () => {
+    await expect(requests.renameModel(people.alice, 'dev.m', 'prod.m')).rejects.toMatchObject(DENIED);
+    const { id } = await requests.create(people.alice, 'dev.m', { target: { kind: 'rename', newName: 'prod.m' } });
+    expect((await requests.approve(people.bob, id)).state).toBe('approved');
+  });
+
+  it('of a model doesn’t come along by renaming it', async () => {
+    await create('dev.n', { key: 'validated', value: 'yes' });
+    await expect(requests.renameModel(people.alice, 'dev.n', 'prod.n')).rejects.toMatchObject(DENIED);
+  });
+
+  it('of a model doesn’t come back with it under another name', async () => {
+    await create('dev.n', { key: 'validated', value: 'yes' });
+    await requests.deleteModel(people.alice, 'dev.n');
+    const [gone] = await models.listDeleted(people.alice);
+    await transitions.restoreModel(people.alice, gone?.id ?? 0, 'prod.n');
+    expect((await models.get(people.alice, 'prod.n')).tags).toEqual([]);
+  });
+});
+
+describe('a tag that says which policy applies', () => {
+  const STRICT = policy('strict', '{ target: { stage: Production } }');
+  const MILD = policy('mild', '{ tags: { risk: low }, target: { stage: Production } }', 'approvals: []');
+
+  it('is nobody’s alone before anything stands there', async () => {
+    await create('m');
+    await register('m');
+    await publish(STRICT, MILD);
+    await requests.setModelTag(people.alice, 'm', 'risk', 'low').catch(() => {});
+    await expect(move('m', 'Production')).rejects.toMatchObject(DENIED);
+    const { id } = await requests.create(people.alice, 'm', { target: { kind: 'tag', key: 'risk', value: 'low' } });
+    expect((await requests.approve(people.bob, id)).state).toBe('approved');
+    await move('m', 'Production');
+  });
+
+  it('nor where a model gets another name, or comes back under one', async () => {
+    await create('dev.m', { key: 'risk', value: 'low' });
+    await register('dev.m');
+    await publish(STRICT, MILD.replace('{ tags', "{ model: 'prod.*', tags"));
+    await expect(requests.renameModel(people.alice, 'dev.m', 'prod.m')).rejects.toMatchObject(DENIED);
+    await requests.deleteModel(people.alice, 'dev.m');
+    const [gone] = await models.listDeleted(people.alice);
+    await expect(transitions.restoreModel(people.alice, gone?.id ?? 0, 'prod.m')).rejects.toMatchObject(DENIED);
+    await transitions.restoreModel(people.alice, gone?.id ?? 0, 'dev.n');
+  });
+
+  it('nor where a workspace goes and leaves its models', async () => {
+    const lab = workspaces.within(people.root, await workspaces.createWorkspace(people.root, { name: 'lab' }));
+    await requests.createModel(lab, { name: 'm', tags: [{ key: 'risk', value: 'low' }] });
+    await requests.deleteModel(lab, 'm');
+    await publish(STRICT, MILD);
+    await expect(transitions.moveModels(lab, people.root.workspace)).rejects.toMatchObject(DENIED);
+  });
+
+  it('nor where the model is made', async () => {
+    await publish(STRICT, MILD);
+    await create('m', { key: 'risk', value: 'low' }).catch(() => create('m'));
+    await register('m');
+    await expect(move('m', 'Production')).rejects.toMatchObject(DENIED);
   });
 });

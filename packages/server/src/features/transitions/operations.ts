@@ -1,6 +1,6 @@
 /** Each change as an operation: what it is of, and every governed target that it touches. */
 import type { GovernedTarget } from '@countersign/contract/permit.ts';
-import { notFound, Problem } from '@countersign/contract/problem.ts';
+import { notFound } from '@countersign/contract/problem.ts';
 import type { Ctx, WorkspaceRef } from '../../platform/context.ts';
 import type { Request as WholeRequest } from '../approvals/approvals.ts';
 import { type Candidate, subjectOf as candidateSubject, find as findCandidate } from '../candidates/candidates.ts';
@@ -11,6 +11,7 @@ import type { ModelVersion, NewVersion, Resolved } from '../versions/versions.ts
 import * as versions from '../versions/versions.ts';
 import { leavingChanges, type Proposal, placesOf, stageChanges, type TargetChange } from './operation-rules.ts';
 import { chooseEach, type GovernedModel, kindsOf, type Operation, type OtherChange } from './permits.ts';
+import { rechosen, rechosenByTags, rechosenTags, type Situation } from './policy-changes.ts';
 import { findFallback } from './settings-fallback.ts';
 
 /** What of a request says what is asked for. */
@@ -162,8 +163,10 @@ async function entering(
   return found;
 }
 
-export function modelTagOperation(ctx: Ctx, model: ModelOf, key: string, value: string | null): Operation {
-  const before = governedModel(ctx, model.id);
+/** `given`: the tags that it had before, where the model is just being made. */
+export function modelTagOperation(ctx: Ctx, model: ModelOf, key: string, value: string | null, given?: readonly models.Tag[]): Operation {
+  const now = governedModel(ctx, model.id);
+  const before = given === undefined ? now : async () => ({ ...(await now()), tags: given, isPrompt: models.isPromptTagged(given) });
   return {
     about: aboutModel(model),
     proposal: { op: 'tag', name: model.name, version: null, key, value },
@@ -175,7 +178,7 @@ export function modelTagOperation(ctx: Ctx, model: ModelOf, key: string, value: 
       const old = await before();
       const kept = old.tags.filter((tag) => tag.key !== key);
       const tags = value === null ? kept : [...kept, { key, value }];
-      return rechosen(ctx, { inForce, model: old }, { inForce, model: { ...old, tags, isPrompt: models.isPromptTagged(tags) } });
+      return rechosenInAll(ctx, { inForce, model: old }, { inForce, model: { ...old, tags, isPrompt: models.isPromptTagged(tags) } });
     },
   };
 }
@@ -191,7 +194,7 @@ export function renameOperation(ctx: Ctx, model: ModelOf, newName: string): Oper
     version: undefined,
     others: async (inForce) => {
       const old = await before();
-      return rechosen(ctx, { inForce, model: old }, { inForce, model: { ...old, name: newName }, isElsewhere: newName !== old.name });
+      return rechosenInAll(ctx, { inForce, model: old }, { inForce, model: { ...old, name: newName }, isElsewhere: newName !== old.name });
     },
   };
 }
@@ -209,58 +212,16 @@ export function moveOperation(ctx: Ctx, model: ModelOf, to: WorkspaceRef): Opera
     others: async (inForce) => {
       const same = await before();
       const there = await policies.findInForce({ ...ctx, workspace: to });
-      return rechosen(ctx, { inForce, model: same }, { inForce: there, model: same, isElsewhere: true });
+      return rechosenInAll(ctx, { inForce, model: same }, { inForce: there, model: same, isElsewhere: true });
     },
   };
 }
 
-interface Situation {
-  readonly inForce: policies.PoliciesInForce;
-  readonly model: GovernedModel;
-  /** What is read by the name is other bytes than before: also the policy that held before must let them in. */
-  readonly isElsewhere?: boolean;
-}
-
-/** More versions than this in a governed model are not judged one by one. */
-const RECHOSEN_MAX = 500;
-
-/** For every version in a place where another policy comes to apply: the old one lets it leave, the new one lets it enter. */
-async function rechosen(ctx: Ctx, before: Situation, after: Situation): Promise<readonly OtherChange[]> {
-  const entry: GovernedTarget = { kind: 'entry' };
-  const isEntryRechosen = (await differing(ctx, entry, [true, false], before, after)).length > 0;
-  const standing = isEntryRechosen ? await listFew(ctx, before.model) : await versions.listPlaced(ctx, before.model);
-  const found: OtherChange[] = [];
-  for (const version of standing) {
-    for (const target of placesOf(version)) {
-      for (const change of await differing(ctx, target, kindsOf(version), before, after)) found.push({ ...change, version });
-    }
-  }
-  return found;
-}
-
-async function listFew(ctx: Ctx, model: GovernedModel): Promise<readonly ModelVersion[]> {
-  const found = await versions.listOfModel(ctx, model, { limit: RECHOSEN_MAX + 1 });
-  if (found.length <= RECHOSEN_MAX) return found;
-  throw new Problem(
-    'INVALID_STATE',
-    `'${model.name}' has more than ${RECHOSEN_MAX} versions, and a policy asks about each. Copy those that matter to another model, one by one; or delete versions.`,
-  );
-}
-
-async function differing(
-  ctx: Ctx,
-  target: GovernedTarget,
-  kinds: readonly boolean[],
-  before: Situation,
-  after: Situation,
-): Promise<readonly Omit<OtherChange, 'version'>[]> {
-  const old = await chooseEach(ctx, before.inForce, target, before.model, kinds);
-  const next = await chooseEach(ctx, after.inForce, target, after.model, kinds);
-  const without = (all: typeof old, others: typeof old): typeof old => all.filter(({ hash }) => others.every((each) => each.hash !== hash));
-  const entering = after.isElsewhere === true ? next : without(next, old);
+async function rechosenInAll(ctx: Ctx, before: Situation, after: Situation): Promise<readonly OtherChange[]> {
   return [
-    ...without(old, next).map((policy) => ({ change: { target, change: 'leave' } as const, policy })),
-    ...entering.map((policy) => ({ change: { target, change: 'enter' } as const, policy })),
+    ...(await rechosen(ctx, before, after)),
+    ...(await rechosenTags(ctx, before, after)),
+    ...(await rechosenByTags(ctx, before, after)),
   ];
 }
 
@@ -320,7 +281,8 @@ export function modelRestorationOperation(
     others: async (inForce) => {
       const changes: OtherChange[] = [];
       for (const version of restored) changes.push(...(await entering(ctx, inForce, version, [{ kind: 'entry' }], then)));
-      return changes;
+      const isElsewhere = name !== model.name;
+      return [...changes, ...(await rechosenByTags(ctx, { inForce, model }, { inForce, model: then, isElsewhere }))];
     },
   };
 }

@@ -48,9 +48,9 @@ export interface Operation {
   readonly others?: (inForce: policies.PoliciesInForce) => Promise<readonly OtherChange[]>;
 }
 
-/** Of a version that a change of the whole model touches. */
+/** Of a version that a change of the whole model touches, or of the model itself. */
 export interface OtherChange {
-  readonly version: ModelVersion;
+  readonly version?: ModelVersion;
   readonly change: TargetChange;
   readonly policy: policies.PublishedPolicy;
 }
@@ -210,7 +210,8 @@ async function decideEach(
 ): Promise<Judgement> {
   const tested = await testedBy(ctx, operation);
   const testedOf = new Map<number, Tested>();
-  for (const { version } of others) if (!testedOf.has(version.id)) testedOf.set(version.id, await testVersion(ctx, version));
+  for (const { version } of others)
+    if (version !== undefined && !testedOf.has(version.id)) testedOf.set(version.id, await testVersion(ctx, version));
   const binding = testedOf.size === 0 ? bindingOf(tested) : bindingOfAll(tested, testedOf);
   const common = { about: operation.about, subject: subjectOf(operation.proposal), model, boundTo: binding };
   const questions: { question: Question; policy: policies.PublishedPolicy }[] = [
@@ -220,7 +221,7 @@ async function decideEach(
     })),
     ...others.map(({ change, policy, version }) => ({
       policy,
-      question: { ...common, change, tested: testedOf.get(version.id), version, policies: [policy] },
+      question: { ...common, change, tested: version && testedOf.get(version.id), version, policies: [policy] },
     })),
   ];
   const asked: Asked[] = [];

@@ -95,3 +95,17 @@ export async function dropGovernedTags(
     if ((await choose(ctx, inForce, { kind: 'tag', key }, model)) !== undefined) await versions.deleteTag(ctx, allowed, version, key);
   }
 }
+
+/** Those that say which policy applies stay: to take them away would be asked for. */
+export async function dropGovernedModelTags(
+  ctx: TxCtx,
+  inForce: policies.PoliciesInForce,
+  allowed: Permit,
+  restored: models.RegisteredModel,
+): Promise<void> {
+  const model = await operations.governedModel(ctx, restored.id)();
+  for (const { key } of model.tags) {
+    const isGoverned = (await choose(ctx, inForce, { kind: 'tag', key }, model)) !== undefined;
+    if (isGoverned && !inForce.decidingKeys.has(key) && key !== models.PROMPT_TAG) await models.deleteTag(ctx, allowed, restored, key);
+  }
+}

@@ -14,9 +14,9 @@ import { isLeftAlone, settleGoverned } from './settlement.ts';
 export async function createTagged(ctx: TxCtx, input: models.NewModel): Promise<models.RegisteredModel> {
   const model = await models.create(ctx, input);
   if ((await policies.holdInForce(ctx)).policies.length === 0) return model;
-  for (const { key, value } of input.tags) {
+  for (const [at, { key, value }] of input.tags.entries()) {
     try {
-      await permit(ctx, operations.modelTagOperation(ctx, model, key, value));
+      await permit(ctx, operations.modelTagOperation(ctx, model, key, value, input.tags.slice(0, at)));
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       throw new Problem('PERMISSION_DENIED', `${error.message} Create the model without the tag '${key}', then set it.`);

@@ -24,7 +24,7 @@ import { getStages } from '../workspaces/workspaces.ts';
 import { type Proposal, readTarget } from './operation-rules.ts';
 import * as operations from './operations.ts';
 import { AS_CALLER, chooseEach, kindsOf, permit, unasked, type Way } from './permits.ts';
-import { dropGovernedTags, register, registerCandidate } from './registration.ts';
+import { dropGovernedModelTags, dropGovernedTags, register, registerCandidate } from './registration.ts';
 import { type BreakGlassWish, breakOpen, endBlock, type PolicyChanges, putPolicies, readPolicies } from './settings-changes.ts';
 import { closeAll, isLeftAlone, settle } from './settlement.ts';
 import { createTagged, tagModel, tagVersion } from './tags.ts';
@@ -190,6 +190,8 @@ export function moveModels(ctx: Ctx, to: WorkspaceRef): Promise<void> {
     const here = await policies.holdInForce(inner);
     const there = await policies.holdInForce({ ...inner, workspace: to });
     if (here.policies.length > 0 || there.policies.length > 0) {
+      // They may come back there, with the tags that say which policy applies.
+      for (const model of await models.listDeleted(inner)) allowed = await permit(inner, operations.moveOperation(inner, model, to));
       for (let afterId = 0; ; ) {
         const page = await models.listActive(inner, { afterId, limit: MODELS_PAGE });
         for (const model of page) allowed = await permit(inner, operations.moveOperation(inner, model, to));
@@ -223,7 +225,9 @@ export function restoreModel(ctx: Ctx, id: number, newName: string | undefined):
     const restored = await models.restore(inner, allowed, model, newName);
     await versions.restoreAll(inner, allowed, model.id, deletedAt);
     for (const version of returning) await dropGovernedTags(inner, inForce, allowed, { ...version, name: restored.name });
-    return restored;
+    if (inForce.policies.length === 0) return restored;
+    await dropGovernedModelTags(inner, inForce, allowed, restored);
+    return models.get(inner, restored.name);
   });
 }
 
