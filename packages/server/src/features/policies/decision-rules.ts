@@ -6,7 +6,7 @@ import { type ApprovalVerdict, judgeApprovals } from './approval-rules.ts';
 import { judgeExpressions } from './expression-rules.ts';
 import { freezeAt, thawAfter } from './freeze-rules.ts';
 import type { NamedPolicy } from './policy-hash-rules.ts';
-import { judgeVersion } from './version-requirement-rules.ts';
+import { judgeVersion, judgeWithoutVersion } from './version-requirement-rules.ts';
 
 /** Of one policy. Rollback and break-glass are asked apart. */
 export function decide(policy: NamedPolicy, facts: PolicyFacts): PolicyDecision {
@@ -33,7 +33,10 @@ function findingsAt(policy: NamedPolicy, facts: PolicyFacts): Findings {
   const { document } = policy;
   // What leaves a place may be as bad as it likes.
   const version = facts.change === 'enter' ? facts.version : undefined;
-  const judged = version === undefined ? [] : [...judgeVersion(document, facts, version), ...judgeExpressions(policy, facts, version)];
+  const judged =
+    version === undefined
+      ? judgeWithoutVersion(document, facts)
+      : [...judgeVersion(document, facts, version), ...judgeExpressions(policy, facts, version)];
   const approvals = judgeApprovals(policy, facts);
   return {
     missing: [

@@ -19,6 +19,35 @@ export function judgeVersion({ requirements }: Policy, facts: PolicyFacts, versi
 
 type Asked = Policy['requirements'];
 
+/** The tag of a model, where the policy on it asks for what only a version has: it is no way around what the tag of a version takes. */
+export function judgeWithoutVersion({ requirements: asked, match }: Policy, { change }: PolicyFacts): readonly Judged[] {
+  if (match.target.tag === undefined || change === 'leave') return [];
+  const wanted: readonly (readonly [RequirementName, boolean])[] = [
+    ['description', asked.description],
+    ['signature', asked.signature],
+    ['input_example', asked.input_example],
+    ['model_card', asked.model_card_sections.length > 0],
+    ['tags', asked.tags.length > 0],
+    ['checks', asked.checks.length > 0],
+    ['metrics', asked.metrics.length > 0],
+    ['soak', asked.soak !== undefined],
+    ['registered_by', asked.registered_by !== undefined],
+    ['expression', (asked.expressions ?? []).length > 0],
+  ];
+  return wanted
+    .filter(([, isAsked]) => isAsked)
+    .map(([requirement]) => ({
+      missing: {
+        requirement,
+        what: `what the policy asks of a version (${requirement.replaceAll('_', ' ')}) can't be known of a model`,
+        who: 'whoever may edit a version',
+        how: 'Set the tag on the version.',
+        candidates: [],
+        until: null,
+      },
+    }));
+}
+
 /** Decisions are about evidence that was taken, not about what is written since. */
 const THEN_TAKEN = 'then open a request or renew the evidence';
 

@@ -126,3 +126,13 @@ describe('a tag that says which policy applies', () => {
     await expect(move('m', 'Production')).rejects.toMatchObject(DENIED);
   });
 });
+
+describe('a policy on a tag that asks something of the version', () => {
+  it('is not gone around by the tag of the model', async () => {
+    await create('m');
+    await register('m');
+    await publish(policy('tag', '{ target: { tag: validated } }', 'checks: [{ name: ci/validate }]'));
+    await expect(requests.setVersionTag(people.alice, 'm', 1, 'validated', 'yes')).rejects.toMatchObject(DENIED);
+    await expect(requests.setModelTag(people.alice, 'm', 'validated', 'yes')).rejects.toMatchObject(DENIED);
+  });
+});
