@@ -315,4 +315,17 @@ onBothDatabases('single sign-on', (databaseUrl) => {
     expect(await app.ctx.db.one('SELECT count(client_secret) AS secrets FROM identity_providers')).toEqual({ secrets: 0 });
     expect(await verifyChain(app.ctx.db)).toMatchObject({ ok: true });
   });
+
+  it('nobody alone becomes another person: by his identity, taken from his account, or forgotten with it', async () => {
+    await addUser(app.ctx, 'second', { isAdmin: true });
+    const issuer = { name: 'again', issuer: provider.issuer, client_id: CLIENT.id, client_secret: CLIENT.secret };
+    expect((await asRoot('POST', '/api/v1/identity-providers', issuer)).status).toBe(201);
+    const policy =
+      '{ name: p, mode: enforce, match: { target: { stage: Production } }, requirements: { approvals: [{ group: approvers }] } }';
+    expect((await asRoot('POST', '/api/v1/policies', { text: policy })).status).toBe(201);
+    const refused = { status: 403, body: { message: expect.stringMatching(/Request \d+ was opened/) } };
+    expect(await asRoot('DELETE', '/api/v1/identity-providers/again/identities/s-ada')).toMatchObject(refused);
+    expect(await asRoot('POST', '/api/v1/users/ada/erase', { confirm: 'ada' })).toMatchObject(refused);
+    await accounts.getByName(app.ctx, 'ada');
+  });
 });

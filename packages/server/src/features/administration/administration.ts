@@ -45,7 +45,7 @@ export async function eraseAccount(ctx: Ctx, account: accounts.Account): Promise
     const since = await listEventsAbout(inner, account.id, jobs, found.untilSeq);
     await tokens.eraseNames(inner, account.id);
     const texts = await events.eraseTexts(inner, [...found.seqs, ...since.seqs]);
-    await signIn.forgetIdentities(inner, account.id);
+    await signIn.forgetIdentities(inner, account);
     await ciIdentities.forget(inner, account.id);
     await accounts.erase(inner, account);
     return { name: accounts.erasedName(account.id), texts };

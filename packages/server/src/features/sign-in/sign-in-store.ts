@@ -77,6 +77,10 @@ export async function removeIdentity(tx: Queries, issuer: string, subject: strin
   await tx.run('DELETE FROM external_identities WHERE issuer = ? AND subject = ?', issuer, subject);
 }
 
+export async function hasIdentities(db: Queries, principalId: number): Promise<boolean> {
+  return (await db.one('SELECT 1 AS found FROM external_identities WHERE principal_id = ? LIMIT 1', principalId)) !== undefined;
+}
+
 export async function removeIdentitiesOf(tx: Queries, principalId: number): Promise<void> {
   await tx.run('DELETE FROM external_identities WHERE principal_id = ?', principalId);
 }

@@ -245,8 +245,15 @@ async function shown(ctx: Ctx, row: providers.ProviderRow): Promise<Provider> {
 }
 
 /** For erasing a person: who signs in by a provider is a newcomer then. In the caller's transaction. */
-export function forgetIdentities(ctx: TxCtx, accountId: number): Promise<void> {
-  return store.removeIdentitiesOf(ctx.tx, accountId);
+export async function forgetIdentities(ctx: TxCtx, account: Pick<accounts.Account, 'id' | 'name'>): Promise<void> {
+  if (!(await store.hasIdentities(ctx.tx, account.id))) return;
+  await governIdentity(ctx, `forget who signs in as ${accounts.accountWords(account)}`);
+  await store.removeIdentitiesOf(ctx.tx, account.id);
+}
+
+/** Whoever signs in without an account gets one, and would be another person for the policies than before. */
+function governIdentity(ctx: TxCtx, what: string): Promise<void> {
+  return accounts.governSetting(ctx, { setting: 'credentials', words: what, workspaceId: -1 });
 }
 
 /** The person with this subject at the provider is this account from now on. One that was another's changes hands. */
@@ -257,11 +264,7 @@ export function linkIdentity(ctx: Ctx, providerName: string, link: { user: strin
     if (account.kind !== 'user')
       throw new Problem('INVALID_PARAMETER_VALUE', `'${account.name}' is no person: it signs in with tokens alone.`);
     const before = await store.findIdentity(inner.tx, provider.issuer, link.subject);
-    await accounts.governSetting(inner, {
-      setting: 'credentials',
-      words: `link ${accounts.accountWords(account)} to ${link.subject} at ${providerName}`,
-      workspaceId: -1,
-    });
+    await governIdentity(inner, `link ${accounts.accountWords(account)} to ${link.subject} at ${providerName}`);
     const isSame = before?.principalId === account.id && before.providerId === provider.id;
     const row = isSame ? before : await putLink(inner, provider, { ...link, accountId: account.id, before: before?.principalId });
     return { subject: row.subject, account: { id: account.id, kind: account.kind, name: account.name }, linkedAt: row.linkedAt };
@@ -292,6 +295,7 @@ export function unlinkIdentity(ctx: Ctx, providerName: string, subject: string):
     const provider = await getRow(inner, providerName);
     const identity = await store.findIdentity(inner.tx, provider.issuer, subject);
     if (identity === undefined) throw notFound(`No account is linked to the subject '${clip(subject)}' at '${provider.name}'.`);
+    await governIdentity(inner, `unlink account ${identity.principalId} from ${subject} at ${providerName}`);
     await store.removeIdentity(inner.tx, provider.issuer, subject);
     accounts.recordAccess(inner, {
       type: 'account.identity-unlinked',
