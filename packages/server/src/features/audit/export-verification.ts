@@ -176,7 +176,7 @@ class Verification {
     if (fields.length === 0) return undefined;
     const commitments = commitmentsIn(body);
     this.#texts += fields.length;
-    return fields.find(([field, { salt, text }]) => events.commitment(Buffer.from(salt, 'hex'), text) !== commitments[field])?.[0];
+    return fields.find(([field, { salt, text }]) => !events.isCommitted(commitments[field], Buffer.from(salt, 'hex'), text))?.[0];
   }
 
   #takeCheckpoint(audit: checkpoints.CheckpointAudit, line: string): string | undefined {

@@ -235,10 +235,11 @@ function forgeries(entry: ExportEntry): ExportEntry[] {
       ];
     }
     case 'event': {
-      const texts = Object.entries(entry.texts ?? {}).map(([field, { salt, text }]) => ({
-        ...entry.texts,
-        [field]: { salt, text: `${text}!` },
-      }));
+      const texts = Object.entries(entry.texts ?? {}).flatMap(([field, { salt, text }]) => [
+        { ...entry.texts, [field]: { salt, text: `${text}!` } },
+        // The same bytes, of which the first are said to be salt.
+        { ...entry.texts, [field]: { salt: salt + Buffer.from(text.slice(0, 1)).toString('hex'), text: text.slice(1) } },
+      ]);
       return [
         { ...entry, body: entry.body.replace('"i":', '"j":') },
         { ...entry, body: 'null' },

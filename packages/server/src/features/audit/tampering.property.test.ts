@@ -90,6 +90,19 @@ const tampering: fc.Arbitrary<Tampering> = fc.oneof(
     }),
   ),
   seq.filter((at) => at % 2 === 1).map((at) => edit("UPDATE event_texts SET text = text || '!' WHERE seq = ?", at)),
+  seq
+    .filter((at) => at % 2 === 1)
+    .map(
+      (at): Tampering => ({
+        title: `half of the text of ${at} in its salt`,
+        run: async (tx) => {
+          const row = await tx.one<{ salt: Uint8Array; text: string }>('SELECT salt, text FROM event_texts WHERE seq = ?', at);
+          const [salt, text] = [Buffer.concat([row?.salt ?? Buffer.alloc(0), Buffer.from('because')]), row?.text.slice('because'.length)];
+          await tx.run('UPDATE event_texts SET salt = ?, text = ? WHERE seq = ?', salt, text ?? '', at);
+        },
+        found: { firstBad: at },
+      }),
+    ),
   size.map((at) => found(`recorded_at of ${at}`, 'UPDATE checkpoints SET recorded_at = recorded_at + 1 WHERE size = ?', at)),
   size.map((at) => found(`root of ${at}`, 'UPDATE checkpoints SET root = previous WHERE size = ?', at)),
   size.map((at) =>

@@ -2,7 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Queries } from '../../platform/db/database.ts';
 import { listSaltedTexts, listWhole, type SaltedTextRow, type WholeRow } from './event-range-store.ts';
-import { chainHash, commitment, firstPrevious } from './event-rules.ts';
+import { chainHash, firstPrevious, isCommitted } from './event-rules.ts';
 import * as store from './event-store.ts';
 
 export interface ChainVerdict {
@@ -90,6 +90,6 @@ function refuseRow(row: WholeRow, texts: readonly SaltedTextRow[]): string | und
     row.versionId === (body.version_id ?? null) &&
     row.target === (body.target ?? null);
   if (!isAsHashed) return 'is stored under another type, time or place than was hashed';
-  const changed = texts.find(({ field, salt, text }) => commitment(salt, text) !== body.commitments?.[field]);
+  const changed = texts.find(({ field, salt, text }) => !isCommitted(body.commitments?.[field], salt, text));
   return changed && `has a text '${changed.field}' that is not the one that was committed to`;
 }

@@ -37,6 +37,16 @@ export function commitment(salt: Uint8Array, text: string): string {
   return hash('sha256', whole, 'hex');
 }
 
+export const SALT_BYTES = 16;
+
+/**
+ * Whether a text is the one that was committed to. Of salt and text together only the whole is hashed: with a salt of another length, the end of one could be
+ * the beginning of the other, and half a sentence would be the text.
+ */
+export function isCommitted(committed: unknown, salt: Uint8Array, text: string): boolean {
+  return salt.length === SALT_BYTES && text.isWellFormed() && commitment(salt, text) === committed;
+}
+
 /**
  * Facts with their members in the order of RFC 8785, in which JSON.stringify then writes them, numbers and strings as the RFC asks. A general
  * library takes three times as long. Throws TypeError on what has no such form.

@@ -7,11 +7,11 @@ import { setImmediate } from 'node:timers/promises';
 import type { Clock, TxCtx } from '../../platform/context.ts';
 import type { CommitHook, Database, Queries } from '../../platform/db/database.ts';
 import * as ranges from './event-range-store.ts';
-import { chainHash, commitment, type EventFacts, firstPrevious, inOrder } from './event-rules.ts';
+import { chainHash, commitment, type EventFacts, firstPrevious, inOrder, SALT_BYTES } from './event-rules.ts';
 import * as store from './event-store.ts';
 
 export { type ChainVerdict, type VerifiedEvent, verifyChain } from './chain-verification.ts';
-export { chainHash, commitment, firstPrevious } from './event-rules.ts';
+export { chainHash, commitment, firstPrevious, isCommitted } from './event-rules.ts';
 
 export interface NewEvent {
   /** `noun.verb`, past tense: `model-version.stage-changed`. */
@@ -36,7 +36,7 @@ interface PendingEvent extends NewEvent {
 /** Appends an event to the caller's transaction. */
 export function record(ctx: TxCtx, event: NewEvent): void {
   const salts: Record<string, Buffer> = {};
-  for (const field of Object.keys(event.texts ?? {})) salts[field] = ctx.clock.randomBytes(16);
+  for (const field of Object.keys(event.texts ?? {})) salts[field] = ctx.clock.randomBytes(SALT_BYTES);
   const pending: PendingEvent = { ...event, workspaceId: ctx.workspace.id, principalId: ctx.principal.id, salts };
   ctx.tx.defer(pending);
 }

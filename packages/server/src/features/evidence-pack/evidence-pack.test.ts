@@ -297,6 +297,15 @@ describe.each(['sqlite', 'postgres'] as const)('evidence packs on %s', (dialect)
     }
   });
 
+  /** The other half is in the salt. */
+  function withHalfOfText(line: string): string {
+    const { texts, ...event } = JSON.parse(line) as { texts: Record<string, { salt: string; text: string }> };
+    const { comment } = texts;
+    if (comment === undefined) return line;
+    const salt = comment.salt + Buffer.from(comment.text.slice(0, 1)).toString('hex');
+    return JSON.stringify({ ...event, texts: { ...texts, comment: { salt, text: comment.text.slice(1) } } });
+  }
+
   it('do not hold together where whoever has the key changes what they say', async () => {
     expect(await faultOf(signedAgain({}))).toBeUndefined();
     const lines = textOf(pack, 'events.jsonl').trim().split('\n');
@@ -317,6 +326,7 @@ describe.each(['sqlite', 'postgres'] as const)('evidence packs on %s', (dialect)
       [{ [events_]: withEvents(first, second.replace('number', 'numbre'), ...lines.slice(2)) }, events_, 'does not follow from its body'],
       [{ [events_]: withEvents(second, first, ...lines.slice(2)) }, events_, 'stands behind event'],
       [{ [events_]: withEvents(...lines.map((line) => line.replace('please', 'pleese'))) }, events_, "its text 'comment'"],
+      [{ [events_]: withEvents(...lines.map(withHalfOfText)) }, events_, "its text 'comment'"],
       [{ [events_]: withEvents(...lines, other) }, events_, 'not about this version'],
       [{ 'manifest.json': textOf(pack, 'manifest.json').replace('weights', 'weihgts') }, 'manifest.json', 'was sealed with'],
       [

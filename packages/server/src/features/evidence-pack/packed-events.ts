@@ -1,6 +1,6 @@
 /** `events.jsonl`, held against the checkpoint: each event follows from its body, and its hash is in the signed tree. */
 import { provesInclusion, type SignedCheckpoint } from '../checkpoints/checkpoints.ts';
-import { chainHash, commitment } from '../events/events.ts';
+import { chainHash, isCommitted } from '../events/events.ts';
 import { areTexts } from './key-line.ts';
 import { belonging, type EventFacts, factsOf, type PackedEvent } from './pack-event-rules.ts';
 import { isObject, type PackIndex, parse } from './pack-rules.ts';
@@ -44,7 +44,7 @@ function faultOf(event: PackedEvent, lastSeq: number, checkpoint: SignedCheckpoi
   if (!provesInclusion(hash, event.seq - 1, checkpoint, proof)) return `is not under the checkpoint over ${checkpoint.size} events`;
   const commitments = commitmentsIn(event.body);
   const changed = Object.entries(event.texts).find(
-    ([field, { salt, text }]) => commitments[field] !== commitment(Buffer.from(salt, 'hex'), text),
+    ([field, { salt, text }]) => !isCommitted(commitments[field], Buffer.from(salt, 'hex'), text),
   );
   return changed && `was changed: its text '${changed[0]}' is not the one that was committed to`;
 }
