@@ -13,6 +13,11 @@ export const EventSchema = named('Event', {
   version_id: nullable(Id),
   target: nullable(Type.String(), '`stage:Production`, `alias:champion`.'),
   principal: PrincipalRef,
+  token_id: nullable(Type.Integer(), 'The token that was used; null where it was a password, a command on the host or the server itself.'),
+  client_address: nullable(
+    Type.String(),
+    'From where the call came, for managers of the workspace: kept beside the chain as `client_address`; null where it was erased, and where nobody called.',
+  ),
   data: Type.Unknown({ description: 'Facts of the type.' }),
   texts: Type.Record(Type.String(), nullable(Type.String()), {
     description: 'Free text and personal data, kept beside the chain; null where it was erased.',

@@ -45,6 +45,8 @@ function answerEvent(event: audit.AuditEvent, principal: catalog.PrincipalView) 
     version_id: event.versionId,
     target: event.target,
     principal,
+    token_id: event.tokenId,
+    client_address: event.clientAddress,
     data: event.data,
     texts: event.texts,
     body: event.body,

@@ -105,9 +105,11 @@ export function createGate({ base, onError, hasWorkspaces = true }: GateOptions)
   const contextOf = async (caller: Caller, workspace: WorkspaceRef, admitted: Admitted): Promise<AdmittedCtx> => {
     const { known, token } = caller;
     const warn = (text: string): void => admitted.exchange.warn(text);
-    if (known === undefined) return { ...base, workspace, access: LOCAL_ACCESS, tokenScope: undefined, warn, [ADMITTED]: admitted };
-    const access = await directory.accessOf(known, workspace.id);
-    return { ...base, principal: principalOf(known, token), workspace, access, tokenScope: token?.scope, warn, [ADMITTED]: admitted };
+    const principal = known === undefined ? base.principal : principalOf(known, token);
+    const origin = { principalId: principal.id, address: addressOf(admitted.exchange), tokenId: token?.token.id };
+    const of = { ...base, principal, origin, workspace, warn, [ADMITTED]: admitted };
+    if (known === undefined) return { ...of, access: LOCAL_ACCESS, tokenScope: undefined };
+    return { ...of, access: await directory.accessOf(known, workspace.id), tokenScope: token?.scope };
   };
 
   const findWorkspace = async (name: string): Promise<WorkspaceRef> => {
@@ -138,7 +140,10 @@ export function createGate({ base, onError, hasWorkspaces = true }: GateOptions)
   };
 
   return {
-    admit: async (exchange, permission) => (PERMISSIONS[permission].on === 'nobody' ? base : admit(exchange, permission)),
+    admit: async (exchange, permission) => {
+      if (PERMISSIONS[permission].on !== 'nobody') return admit(exchange, permission);
+      return { ...base, origin: { principalId: undefined, address: addressOf(exchange), tokenId: undefined } };
+    },
     authorize: (ctx, permission, input) => {
       const admitted = (ctx as AdmittedCtx)[ADMITTED]; // on each context that `admit` answers, but for nobody's
       if (admitted === undefined || now() - admitted.at < SENT_SLOWLY_MS) return judge(ctx, permission, input);
@@ -149,6 +154,11 @@ export function createGate({ base, onError, hasWorkspaces = true }: GateOptions)
       return (await passwords.find(name, password, req.socket.remoteAddress ?? '')) !== undefined;
     },
   };
+}
+
+/** IPv4 as people write it, also where the server listens on both. */
+function addressOf({ req }: Exchange): string {
+  return (req.socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
 }
 
 /** A job is told from the others of its account by its token, which has its name too. */

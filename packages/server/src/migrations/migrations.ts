@@ -15,6 +15,7 @@ import { people } from './0013-people.ts';
 import { inbox } from './0015-inbox.ts';
 import { lineage } from './0018-lineage.ts';
 import { askers } from './0019-askers.ts';
+import { origins } from './0023-origins.ts';
 
 /** In order; never edited after a release. */
 export const migrations: readonly Migration[] = [
@@ -34,4 +35,5 @@ export const migrations: readonly Migration[] = [
   inbox,
   lineage,
   askers,
+  origins,
 ];

@@ -19,6 +19,15 @@ export function accountIdOf({ id, accountId }: Principal): number {
   return accountId ?? id;
 }
 
+/** Where a call over the network comes from. */
+export interface Origin {
+  /** Whose call it is: what the server does meanwhile by itself comes from nowhere. Undefined: of whoever turns out to sign in. */
+  readonly principalId: number | undefined;
+  readonly address: string;
+  /** Undefined where a password or no credential at all was sent. */
+  readonly tokenId: number | undefined;
+}
+
 export interface WorkspaceRef {
   readonly id: number;
   readonly name: string;
@@ -55,6 +64,7 @@ export interface Ctx {
   readonly searches: Searches;
   readonly clock: Clock;
   readonly principal: Principal;
+  readonly origin?: Origin | undefined;
   readonly workspace: WorkspaceRef;
   /** What the principal may do in the workspace. */
   readonly access: Access;

@@ -45,6 +45,7 @@ export async function eraseAccount(ctx: Ctx, account: accounts.Account): Promise
     const since = await listEventsAbout(inner, account.id, jobs, found.untilSeq);
     await tokens.eraseNames(inner, account.id);
     const texts = await events.eraseTexts(inner, [...found.seqs, ...since.seqs]);
+    await events.eraseAddresses(inner, [account.id, ...jobs]);
     await signIn.forgetIdentities(inner, account);
     await ciIdentities.forget(inner, account.id);
     await accounts.erase(inner, account);

@@ -24,6 +24,10 @@ export interface AuditEvent {
   readonly versionId: number | null;
   readonly target: string | null;
   readonly principalId: number;
+  /** null where it was done by no token. */
+  readonly tokenId: number | null;
+  /** null where nobody came over the network, where it was erased, and for whoever doesn't manage the workspace. */
+  readonly clientAddress: string | null;
   readonly data: unknown;
   /** null where the text was erased. */
   readonly texts: Readonly<Record<string, string | null>>;
@@ -43,6 +47,7 @@ export interface EventPageQuery {
 interface EventBody {
   readonly workspace_id: number;
   readonly principal_id: number;
+  readonly token_id?: number;
   readonly model_id?: number;
   readonly version_id?: number;
   readonly target?: string;
@@ -66,11 +71,11 @@ export async function listEvents(ctx: Ctx, query: EventPageQuery): Promise<Audit
     ...(modelId === undefined ? {} : { modelId }),
     ...(afterSeq === undefined ? {} : { afterSeq }),
   });
-  const texts = await events.listTexts(
-    db,
-    found.map((event) => event.seq),
-  );
-  return found.map((event) => withTexts(event, texts.get(event.seq)));
+  const seqs = found.map((event) => event.seq);
+  const texts = await events.listTexts(db, seqs);
+  // From where people work is for who looks after the workspace, not for everybody who may see a model.
+  const addresses = ctx.access.isManager ? await events.listAddresses(db, seqs) : undefined;
+  return found.map((event) => withTexts(event, texts.get(event.seq), addresses));
 }
 
 /** People, credentials, providers and trusts are the server's, in whatever workspace they were changed. */
@@ -84,15 +89,21 @@ async function notFor(ctx: Ctx, modelId: number | undefined): Promise<readonly s
   return isManaged ? [] : [...OF_ADMINISTRATORS, 'grant'];
 }
 
-function withTexts(event: events.RecordedEvent, texts: ReadonlyMap<string, string> | undefined): AuditEvent {
+function withTexts(
+  event: events.RecordedEvent,
+  texts: ReadonlyMap<string, string> | undefined,
+  addresses: ReadonlyMap<number, string> | undefined,
+): AuditEvent {
   const body = readBody(event.body);
-  const fields = Object.keys(body.commitments ?? {});
+  const fields = Object.keys(body.commitments ?? {}).filter((field) => field !== events.ADDRESS_FIELD);
   return {
     ...event,
     modelId: body.model_id ?? null,
     versionId: body.version_id ?? null,
     target: body.target ?? null,
     principalId: body.principal_id,
+    tokenId: body.token_id ?? null,
+    clientAddress: addresses?.get(event.seq) ?? null,
     data: body.data,
     texts: Object.fromEntries(fields.map((field) => [field, texts?.get(field) ?? null])),
   };

@@ -1,6 +1,7 @@
 /** Whether the chain is whole where it is stored: hashes, what stands in columns beside the hashed bytes, and the texts. */
 import { setImmediate } from 'node:timers/promises';
 import type { Queries } from '../../platform/db/database.ts';
+import * as originStore from './event-origin-store.ts';
 import { listSaltedTexts, listWhole, type SaltedTextRow, type WholeRow } from './event-range-store.ts';
 import { chainHash, firstPrevious, isCommitted } from './event-rules.ts';
 import * as store from './event-store.ts';
@@ -60,10 +61,8 @@ export async function verifyChain(
 }
 
 async function textsOf(db: Queries, page: readonly WholeRow[]): Promise<ReadonlyMap<number, readonly SaltedTextRow[]>> {
-  const rows = await listSaltedTexts(
-    db,
-    page.map((event) => event.seq),
-  );
+  const seqs = page.map((event) => event.seq);
+  const rows = [...(await listSaltedTexts(db, seqs)), ...(await originStore.listOf(db, seqs))];
   return Map.groupBy(rows, (row) => row.seq);
 }
 

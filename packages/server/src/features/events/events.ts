@@ -6,11 +6,14 @@ import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { Clock, TxCtx } from '../../platform/context.ts';
 import type { CommitHook, Database, Queries } from '../../platform/db/database.ts';
+import * as originStore from './event-origin-store.ts';
+import { type CallerOrigin, type KnownOrigin, KnownOrigins, originOf } from './event-origins.ts';
 import * as ranges from './event-range-store.ts';
 import { chainHash, commitment, type EventFacts, firstPrevious, inOrder, SALT_BYTES } from './event-rules.ts';
 import * as store from './event-store.ts';
 
 export { type ChainVerdict, type VerifiedEvent, verifyChain } from './chain-verification.ts';
+export { ADDRESS_FIELD } from './event-origin-store.ts';
 export { chainHash, commitment, firstPrevious, isCommitted } from './event-rules.ts';
 
 export interface NewEvent {
@@ -30,6 +33,7 @@ export interface NewEvent {
 interface PendingEvent extends NewEvent {
   readonly workspaceId: number;
   readonly principalId: number;
+  readonly origin: CallerOrigin | undefined;
   readonly salts: Readonly<Record<string, Buffer>>;
 }
 
@@ -37,7 +41,8 @@ interface PendingEvent extends NewEvent {
 export function record(ctx: TxCtx, event: NewEvent): void {
   const salts: Record<string, Buffer> = {};
   for (const field of Object.keys(event.texts ?? {})) salts[field] = ctx.clock.randomBytes(SALT_BYTES);
-  const pending: PendingEvent = { ...event, workspaceId: ctx.workspace.id, principalId: ctx.principal.id, salts };
+  const origin = originOf(ctx.principal, ctx.origin);
+  const pending: PendingEvent = { ...event, workspaceId: ctx.workspace.id, principalId: ctx.principal.id, origin, salts };
   ctx.tx.defer(pending);
 }
 
@@ -50,12 +55,16 @@ export async function openChain(db: Database, clock: Clock): Promise<string> {
     await store.insertHead(tx, id, firstPrevious(id));
     return (await store.getHead(tx)).server_id;
   });
-  db.setCommitHook(commitHook(clock, db.dialect === 'sqlite'));
+  const origins = new KnownOrigins(clock);
+  ORIGINS.set(db, origins);
+  db.setCommitHook(commitHook(clock, origins, db.dialect === 'sqlite'));
   return serverId;
 }
 
+const ORIGINS = new WeakMap<Database, KnownOrigins>();
+
 /** `isSoleOwner`: nobody else appends, so the head is kept in memory and moves only after COMMIT. */
-function commitHook(clock: Clock, isSoleOwner: boolean): CommitHook {
+function commitHook(clock: Clock, origins: KnownOrigins, isSoleOwner: boolean): CommitHook {
   let known: store.Head | undefined;
   return async (tx: Queries, items: readonly unknown[]) => {
     const head = (isSoleOwner ? known : undefined) ?? (await store.lockHead(tx));
@@ -63,9 +72,12 @@ function commitHook(clock: Clock, isSoleOwner: boolean): CommitHook {
     let { seq, hash } = head;
     const rows: store.EventRow[] = [];
     const texts: store.TextRow[] = [];
+    const unknown = new Set<KnownOrigin>();
     for (const item of items as PendingEvent[]) {
       seq += 1;
-      const body = bodyOf(item, head.server_id, recordedAt, seq, texts);
+      const origin = item.origin && origins.of(item.origin);
+      if (origin?.isStored === false) unknown.add(origin);
+      const body = bodyOf(item, { serverId: head.server_id, recordedAt, seq, address: origin?.commitment }, texts);
       hash = chainHash(seq, hash, body);
       rows.push({
         seq,
@@ -82,15 +94,25 @@ function commitHook(clock: Clock, isSoleOwner: boolean): CommitHook {
     }
     await store.insertEvents(tx, rows);
     if (texts.length > 0) await store.insertTexts(tx, texts);
+    for (const origin of unknown) await originStore.insert(tx, origin);
     await store.moveHead(tx, seq, hash, recordedAt);
     const moved = { server_id: head.server_id, seq, hash, recorded_at: recordedAt };
     return () => {
       known = moved;
+      for (const origin of unknown) origin.isStored = true;
     };
   };
 }
 
-function bodyOf(event: PendingEvent, serverId: string, recordedAt: number, seq: number, texts: store.TextRow[]): string {
+interface Link {
+  readonly serverId: string;
+  readonly recordedAt: number;
+  readonly seq: number;
+  /** Commitment to where the call came from. */
+  readonly address: string | undefined;
+}
+
+function bodyOf(event: PendingEvent, { serverId, recordedAt, seq, address }: Link, texts: store.TextRow[]): string {
   const commitments: Record<string, string> = {};
   for (const [field, text] of Object.entries(event.texts ?? {})) {
     const salt = event.salts[field];
@@ -98,15 +120,17 @@ function bodyOf(event: PendingEvent, serverId: string, recordedAt: number, seq: 
     commitments[field] = commitment(salt, text);
     texts.push({ seq, field, salt, text });
   }
+  if (address !== undefined) commitments[originStore.ADDRESS_FIELD] = address;
   // Canonical JSON (RFC 8785): the members stand in order.
   return JSON.stringify({
-    commitments: event.texts && inOrder(commitments),
+    commitments: event.texts || address ? inOrder(commitments) : undefined,
     data: inOrder(event.data),
     model_id: event.modelId,
     principal_id: event.principalId,
     recorded_at: recordedAt,
     server: serverId,
     target: event.target,
+    token_id: event.origin?.tokenId,
     type: event.type,
     version: event.version ?? 1,
     version_id: event.versionId,
@@ -264,7 +288,21 @@ export async function* listOnTarget(db: Queries, target: string, afterSeq: numbe
 
 /** Erases a text beside an event; its commitment stays in the chain, which still verifies. False where it was erased before. */
 export function eraseText(ctx: TxCtx, seq: number, field: string): Promise<boolean> {
-  return store.eraseText(ctx.tx, seq, field);
+  if (field !== originStore.ADDRESS_FIELD) return store.eraseText(ctx.tx, seq, field);
+  ORIGINS.get(ctx.db)?.forget();
+  return originStore.eraseOf(ctx.tx, seq);
+}
+
+/** From where these principals did what they did. Answers how many addresses there were. */
+export function eraseAddresses(ctx: TxCtx, principalIds: readonly number[]): Promise<number> {
+  ORIGINS.get(ctx.db)?.forget();
+  return originStore.eraseOfPrincipals(ctx.tx, principalIds);
+}
+
+/** From where these events were caused, by seq, as far as it is known and was not erased. */
+export async function listAddresses(db: Queries, seqs: readonly number[]): Promise<ReadonlyMap<number, string>> {
+  if (seqs.length === 0) return new Map();
+  return new Map((await originStore.listOf(db, seqs)).map(({ seq, text }) => [seq, text]));
 }
 
 /** All texts beside these events. Answers how many there were. */
@@ -352,7 +390,8 @@ export async function listExcerpt(db: Queries, seqs: readonly number[]): Promise
       step.map((seq) => seq - 1),
     );
     const hashes = new Map(before.map(({ seq, hash }) => [seq, Buffer.from(hash).toString('hex')]));
-    const texts = await saltedTexts(db, step);
+    // Whoever may read the model reads what a pack holds: from where people worked is not theirs.
+    const texts = await saltedTexts(db, step, ranges.listSaltedTexts);
     for (const { seq, body, hash } of rows) {
       const previous = hashes.get(seq - 1) ?? firstPrevious(serverId).toString('hex');
       excerpt.push({ seq, body, hash: Buffer.from(hash).toString('hex'), previous, texts: texts.get(seq) ?? {} });
@@ -362,17 +401,27 @@ export async function listExcerpt(db: Queries, seqs: readonly number[]): Promise
   return excerpt;
 }
 
-async function saltedTexts(db: Queries, seqs: readonly number[]): Promise<ReadonlyMap<number, NonNullable<ChainedEvent['texts']>>> {
+type ReadTexts = (db: Queries, seqs: readonly number[]) => Promise<readonly ranges.SaltedTextRow[]>;
+
+async function saltedTexts(
+  db: Queries,
+  seqs: readonly number[],
+  rows: ReadTexts,
+): Promise<ReadonlyMap<number, NonNullable<ChainedEvent['texts']>>> {
   const texts = new Map<number, Record<string, { salt: string; text: string }>>();
-  for (const { seq, field, salt, text } of seqs.length === 0 ? [] : await ranges.listSaltedTexts(db, seqs)) {
+  for (const { seq, field, salt, text } of seqs.length === 0 ? [] : await rows(db, seqs)) {
     texts.set(seq, { ...texts.get(seq), [field]: { salt: Buffer.from(salt).toString('hex'), text } });
   }
   return texts;
 }
 
+async function listAllTexts(db: Queries, seqs: readonly number[]): Promise<readonly ranges.SaltedTextRow[]> {
+  return [...(await originStore.listOf(db, seqs)), ...(await ranges.listSaltedTexts(db, seqs))];
+}
+
 async function readChained(db: Queries, query: ChainedQuery): Promise<ChainedEvent[]> {
   const rows = await store.range(db, query.afterSeq, query.limit);
-  const texts = await saltedTexts(db, query.withTexts ? rows.map((row) => row.seq) : []);
+  const texts = await saltedTexts(db, query.withTexts ? rows.map((row) => row.seq) : [], listAllTexts);
   return rows.map(({ seq, body, hash }) => ({
     seq,
     body,
