@@ -4,7 +4,7 @@ import { notFound, Problem } from '@countersign/contract/problem.ts';
 import { callDirectly } from '@countersign/server/api/direct-call.ts';
 import { setGovernor } from '@countersign/server/features/accounts/accounts.ts';
 import { openCheckpoints } from '@countersign/server/features/checkpoints/checkpoints.ts';
-import { governSetting } from '@countersign/server/features/transitions/transitions.ts';
+import { governSetting, keepDeciders } from '@countersign/server/features/transitions/transitions.ts';
 import { findWorkspace } from '@countersign/server/features/workspaces/workspaces.ts';
 import { upgradeDatabase } from '@countersign/server/ground.ts';
 import { withData } from '@countersign/server/maintenance.ts';
@@ -31,7 +31,7 @@ export async function withDataCaller(config: ServerConfig, use: DataUse, work: (
       isOpen = true;
       const inside = use.workspace === undefined ? ctx : await enter(ctx, use.workspace);
       // What is governed leaves its mark on the host too.
-      setGovernor(ctx.db, governSetting);
+      setGovernor(ctx.db, governSetting, keepDeciders);
       await masterKeys.refresh();
       const secrets = createSecretBox(masterKeys, systemClock.randomBytes);
       const checkpoints = openCheckpoints({ secrets, givenKeys: openSigningKeys(config.checkpointKeys) });

@@ -93,7 +93,7 @@ const artifactSources: ArtifactSources = {
 
 /** Every route that is answered, whoever asks. */
 export function createRoutes(parts: AppParts, telemetry = createTelemetry(parts.log)): readonly Route[] {
-  setGovernor(parts.db, transitions.governSetting);
+  setGovernor(parts.db, transitions.governSetting, transitions.keepDeciders);
   const { hasWorkspaces = true } = parts.config;
   const gate = createGate({
     base: localContext(parts),

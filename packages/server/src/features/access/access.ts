@@ -5,7 +5,7 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { accountIdOf, type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
-import { type Account, announceChange, findAccount, governSetting, recordAccess } from '../accounts/accounts.ts';
+import { type Account, announceChange, findAccount, governSetting, recordAccess, takingAway } from '../accounts/accounts.ts';
 import { DEFAULT_WORKSPACE_ID, getSettings, getWorkspace, noWorkspace, settingsOf, type Workspace } from '../workspaces/workspaces.ts';
 import { compileAccess, DECIDING_KINDS, decidesAbout, fullAccess, type ReachingGrant } from './access-rules.ts';
 import type { Grant, GrantKey, SubjectKind } from './grant-store.ts';
@@ -43,11 +43,18 @@ function putGrant(
     const before = await store.find(inner.tx, key);
     if (before?.level === level) return before;
     await govern(inner, key, level);
-    const at = inner.clock.now();
-    const id = await store.upsert(inner.tx, key, level, at, inner.principal.id);
-    await tellSet(inner, key, { id, level, before: before?.level });
-    return { id, ...key, level, createdAt: before?.createdAt ?? at };
+    return keepingManagers(inner, key, async () => {
+      const at = inner.clock.now();
+      const id = await store.upsert(inner.tx, key, level, at, inner.principal.id);
+      await tellSet(inner, key, { id, level, before: before?.level });
+      return { id, ...key, level, createdAt: before?.createdAt ?? at };
+    });
   });
+}
+
+/** Who manages a workspace decides its settings. */
+function keepingManagers<T>(ctx: TxCtx, key: GrantKey, work: () => Promise<T>): Promise<T> {
+  return key.kind === 'workspace' ? takingAway(ctx, work) : work();
 }
 
 /** Policies may name a level as who approves; and who manages a workspace decides its settings. */
@@ -74,11 +81,13 @@ async function tellSet(
 export function addGrant(ctx: Ctx, key: GrantKey, level: GrantLevel, taken: string): Promise<Grant> {
   return transaction(ctx, async (inner) => {
     await governGrant(inner, key, level);
-    const at = inner.clock.now();
-    const id = await store.insert(inner.tx, key, level, at, inner.principal.id);
-    if (id === undefined) throw new Problem('RESOURCE_ALREADY_EXISTS', taken);
-    await tellSet(inner, key, { id, level });
-    return { id, ...key, level, createdAt: at };
+    return keepingManagers(inner, key, async () => {
+      const at = inner.clock.now();
+      const id = await store.insert(inner.tx, key, level, at, inner.principal.id);
+      if (id === undefined) throw new Problem('RESOURCE_ALREADY_EXISTS', taken);
+      await tellSet(inner, key, { id, level });
+      return { id, ...key, level, createdAt: at };
+    });
   });
 }
 
@@ -88,16 +97,27 @@ export function changeGrants(
   change: { readonly set: readonly { readonly key: GrantKey; readonly level: GrantLevel }[]; readonly remove: readonly Grant[] },
 ): Promise<void> {
   return transaction(ctx, async (inner) => {
-    for (const grant of change.remove) await removeGrant(inner, grant);
-    for (const { key, level } of change.set) await setGrant(inner, key, level);
+    const work = async (): Promise<void> => {
+      for (const grant of change.remove) await removeGrant(inner, grant);
+      for (const { key, level } of change.set) await setGrant(inner, key, level);
+    };
+    // Together: one that takes another's place takes nothing away.
+    const isManaging = [...change.remove, ...change.set.map(({ key }) => key)].some(({ kind }) => kind === 'workspace');
+    await (isManaging ? takingAway(inner, work) : work());
   });
 }
 
 export function removeGrant(ctx: Ctx, grant: Grant): Promise<void> {
   return transaction(ctx, async (inner) => {
-    await store.remove(inner.tx, grant.id);
-    recordAccess(inner, { type: 'grant.removed', ...modelOf(grant), data: { grant_id: grant.id, ...factsOf(grant), level: grant.level } });
-    await announce(inner, grant);
+    await keepingManagers(inner, grant, async () => {
+      await store.remove(inner.tx, grant.id);
+      recordAccess(inner, {
+        type: 'grant.removed',
+        ...modelOf(grant),
+        data: { grant_id: grant.id, ...factsOf(grant), level: grant.level },
+      });
+      await announce(inner, grant);
+    });
   });
 }
 

@@ -9,12 +9,21 @@ import type { Database, Queries } from '../../platform/db/database.ts';
 import { type NewEvent, record } from '../events/events.ts';
 import { checkAccountName, checkPassword } from './account-rules.ts';
 import * as store from './account-store.ts';
-import { accountWords, governSetting, type SettingChange } from './governor.ts';
+import { accountWords, governSetting, type SettingChange, takingAway } from './governor.ts';
 import { hashPassword, SALT_BYTES, verifyPassword } from './password-hashes.ts';
 
 export { checkAccountName } from './account-rules.ts';
 export type { AccessChange, Account, AccountKind, AccountState, CredentialChange } from './account-store.ts';
-export { accountWords, type Governor, governSetting, type SettingChange, setGovernor } from './governor.ts';
+export {
+  accountWords,
+  type Governor,
+  governSetting,
+  type Keeper,
+  type Loss,
+  type SettingChange,
+  setGovernor,
+  takingAway,
+} from './governor.ts';
 
 /** More changes than this behind, and whoever follows them starts anew. */
 export const CHANGES_KEPT = 10_000;
@@ -303,9 +312,11 @@ export function setAdmin(ctx: Ctx, account: store.Account, isAdmin: boolean): Pr
       words: `${isAdmin ? 'make' : 'no longer have'} ${accountWords(account)} an administrator`,
       ...(isAdmin ? {} : { loses: account.id }),
     });
-    await store.setAdmin(inner.tx, account.id, isAdmin, inner.principal.id);
-    recordAccess(inner, { type: 'account.admin-set', data: { account_id: account.id, is_admin: isAdmin } });
-    await announceChange(inner, { principalId: account.id });
+    await takingAway(inner, async () => {
+      await store.setAdmin(inner.tx, account.id, isAdmin, inner.principal.id);
+      recordAccess(inner, { type: 'account.admin-set', data: { account_id: account.id, is_admin: isAdmin } });
+      await announceChange(inner, { principalId: account.id });
+    });
     if (!isAdmin) await keepAnAdmin(inner);
   });
 }
@@ -326,10 +337,12 @@ export function setState(ctx: Ctx, account: store.Account, state: 'active' | 'di
         ? { setting: 'credentials', words: `enable ${accountWords(account)}` }
         : { setting: 'memberships', words: `disable ${accountWords(account)}`, names: {}, loses: account.id },
     );
-    await store.setState(inner.tx, account.id, state, inner.principal.id);
-    recordAccess(inner, { type: state === 'active' ? 'account.enabled' : 'account.disabled', data: { account_id: account.id } });
-    if (state === 'active') await noteCredentialChange(inner, account.id);
-    await announceChange(inner, { principalId: account.id });
+    await takingAway(inner, async () => {
+      await store.setState(inner.tx, account.id, state, inner.principal.id);
+      recordAccess(inner, { type: state === 'active' ? 'account.enabled' : 'account.disabled', data: { account_id: account.id } });
+      if (state === 'active') await noteCredentialChange(inner, account.id);
+      await announceChange(inner, { principalId: account.id });
+    });
     if (state === 'disabled') await keepAnAdmin(inner);
   });
 }
@@ -383,9 +396,11 @@ export async function remove(ctx: TxCtx, account: store.Account): Promise<void> 
     );
   }
   await governed(ctx, { setting: 'memberships', words: `delete ${accountWords(account)}`, names: {}, loses: account.id });
-  await store.setState(ctx.tx, account.id, 'deleted', ctx.principal.id);
-  recordAccess(ctx, { type: 'account.deleted', data: { account_id: account.id } });
-  await announceChange(ctx, { principalId: account.id });
+  await takingAway(ctx, async () => {
+    await store.setState(ctx.tx, account.id, 'deleted', ctx.principal.id);
+    recordAccess(ctx, { type: 'account.deleted', data: { account_id: account.id } });
+    await announceChange(ctx, { principalId: account.id });
+  });
   if (account.kind === 'user') await keepAnAdmin(ctx);
 }
 

@@ -25,16 +25,29 @@ export interface SettingChange {
     /** Names of accounts whose reports policies ask for. */
     readonly reporters?: readonly string[];
   };
-  /** The account that can decide less afterwards. */
-  readonly loses?: number;
+  /** The account that can decide less afterwards; 'group': whoever is in the group that is named. */
+  readonly loses?: number | 'group';
 }
 
 export type Governor = (ctx: TxCtx, change: SettingChange) => Promise<void>;
 
-const governors = new WeakMap<Database, Governor>();
+/** What a change takes away beside what is read of people afterwards. */
+export interface Loss {
+  /** Who can't sign in any more. */
+  readonly accounts?: readonly number[];
+  /** An identity provider says so as somebody signs in: that is told, and not refused. */
+  readonly isClaimed?: boolean;
+}
 
-export function setGovernor(db: Database, governor: Governor): void {
+/** Does what takes something away from people; throws where too few would be left who can decide settings. */
+export type Keeper = <T>(ctx: TxCtx, work: () => Promise<T>, loss: Loss) => Promise<T>;
+
+const governors = new WeakMap<Database, Governor>();
+const keepers = new WeakMap<Database, Keeper>();
+
+export function setGovernor(db: Database, governor: Governor, keeper?: Keeper): void {
   governors.set(db, governor);
+  if (keeper !== undefined) keepers.set(db, keeper);
 }
 
 /** As the words of a change name an account: a name may be another's by the time that the change is made. */
@@ -46,3 +59,17 @@ export function accountWords({ id, name }: { readonly id: number; readonly name:
 export async function governSetting(ctx: TxCtx, change: SettingChange): Promise<void> {
   await governors.get(ctx.db)?.(ctx, change);
 }
+
+/** For each change that takes something away: in its transaction, with the change as the work. Inside of another one, that one looks. */
+export async function takingAway<T>(ctx: TxCtx, work: () => Promise<T>, loss: Loss = {}): Promise<T> {
+  const keeper = keepers.get(ctx.db);
+  if (keeper === undefined || underWay.has(ctx.tx)) return work();
+  underWay.add(ctx.tx);
+  try {
+    return await keeper(ctx, work, loss);
+  } finally {
+    underWay.delete(ctx.tx);
+  }
+}
+
+const underWay = new WeakSet<object>();

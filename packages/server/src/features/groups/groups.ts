@@ -10,6 +10,7 @@ import {
   governSetting,
   noteCredentialChange,
   recordAccess,
+  takingAway,
 } from '../accounts/accounts.ts';
 import type { Group } from './group-store.ts';
 import * as store from './group-store.ts';
@@ -55,7 +56,7 @@ function governed(
   ctx: TxCtx,
   { name, workspaceId, id }: Pick<Group, 'name' | 'workspaceId'> & { readonly id?: number },
   words: string,
-  loses?: number,
+  loses?: number | 'group',
 ): Promise<void> {
   const names = id === undefined ? { group: name } : { group: name, groupId: id };
   const change = { setting: 'memberships', words, workspaceId, names } as const;
@@ -129,15 +130,19 @@ export function update(ctx: Ctx, group: Group, change: { name?: string; descript
   checkAccountName(name, 'name of a group');
   return transaction(ctx, async (inner) => {
     if (name !== group.name) {
-      await governed(inner, group, `call group ${group.name} (group ${group.id}) ${name}`);
+      await governed(inner, group, `call group ${group.name} (group ${group.id}) ${name}`, 'group');
       await governed(inner, { ...group, name }, `call group ${group.name} (group ${group.id}) ${name}`);
     }
     const other = await store.findByName(inner.tx, group.workspaceId, name);
     if (other && other.id !== group.id) throw taken(name);
     const description = change.description === undefined ? group.description : change.description;
-    await store.update(inner.tx, group.id, { name, description }, inner.principal.id);
-    recordAccess(inner, { type: 'group.changed', data: { group_id: group.id, name }, texts: description ? { description } : {} });
-    if (name !== group.name) await announceChange(inner);
+    const rename = async (): Promise<void> => {
+      await store.update(inner.tx, group.id, { name, description }, inner.principal.id);
+      recordAccess(inner, { type: 'group.changed', data: { group_id: group.id, name }, texts: description ? { description } : {} });
+      if (name !== group.name) await announceChange(inner);
+    };
+    // Policies name groups by their names.
+    await (name === group.name ? rename() : takingAway(inner, rename));
     return { ...group, name, description };
   });
 }
@@ -145,10 +150,12 @@ export function update(ctx: Ctx, group: Group, change: { name?: string; descript
 /** With its memberships and grants. */
 export function remove(ctx: Ctx, group: Group): Promise<void> {
   return transaction(ctx, async (inner) => {
-    await governed(inner, group, `delete group ${group.name} (group ${group.id})`);
-    await store.remove(inner.tx, group.id);
-    recordAccess(inner, { type: 'group.deleted', data: { group_id: group.id, name: group.name } });
-    await announceChange(inner);
+    await governed(inner, group, `delete group ${group.name} (group ${group.id})`, 'group');
+    await takingAway(inner, async () => {
+      await store.remove(inner.tx, group.id);
+      recordAccess(inner, { type: 'group.deleted', data: { group_id: group.id, name: group.name } });
+      await announceChange(inner);
+    });
   });
 }
 
@@ -179,11 +186,13 @@ export function removeMember(ctx: Ctx, group: Group, accountId: number, source =
   return transaction(ctx, async (inner) => {
     if (source === DIRECT)
       await governed(inner, group, `take account ${accountId} out of group ${group.name} (group ${group.id})`, accountId);
-    if (!(await store.removeMember(inner.tx, group.id, accountId, source))) return false;
-    recordAccess(inner, { type: 'group.member-removed', data: { group_id: group.id, account_id: accountId, source } });
-    if (source === DIRECT) await noteCredentialChange(inner, accountId);
-    await announceChange(inner, { principalId: accountId });
-    return true;
+    return takingAway(inner, async () => {
+      if (!(await store.removeMember(inner.tx, group.id, accountId, source))) return false;
+      recordAccess(inner, { type: 'group.member-removed', data: { group_id: group.id, account_id: accountId, source } });
+      if (source === DIRECT) await noteCredentialChange(inner, accountId);
+      await announceChange(inner, { principalId: accountId });
+      return true;
+    });
   });
 }
 

@@ -182,6 +182,13 @@ export function hasEnforcedAnywhere(ctx: Ctx): Promise<boolean> {
   return store.hasEnforced(reading(ctx));
 }
 
+/** Workspaces with a policy in enforce, by id; at most 1,000. */
+export function listEnforcedWorkspaceIds(ctx: Ctx): Promise<number[]> {
+  return store.listEnforcedWorkspaceIds(reading(ctx), ENFORCED_WORKSPACES_MAX);
+}
+
+const ENFORCED_WORKSPACES_MAX = 1000;
+
 /** YAML or JSON. Throws INVALID_PARAMETER_VALUE with the line. The parser is loaded when the first policy comes. */
 export async function readPolicy(text: string): Promise<NamedPolicy> {
   const { parsePolicy } = await import('@countersign/contract/policy-document.ts');

@@ -38,6 +38,15 @@ export async function hasEnforced(db: Queries): Promise<boolean> {
   return (await db.one('SELECT 1 AS found FROM policy_heads WHERE has_enforced = 1 LIMIT 1')) !== undefined;
 }
 
+/** Workspaces with a policy in enforce; at most so many. */
+export async function listEnforcedWorkspaceIds(db: Queries, limit: number): Promise<number[]> {
+  const rows = await db.all<{ id: number }>(
+    'SELECT workspace_id AS id FROM policy_heads WHERE has_enforced = 1 ORDER BY workspace_id LIMIT ?',
+    limit,
+  );
+  return rows.map(({ id }) => id);
+}
+
 /** `keep`: one that is there stays. */
 export async function setHead(
   tx: Queries,

@@ -1,5 +1,5 @@
 /** Attempts to sign in that are under way, and which account an identity at a provider is. */
-import type { Queries } from '../../platform/db/database.ts';
+import { idList, idsOf, type Queries } from '../../platform/db/database.ts';
 
 export interface Attempt {
   readonly providerId: number;
@@ -93,4 +93,15 @@ export function listIdentities(db: Queries, providerId: number, page: { offset: 
     page.limit,
     page.offset,
   );
+}
+
+/** Of these accounts those that another provider knows. Several may be at one issuer. */
+export async function listSigningInElsewhere(db: Queries, accountIds: readonly number[], providerId: number): Promise<number[]> {
+  const rows = await db.all<{ id: number }>(
+    'SELECT DISTINCT i.principal_id AS id FROM external_identities i JOIN identity_providers p ON p.issuer = i.issuer AND p.removed_at IS NULL AND p.id <> ? ' +
+      `WHERE i.principal_id IN (${idsOf(db)})`,
+    providerId,
+    idList(db, accountIds),
+  );
+  return rows.map(({ id }) => id);
 }

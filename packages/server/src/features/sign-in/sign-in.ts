@@ -195,16 +195,26 @@ const IDENTITIES_PAGE = 500;
 export function removeProvider(ctx: Ctx, name: string): Promise<void> {
   return transaction(ctx, async (inner) => {
     const row = await getRow(inner, name);
+    const members: accounts.Account[] = [];
     for (let offset = 0; ; offset += IDENTITIES_PAGE) {
       const page = await store.listIdentities(inner.tx, row.id, { offset, limit: IDENTITIES_PAGE });
-      for (const account of await accounts.listByIds(inner, [...new Set(page.map((each) => each.principalId))])) {
-        await groups.setMembershipsFrom(inner, account, sourceOf(row), []);
-      }
+      members.push(...(await accounts.listByIds(inner, [...new Set(page.map((each) => each.principalId))])));
       if (page.length < IDENTITIES_PAGE) break;
     }
-    await providers.remove(inner.tx, row.id, inner.clock.now(), inner.principal.id);
-    accounts.recordAccess(inner, { type: 'provider.removed', data: { provider_id: row.id, name: row.name } });
+    const end = async (): Promise<void> => {
+      for (const account of members) await groups.setMembershipsFrom(inner, account, sourceOf(row), []);
+      await providers.remove(inner.tx, row.id, inner.clock.now(), inner.principal.id);
+      accounts.recordAccess(inner, { type: 'provider.removed', data: { provider_id: row.id, name: row.name } });
+    };
+    await accounts.takingAway(inner, end, { accounts: await shutOut(inner, members, row.id) });
   });
+}
+
+/** Which of them sign in by this provider alone. A token may last, but whoever has nothing else is on his way out. */
+async function shutOut(ctx: TxCtx, members: readonly accounts.Account[], providerId: number): Promise<number[]> {
+  const without = members.filter(({ kind, hasPassword }) => kind === 'user' && !hasPassword).map(({ id }) => id);
+  const elsewhere = new Set(await store.listSigningInElsewhere(ctx.tx, without, providerId));
+  return without.filter((id) => !elsewhere.has(id));
 }
 
 /** Where a membership by claims says that it comes from. */
@@ -296,15 +306,18 @@ export function unlinkIdentity(ctx: Ctx, providerName: string, subject: string):
     const identity = await store.findIdentity(inner.tx, provider.issuer, subject);
     if (identity === undefined) throw notFound(`No account is linked to the subject '${clip(subject)}' at '${provider.name}'.`);
     await governIdentity(inner, `unlink account ${identity.principalId} from ${subject} at ${providerName}`);
-    await store.removeIdentity(inner.tx, provider.issuer, subject);
-    accounts.recordAccess(inner, {
-      type: 'account.identity-unlinked',
-      data: { account_id: identity.principalId, provider_id: provider.id, issuer: provider.issuer },
-      texts: { subject },
-    });
-    await accounts.noteCredentialChange(inner, identity.principalId);
     const account = await accounts.findById(inner, identity.principalId);
-    if (account) await groups.setMembershipsFrom(inner, account, sourceOf(provider), []);
+    const unlink = async (): Promise<void> => {
+      await store.removeIdentity(inner.tx, provider.issuer, subject);
+      accounts.recordAccess(inner, {
+        type: 'account.identity-unlinked',
+        data: { account_id: identity.principalId, provider_id: provider.id, issuer: provider.issuer },
+        texts: { subject },
+      });
+      await accounts.noteCredentialChange(inner, identity.principalId);
+      if (account) await groups.setMembershipsFrom(inner, account, sourceOf(provider), []);
+    };
+    await accounts.takingAway(inner, unlink, { accounts: account ? await shutOut(inner, [account], provider.id) : [] });
   });
 }
 
@@ -418,7 +431,10 @@ async function admit(ctx: TxCtx, provider: providers.ProviderRow, subject: strin
   const identity = await store.findIdentity(ctx.tx, provider.issuer, subject);
   const account = identity ? await known(ctx, provider, identity, claims) : await newcomer(ctx, provider, subject, claims);
   const asThemselves: TxCtx = { ...ctx, principal: { id: account.id, kind: 'user', name: account.name } };
-  await groups.setMembershipsFrom(asThemselves, account, sourceOf(provider), await groupNamesOf(ctx, provider, values));
+  const names = await groupNamesOf(ctx, provider, values);
+  await accounts.takingAway(asThemselves, () => groups.setMembershipsFrom(asThemselves, account, sourceOf(provider), names), {
+    isClaimed: true,
+  });
   return { account, session: await startSession(asThemselves, account, `sign-in by ${provider.name}`) };
 }
 
@@ -435,7 +451,9 @@ async function known(ctx: TxCtx, provider: providers.ProviderRow, identity: stor
   // With several providers at one issuer, the memberships are those of the last one.
   if (identity.providerId !== provider.id) {
     await putLink(ctx, provider, { subject: identity.subject, accountId: account.id, before: account.id });
-    await groups.setMembershipsFrom(ctx, account, sourceOf({ id: identity.providerId }), []);
+    await accounts.takingAway(ctx, () => groups.setMembershipsFrom(ctx, account, sourceOf({ id: identity.providerId }), []), {
+      isClaimed: true,
+    });
   }
   return account;
 }

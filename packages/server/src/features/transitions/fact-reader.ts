@@ -1,13 +1,6 @@
 /** Reads what a decision is made from, in the transaction of the change: the same facts for the change, for explain and for plan. */
 import { durationMs } from '@countersign/contract/policies.ts';
-import type {
-  ApprovalBinding,
-  CheckReport,
-  PolicyFacts,
-  Standing,
-  Stay,
-  VersionEvidence,
-} from '@countersign/contract/policy-facts.ts';
+import type { ApprovalBinding, CheckReport, PolicyFacts, Standing, Stay, VersionEvidence } from '@countersign/contract/policy-facts.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
 import { listManagerIds } from '../access/access.ts';
 import { hasAccounts, listPrincipals } from '../accounts/accounts.ts';

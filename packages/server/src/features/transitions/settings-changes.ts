@@ -10,7 +10,8 @@ import * as policies from '../policies/policies.ts';
 import { DEFAULT_WORKSPACE_ID, getWorkspaceById, within } from '../workspaces/workspaces.ts';
 import { settingOperation } from './operations.ts';
 import { AS_CALLER, permit, unasked } from './permits.ts';
-import { demandDeciders, governSettingChange } from './settings-governor.ts';
+import { demandDeciders } from './settings-deciders.ts';
+import { governSettingChange } from './settings-governor.ts';
 import { settle } from './settlement.ts';
 import { stagesOf } from './workspace-stages.ts';
 

@@ -4,18 +4,17 @@
  */
 import { RANK } from '@countersign/contract/levels.ts';
 import type { Policy } from '@countersign/contract/policies.ts';
-import { Problem } from '@countersign/contract/problem.ts';
 import type { TxCtx } from '../../platform/context.ts';
-import { type Grant, listManagerIds, listOfSubject } from '../access/access.ts';
+import { type Grant, listOfSubject } from '../access/access.ts';
 import { lockAccess, type SettingChange } from '../accounts/accounts.ts';
 import { record } from '../events/events.ts';
 import * as namedPermissions from '../named-permissions/named-permissions.ts';
-import * as people from '../people/people.ts';
 import * as policies from '../policies/policies.ts';
 import { DEFAULT_WORKSPACE_ID, getWorkspaceById, within } from '../workspaces/workspaces.ts';
 import { settingOperation } from './operations.ts';
-import { choose, type Operation, permit } from './permits.ts';
-import { fallbackPolicy, findFallback } from './settings-fallback.ts';
+import { type Operation, permit } from './permits.ts';
+import { demandDeciders } from './settings-deciders.ts';
+import { findFallback } from './settings-fallback.ts';
 
 const EVERY_WORKSPACE = -1;
 
@@ -31,7 +30,8 @@ export async function governSettingChange(ctx: TxCtx, asked: SettingChange): Pro
   const at = within(ctx, await getWorkspaceById(ctx, isServerWide ? DEFAULT_WORKSPACE_ID : change.workspaceId));
   const isGoverned = change.names === undefined || (await isNamed(ctx, change, given));
   // Whoever leaves a group that decides nothing loses nothing.
-  if (change.loses !== undefined && (isGoverned || change.names?.group === undefined)) await demandDeciders(at, change.loses);
+  if (change.loses !== undefined && (isGoverned || change.names?.group === undefined))
+    await demandDeciders(at, change.loses === 'group' ? { group: change.names?.group } : { account: change.loses });
   if (!isGoverned) return undefined;
   if ((await findFallback(at)) === undefined) return undefined;
   if (ctx.principal.kind === 'local') {
@@ -92,37 +92,5 @@ function namesAccount({ checks, expressions }: Policy['requirements'], name: str
   const words = [`"${name}"`, `'${name}'`];
   return (
     checks.some(({ reporter }) => reporter === name) || (expressions ?? []).some(({ that }) => words.some((each) => that.includes(each)))
-  );
-}
-
-const DECIDERS_MIN = 2;
-
-/** INVALID_STATE unless two persons can decide settings, without the one that is to go. */
-export async function demandDeciders(ctx: TxCtx, without?: number): Promise<void> {
-  const inForce = await policies.holdInForce(ctx);
-  const chosen = await choose(ctx, inForce, { kind: 'setting', setting: 'policies' }, undefined);
-  const policy = chosen?.document.mode === 'enforce' ? chosen : await fallbackPolicy();
-  const roles = policy.document.requirements.approvals;
-  const groups = roles.flatMap((role) => role.group ?? []);
-  const ids = await listManagerIds(ctx);
-  const { principals } = await people.readPeople(ctx, { ids, groups, model: undefined, changedSince: ctx.clock.now() });
-  const deciders = principals.filter(
-    (each) =>
-      each.kind === 'user' &&
-      each.isActive &&
-      each.id !== without &&
-      roles.some((role) => (role.group === undefined ? each.level === 'MANAGE' : each.groups.includes(role.group))),
-  );
-  if (deciders.length >= DECIDERS_MIN) return;
-  const names = deciders.map((each) => each.name).join(', ') || 'nobody';
-  const wanted =
-    groups.length === 0
-      ? 'Make another administrator first: countersign user create NAME --admin.'
-      : `'${policy.document.name}' says who decides: put people into group ${groups.map((each) => `'${each}'`).join(' or ')} first.`;
-  throw new Problem(
-    'INVALID_STATE',
-    `A policy that refuses changes needs two persons with active accounts who can decide settings, or nobody could change it again; ${
-      without === undefined ? 'there is' : 'without this account there would be'
-    } ${names}. ${wanted}`,
   );
 }

@@ -35,6 +35,7 @@ export * as operations from './operations.ts';
 export { type AskedFor, operationOf } from './operations.ts';
 export { AS_CALLER, type Judgement, judge, NotYet, type Operation, Refused, type Way } from './permits.ts';
 export { type BreakGlassWish, governSetting, type PolicyChanges } from './settings-changes.ts';
+export { keepDeciders } from './settings-deciders.ts';
 export { canonicalStageOf, isActiveStage, stagesOf } from './workspace-stages.ts';
 
 /** A transaction that decides by what stands in a model: nobody else changes that until the commit. */
