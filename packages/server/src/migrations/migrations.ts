@@ -16,6 +16,7 @@ import { inbox } from './0015-inbox.ts';
 import { lineage } from './0018-lineage.ts';
 import { askers } from './0019-askers.ts';
 import { origins } from './0023-origins.ts';
+import { purged } from './0024-purged.ts';
 
 /** In order; never edited after a release. */
 export const migrations: readonly Migration[] = [
@@ -36,4 +37,5 @@ export const migrations: readonly Migration[] = [
   lineage,
   askers,
   origins,
+  purged,
 ];

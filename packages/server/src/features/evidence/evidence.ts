@@ -36,6 +36,7 @@ export interface Snapshot extends Evidence {
 export interface Origin {
   readonly versionId: number;
   readonly modelId: number;
+  /** Empty where it was purged. */
   readonly name: string;
   readonly version: number;
   /** The authenticated principal. */
@@ -167,13 +168,15 @@ export async function runAuthorsOf(ctx: Ctx, { runId, loggedModelId }: Pick<Subj
   return [...new Set([run?.createdBy, model?.createdBy].filter((id) => id !== undefined))];
 }
 
-/** The versions that it was copied from with who registered each, nearest first, deleted ones too; at most 50, and up to one that was purged. */
+/** The versions that it was copied from with who registered each, nearest first; deleted and purged ones too; at most 50. */
 export async function originsOf(ctx: Ctx, version: Pick<ModelVersion, 'originVersionId'>): Promise<Origin[]> {
   const origins: Origin[] = [];
   for (let id = version.originVersionId; id !== null && origins.length < ORIGINS_MAX; ) {
-    const origin = await versions.findById(ctx, id);
+    const found = await versions.findById(ctx, id);
+    const origin = found ?? (await versions.findPurged(ctx, id));
     if (origin === undefined) break;
-    const { modelId, name, version: number, registeredBy } = origin;
+    const { modelId, version: number, registeredBy } = origin;
+    const name = found?.name ?? '';
     origins.push({ versionId: id, modelId, name, version: number, registeredBy });
     id = origin.originVersionId;
   }

@@ -282,6 +282,23 @@ describe('ways around policies', () => {
     await breakGlass.review(people.second, id, 'fine');
   });
 
+  it('who made the bytes approves of no copy of a copy, also where what it was copied from is purged', async () => {
+    await groups.addMember(people.root, await groups.getByName(people.root, 'risk'), await accounts.getByName(people.root, 'alice'));
+    await publish(policy('p', '{ target: { stage: Production } }'));
+    for (const name of ['dev.m', 'test.m', 'prod.m']) await models.create(people.dora, { name, tags: [] });
+    await register(people.alice, 'dev.m');
+    await register(people.dora, 'test.m', { source: 'models:/dev.m/1' });
+    await register(people.dora, 'prod.m', { source: 'models:/test.m/1' });
+    const { id } = await requests.create(people.dora, 'prod.m', { target: { kind: 'stage', stage: 'Production' }, version: 1 });
+    for (const name of ['dev.m', 'test.m']) {
+      await requests.deleteModel(people.root, name);
+      const [gone] = await models.listDeleted(people.root, name);
+      await transitions.purgeModel(people.root, gone?.id ?? 0);
+      await expect(requests.approve(people.alice, id)).rejects.toMatchObject(DENIED);
+    }
+    expect((await requests.approve(people.bob, id)).state).toBe('approved');
+  });
+
   describe('policies on settings', () => {
     it('one that only observes takes nothing from what holds where there is none', async () => {
       await publish(

@@ -317,7 +317,22 @@ export async function moveAll(tx: Queries, workspaceId: number, toId: number): P
 export async function eraseAll(tx: Queries, modelId: number): Promise<void> {
   await tx.run('DELETE FROM model_version_tags WHERE version_id IN (SELECT id FROM model_versions WHERE model_id = ?)', modelId);
   await tx.run('DELETE FROM model_aliases WHERE model_id = ?', modelId);
+  await tx.run(
+    'INSERT INTO purged_versions (id, model_id, version, registered_by, origin_version_id) ' +
+      'SELECT id, model_id, version, registered_by, origin_version_id FROM model_versions WHERE model_id = ?',
+    modelId,
+  );
   await tx.run('DELETE FROM model_versions WHERE model_id = ?', modelId);
+}
+
+/** What is known of a version that was purged. */
+export type PurgedVersion = Pick<ModelVersion, 'modelId' | 'version' | 'registeredBy' | 'originVersionId'>;
+
+export function findPurged(db: Queries, id: number): Promise<PurgedVersion | undefined> {
+  return db.one(
+    'SELECT model_id AS "modelId", version, registered_by AS "registeredBy", origin_version_id AS "originVersionId" FROM purged_versions WHERE id = ?',
+    id,
+  );
 }
 
 const DELETED_PAGE = 1000;

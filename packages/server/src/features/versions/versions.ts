@@ -180,6 +180,11 @@ export function findById(ctx: Ctx, id: number): Promise<ModelVersion | undefined
   return store.findById(reading(ctx), ctx.workspace.id, id);
 }
 
+/** What copies are of may be purged: who registered it stays known. */
+export function findPurged(ctx: Ctx, id: number): Promise<store.PurgedVersion | undefined> {
+  return store.findPurged(reading(ctx), id);
+}
+
 export function listByIds(ctx: Ctx, ids: readonly number[]): Promise<ModelVersion[]> {
   return store.listByIds(reading(ctx), ids);
 }
