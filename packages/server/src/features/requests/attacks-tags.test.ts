@@ -55,6 +55,25 @@ describe('the text of a prompt', () => {
   });
 });
 
+describe('what enters a model that calls itself a prompt', () => {
+  it('is asked for when it is none any more, also where it has no stage and no alias', async () => {
+    await publish(policy('entry', "{ model: 'prod.*', target: { entry: true } }"));
+    await create('prod.m', PROMPT);
+    // Nobody is asked for prompts. Its source may be anything.
+    await registerFrom(people.alice, 'prod.m', 's3://elsewhere/model', [PROMPT, { key: 'mlflow.prompt.text', value: 'Hello' }]);
+    for (const value of ['false', null])
+      await expect(requests.setModelTag(people.alice, 'prod.m', PROMPT.key, value)).rejects.toMatchObject(DENIED);
+    expect((await models.get(people.alice, 'prod.m')).isPrompt).toBe(true);
+  });
+
+  it('nor does a model become a prompt unasked, where policies are on prompts that come', async () => {
+    await publish(policy('prompts', "{ model: 'prod.*', target: { prompt: { entry: true } } }"));
+    await create('prod.m');
+    await register('prod.m');
+    await expect(requests.setModelTag(people.alice, 'prod.m', PROMPT.key, 'true')).rejects.toMatchObject(DENIED);
+  });
+});
+
 describe('a governed tag that was set where nobody asks', () => {
   beforeEach(async () => {
     await create('dev.m');

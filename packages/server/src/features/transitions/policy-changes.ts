@@ -22,7 +22,9 @@ const RECHOSEN_MAX = 500;
 /** For every version in a place where another policy comes to apply: the old one lets it leave, the new one lets it enter. */
 export async function rechosen(ctx: Ctx, before: Situation, after: Situation): Promise<readonly OtherChange[]> {
   const entry: GovernedTarget = { kind: 'entry' };
-  const isEntryRechosen = (await differing(ctx, entry, [true, false], before, after)).length > 0;
+  // Of versions of either kind: both at once would hide that the model itself changes its kind.
+  const isRechosenFor = async (isPrompt: boolean): Promise<boolean> => (await differing(ctx, entry, [isPrompt], before, after)).length > 0;
+  const isEntryRechosen = (await isRechosenFor(false)) || (await isRechosenFor(true));
   const standing = isEntryRechosen ? await listFew(ctx, before.model) : await versions.listPlaced(ctx, before.model);
   const found: OtherChange[] = [];
   for (const version of standing) {
