@@ -5,6 +5,8 @@ import type { EndpointId, EndpointOf } from '@countersign/contract/native-api.ts
 export interface Caller {
   /** Throws the Problem that the endpoint answers; TEMPORARILY_UNAVAILABLE where nobody does. */
   ask<Id extends EndpointId>(id: Id, input?: Partial<InputOf<EndpointOf<Id>>>): Promise<AnswerOf<EndpointOf<Id>>>;
+  /** For a job of a CI system: the same server with a fresh token; undefined where it can get none. */
+  readonly asJob?: () => Promise<Caller | undefined>;
 }
 
 const PAGE = 1000;

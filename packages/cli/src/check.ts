@@ -91,7 +91,7 @@ function addRun(noun: Command): void {
     summary: 'run a command as a check, and report how it ends',
     description:
       'Reports the check as in progress, runs the command, and reports success where it ends with 0, else failure. Ends with 0 or 6, with 130 where it was ' +
-      'interrupted. The command must end within an hour.',
+      'interrupted. The command must end within an hour; a CI job whose token has run out by then shows again which job it is.',
     examples: [
       'countersign check run ci/tests fraud/7 -- pytest -q',
       'countersign check run quality fraud@candidate --metrics-file metrics.json --dataset holdout -- python evaluate.py',
@@ -99,12 +99,13 @@ function addRun(noun: Command): void {
   });
   addMeasureFlags(addReportFlags(verb)).argument('<COMMAND...>', 'behind --, with its arguments');
   addCommonFlags(verb).action((name: string, version: string, words: string[], flags: ReportFlags & MeasureFlags) =>
-    withCaller(verb, async ({ ask }) => {
+    withCaller(verb, async (caller) => {
+      const { ask } = caller;
       readMetricPairs(flags.metric);
       const params = await findVersion(ask, version);
       const { summaryFile: _later, ...atOnce } = flags;
       const begun = reportOf(name, atOnce);
-      await ask('reportCheck', { params, body: { ...begun, status: 'in_progress' } });
+      const { check: started } = await ask('reportCheck', { params, body: { ...begun, status: 'in_progress' } });
       const { runWatched } = await import('./watched-command.ts');
       const end = await runWatched(words, flags.json === true || flags.quiet === true);
       if (end.problem !== undefined) say(`countersign: the command '${words[0]}' can't be run (${end.problem}).`);
@@ -112,7 +113,9 @@ function addRun(noun: Command): void {
       const isInterrupted = end.signal === 'SIGINT' || end.signal === 'SIGTERM';
       const isGreen = end.code === 0 && left.isWhole;
       const conclusion = isInterrupted ? 'cancelled' : isGreen ? 'success' : 'failure';
-      const check = await reportEnd(ask, params, { ...begun, ...left.report, status: 'completed', conclusion });
+      const ended = { ...begun, ...left.report, status: 'completed', conclusion } as const;
+      // Whoever else began it must not be another one at its end.
+      const check = await reportEnd(started.reported_by.kind === 'ci' ? caller : { ask }, params, ended);
       process.exitCode = isInterrupted ? EXIT.interrupted : isGreen ? EXIT.ok : EXIT.checkFailed;
       if (flags.json || flags.quiet) show(flags, { document: check, quiet: [check.external_id], lines: [] });
       else say(sentenceOf(check));
@@ -134,18 +137,28 @@ function leftOf(flags: ReportFlags & MeasureFlags): { readonly report: Partial<R
 const TRIES = 5;
 const BETWEEN_TRIES_MS = 2000;
 
-/** A server that is away for a moment loses no result. */
-async function reportEnd(ask: Caller['ask'], params: VersionName, body: Report): Promise<Check> {
+/** A server that is away for a moment loses no result, nor does a token of a job that has run out meanwhile. */
+async function reportEnd(caller: Caller, params: VersionName, body: Report): Promise<Check> {
+  let { ask, asJob } = caller;
   for (let tried = 1; ; tried++) {
     try {
       return (await ask('reportCheck', { params, body })).check;
     } catch (error) {
-      const isAway = error instanceof Problem && error.code === 'TEMPORARILY_UNAVAILABLE';
-      if (!isAway || tried === TRIES) throw error;
+      if (!(error instanceof Problem)) throw error;
+      if (error.code === 'UNAUTHENTICATED' && asJob !== undefined) {
+        const again = await asJob();
+        if (again === undefined) throw new Problem(error.code, `${error.message} ${HOW_TO_LAST}`, { cause: error });
+        ({ ask, asJob } = again);
+        continue;
+      }
+      if (error.code !== 'TEMPORARILY_UNAVAILABLE' || tried === TRIES) throw error;
       await setTimeout(BETWEEN_TRIES_MS);
     }
   }
 }
+
+const HOW_TO_LAST =
+  "A job's token lives 15 minutes: let the job have the permission id-token: write (GitHub), or give it a second token in COUNTERSIGN_CI_TOKEN.";
 
 function addList(noun: Command): void {
   const verb = addVerb(

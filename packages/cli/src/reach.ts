@@ -37,7 +37,13 @@ export async function withCaller(command: Command, work: (caller: Caller) => Pro
   if (url !== undefined) {
     const { httpCaller } = await import('./http-caller.ts');
     const authorization = await authorizationOf(flags);
-    return work(httpCaller({ url, authorization, workspace, authorityFile: env.MLFLOW_TRACKING_SERVER_CERT_PATH || undefined }));
+    const place = { url, authorization, workspace, authorityFile: env.MLFLOW_TRACKING_SERVER_CERT_PATH || undefined };
+    const asJob = async (): Promise<Caller | undefined> => {
+      const { showAgain } = await import('./job-identity.ts');
+      const fresh = await showAgain(place, env);
+      return fresh && httpCaller(fresh);
+    };
+    return work({ ...httpCaller(place), asJob });
   }
   if (flags.tokenFile !== undefined || flags.tokenStdin)
     throw invalid('A token is for a server: name it with --server. Whoever can open the data needs none.');
