@@ -17,6 +17,7 @@ export function parsePolicy(text: string): Policy {
   if (text.length > POLICY_TEXT_MAX) {
     throw invalid(`A policy has at most ${POLICY_TEXT_MAX} characters, this one has ${text.length}. Split it, one policy for each target.`);
   }
+  refuseDisguise(text);
   const lines = new yaml.LineCounter();
   const document = read(text, lines);
   const value = contentOf(document);
@@ -26,6 +27,18 @@ export function parsePolicy(text: string): Policy {
 /** The same for a document that is no text: a body in JSON. */
 export function checkPolicy(document: unknown): Policy {
   return checked(structuredCloneOf(document), () => undefined);
+}
+
+/** What turns the reading direction, ends a line for the eye alone, or shows nothing: with it, a comment looks like a member. */
+const DISGUISE = /(?!^)\ufeff|[\p{Cc}\u2028\u2029\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069](?<![\t\n\r])/u;
+
+/** Whoever approves of a policy reads it. */
+function refuseDisguise(text: string): void {
+  const found = DISGUISE.exec(text);
+  if (found === null) return;
+  const line = text.slice(0, found.index).split('\n').length;
+  const code = found[0].codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0');
+  throw refusal(line, `it holds the character U+${code}, by which it can look like something else than it says. Remove it`);
 }
 
 function read(text: string, lines: yaml.LineCounter): yaml.Document.Parsed {
@@ -98,6 +111,8 @@ function firstOddity(value: unknown, path: Path, lineOfMember: LineOf): Problem 
   if (path.length > DEPTH_MAX) return bad('is nested too deeply. Write it as in the examples');
   if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed()))
     return bad('holds a character that can’t be stored. Remove it');
+  if (typeof value === 'string' && DISGUISE.test(value))
+    return bad('holds a character by which it can look like something else. Remove it');
   if (typeof value === 'number' && !Number.isFinite(value)) return bad(`is ${value}. Give a number`);
   if (typeof value === 'bigint') return bad('is too large. Give a smaller number');
   if (typeof value !== 'object' || value === null) return undefined;
