@@ -73,7 +73,7 @@ async function check(world: World, { at, seen, could }: Moment): Promise<number>
     const was = [...seen.members].filter((each) => each.startsWith(`${name} `)).map((each) => Number(each.split(' ')[1]));
     same(`members of ${name}`, sorted((await audit.listMembers(ctx, id, at)).map(({ accountId }) => accountId)), sorted(was));
   }
-  for (const workspace of [ctx.workspace, staff.other]) {
+  for (const workspace of [ctx.workspace, staff.other()]) {
     const said = (await policies.listInForceAt(within(ctx, workspace), at)).map(({ hash }) => hash);
     same(`policies of ${workspace.id}`, said.sort(), (seen.policies.get(workspace.id) ?? []).map(({ hash }) => hash).sort());
   }

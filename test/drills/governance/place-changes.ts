@@ -1,75 +1,32 @@
 /** Which governed places changed between two moments, and by what they could have been asked for: read from the tables alone. */
-import type { PolicyWords, Seen, SeenModel, SeenPolicy, SeenVersion } from './seen.ts';
-
-export type Place =
-  | { readonly kind: 'stage' | 'alias'; readonly word: string }
-  | { readonly kind: 'entry' }
-  | { readonly kind: 'tag'; readonly word: string };
+import { type Place, policiesAbout } from './policy-choice.ts';
+import type { Seen, SeenModel, SeenPolicy, SeenVersion } from './seen.ts';
 
 export interface PlaceChange {
   readonly version: SeenVersion | undefined;
   readonly place: Place;
   readonly direction: 'enter' | 'leave';
-  /** Under which the policy is chosen. */
+  /** Under which the policies are chosen. */
   readonly model: SeenModel;
+  /** Each must allow it; none where it is governed by nothing. */
+  readonly policies: readonly SeenPolicy[];
   /** How a request for it would name it: `about` and `subject`. */
   readonly asked: readonly (readonly [string, string])[];
+  /** It is where it was, and its model is another or in another place: approvals were given for the model as it is to be. */
+  readonly isAnew?: boolean;
   /** One of these suffices: what comes where it is already makes room for itself, too. */
   readonly or?: readonly PlaceChange[];
 }
 
-export function wordsOf(place: Place): string {
-  return place.kind === 'entry' ? 'entry' : `${place.kind}:${place.word}`;
+type Bare = Omit<PlaceChange, 'policies'>;
+
+/** By the policies before the change. */
+function asked(before: Seen, change: Bare): PlaceChange {
+  return { ...change, policies: policiesAbout(before, change.model, change.version, change.place) };
 }
 
-const STAGES = new Set(['none', 'staging', 'production', 'archived']);
-
-function fits(pattern: string, word: string): boolean {
-  const at = pattern.indexOf('*');
-  if (at < 0) return pattern === word;
-  const [head = '', tail = ''] = [pattern.slice(0, at), pattern.slice(at + 1)];
-  return word.length >= head.length + tail.length && word.startsWith(head) && word.endsWith(tail);
-}
-
-/** How closely a target of a policy names a place; undefined where it is about another. An alias named like a stage is that stage. */
-function closeness({ stage, alias, entry, tag }: PolicyWords['match']['target'], place: Place): readonly number[] | undefined {
-  const close = (pattern: string | undefined, word: string, isProper = 1): readonly number[] | undefined =>
-    pattern !== undefined && fits(pattern, word) ? [isProper, pattern.includes('*') ? 0 : 1, pattern.replace('*', '').length] : undefined;
-  if (place.kind === 'entry') return entry === true ? [1, 1, 0] : undefined;
-  if (place.kind === 'tag') return close(tag, place.word);
-  const asStage = place.word.toLowerCase();
-  if (place.kind === 'alias' && !STAGES.has(asStage)) return close(alias, place.word);
-  const named = stage ?? (alias !== undefined && STAGES.has(alias.toLowerCase()) ? alias : undefined);
-  if (named !== undefined) return close(named.toLowerCase(), asStage);
-  return place.kind === 'alias' ? close(alias, place.word, 0) : undefined;
-}
-
-const MODES = ['observe', 'warn', 'enforce'];
-
-/** The one that a change of a place must ask: nearest by the model, then by the target, then the stricter. */
-export function policyFor(policies: readonly SeenPolicy[], model: SeenModel, place: Place): SeenPolicy | undefined {
-  let best: { readonly policy: SeenPolicy; readonly rank: readonly number[] } | undefined;
-  for (const policy of [...policies].sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    const { match, mode } = policy.document;
-    const near = closeness(match.target, place);
-    const tags = Object.entries(match.tags);
-    if (near === undefined || !fits(match.model, model.name) || tags.some(([key, value]) => model.tags.get(key) !== value)) continue;
-    const [isProper = 0, ...target] = near;
-    const isExact = match.model.includes('*') ? 0 : 1;
-    const rank = [isProper, isExact, tags.length, match.model.replace('*', '').length, ...target, MODES.indexOf(mode)];
-    if (best === undefined || isGreater(rank, best.rank)) best = { policy, rank };
-  }
-  return best?.policy;
-}
-
-function isGreater(a: readonly number[], b: readonly number[]): boolean {
-  const at = a.findIndex((each, index) => each !== b[index]);
-  return at >= 0 && (a[at] ?? 0) > (b[at] ?? 0);
-}
-
-export function policiesOf(seen: Seen, workspace: number): readonly SeenPolicy[] {
-  return seen.policies.get(workspace) ?? [];
-}
+/** The configuration of a prompt's model is no part of its seal, so it is governed where the prompt stands. */
+export const PROMPT_CONFIG = '_mlflow_prompt_model_config';
 
 /** All places of versions and tags that changed. A tag of a model is no version's. */
 export function placeChanges(before: Seen, after: Seen): readonly PlaceChange[] {
@@ -79,7 +36,7 @@ export function placeChanges(before: Seen, after: Seen): readonly PlaceChange[] 
       after.versions.has(version.id) || !version.isAlive ? [] : gone(before, version),
     ),
     ...aliasChanges(before, after),
-    ...[...after.models.values()].flatMap((model) => modelTagChanges(before.models.get(model.id), model)),
+    ...[...after.models.values()].flatMap((model) => modelTagChanges(before, model)),
   ];
 }
 
@@ -91,13 +48,14 @@ function changesOfVersion(before: Seen, after: Seen, now: SeenVersion): readonly
   if (!now.isAlive) return [];
   if (!wasAlive) return came(before, after, now, model);
   const about = `version:${now.id}`;
-  const changes: PlaceChange[] = tagChanges(then.tags, now.tags).map(([key, value]) => ({
-    version: now,
-    place: { kind: 'tag', word: key },
-    direction: value === undefined ? 'leave' : 'enter',
-    model,
-    asked: [[about, value === undefined ? `tag:${key}#removed` : `tag:${key}=${value}`]],
-  }));
+  const changes: Bare[] = tagChanges(then.tags, now.tags).flatMap(([key, value]) => {
+    const common = { version: now, model, asked: [[about, value === undefined ? `tag:${key}#removed` : `tag:${key}=${value}`] as const] };
+    const configured = then.isPrompt && key === PROMPT_CONFIG ? placesOf(before, then) : [];
+    return [
+      { ...common, place: { kind: 'tag', word: key }, direction: value === undefined ? 'leave' : 'enter' } as const,
+      ...configured.map((place) => ({ ...common, place, direction: 'enter' }) as const),
+    ];
+  });
   if (then.stage !== now.stage) {
     const common = { version: now, model, asked: [[about, `stage:${now.stage}`] as const] };
     changes.push({ ...common, place: { kind: 'stage', word: now.stage }, direction: 'enter' });
@@ -107,20 +65,22 @@ function changesOfVersion(before: Seen, after: Seen, now: SeenVersion): readonly
       changes.push({ ...common, place: { kind: 'stage', word: then.stage }, direction: 'leave', or });
     }
   }
-  return [...changes, ...governedAnew(before, then, model)];
+  return [...changes.map((change) => asked(before, change)), ...governedAnew(before, then, model)];
 }
 
 /** As if each came again that is there before and after. */
 function staying(before: Seen, after: Seen, model: number, stage: string): readonly PlaceChange[] {
   return [...after.versions.values()]
     .filter((each) => each.model === model && each.isAlive && each.stage === stage && before.versions.get(each.id)?.stage === stage)
-    .map((version) => ({
-      version,
-      place: { kind: 'stage', word: stage },
-      direction: 'enter',
-      model: modelOf(after, version),
-      asked: [[`version:${version.id}`, `stage:${stage}`]],
-    }));
+    .map((version) =>
+      asked(before, {
+        version,
+        place: { kind: 'stage', word: stage },
+        direction: 'enter',
+        model: modelOf(after, version),
+        asked: [[`version:${version.id}`, `stage:${stage}`]],
+      }),
+    );
 }
 
 function hasEntered(before: Seen, after: Seen, model: number, stage: string): boolean {
@@ -135,19 +95,24 @@ function governedAnew(before: Seen, version: SeenVersion, now: SeenModel): reado
   const about = `model:${now.id}`;
   const tags = tagChanges(then.tags, now.tags);
   if (then.name === now.name && then.workspace === now.workspace && tags.length === 0) return [];
-  const asked = [
+  const subjects = [
     ...(then.name === now.name ? [] : [[about, `renamed:${now.name}`] as const]),
     ...tags.map(([key, value]) => [about, value === undefined ? `tag:${key}#removed` : `tag:${key}=${value}`] as const),
   ];
+  // Whoever reads by the name finds other bytes there than before.
+  const isElsewhere = then.name !== now.name || then.workspace !== now.workspace;
+  const without = (all: readonly SeenPolicy[], others: readonly SeenPolicy[]): readonly SeenPolicy[] =>
+    all.filter(({ hash }) => others.every((each) => each.hash !== hash));
   return placesOf(before, version).flatMap((place): readonly PlaceChange[] => {
-    const old = policyFor(policiesOf(before, then.workspace), then, place);
-    const next = policyFor(policiesOf(before, now.workspace), now, place);
-    const isSame = old?.hash === next?.hash;
-    // Whoever reads by the name finds other bytes there than before.
-    const isElsewhere = then.name !== now.name || then.workspace !== now.workspace;
+    const old = policiesAbout(before, then, version, place);
+    const next = policiesAbout(before, now, version, place);
+    const leaving = without(old, next);
+    const entering = isElsewhere ? next : without(next, old);
     return [
-      ...(isSame ? [] : [{ version, place, direction: 'leave', model: then, asked } as const]),
-      ...(isSame && !isElsewhere ? [] : [{ version, place, direction: 'enter', model: now, asked } as const]),
+      ...(leaving.length === 0 ? [] : [{ version, place, direction: 'leave', model: then, policies: leaving, asked: subjects } as const]),
+      ...(entering.length === 0
+        ? []
+        : [{ version, place, direction: 'enter', model: now, policies: entering, asked: subjects, isAnew: true } as const]),
     ];
   });
 }
@@ -164,26 +129,28 @@ function placesOf(seen: Seen, version: SeenVersion): readonly Place[] {
 
 function gone(before: Seen, version: SeenVersion): readonly PlaceChange[] {
   const model = modelOf(before, version);
-  const asked = [[`version:${version.id}`, 'deleted'] as const, [`model:${model.id}`, 'deleted'] as const];
-  return placesOf(before, version).map((place) => ({ version, place, direction: 'leave', model, asked }));
+  const subjects = [[`version:${version.id}`, 'deleted'] as const, [`model:${model.id}`, 'deleted'] as const];
+  return placesOf(before, version).map((place) => asked(before, { version, place, direction: 'leave', model, asked: subjects }));
 }
 
 /** New, or back: with nothing but itself, where it is back. */
 function came(before: Seen, after: Seen, version: SeenVersion, model: SeenModel): readonly PlaceChange[] {
   const isBack = before.versions.has(version.id);
-  const asked = isBack
+  const subjects = isBack
     ? [[`version:${version.id}`, 'restored'] as const]
     : [...before.candidates.values()]
         .filter((each) => each.model === model.id && each.digest === version.digest && each.by === version.registeredBy)
         .map((each) => [`candidate:${each.id}`, 'entry'] as const);
-  return [...placesOf(after, version), ...[...version.tags.keys()].map((word) => ({ kind: 'tag', word }) as const)].map((place) => ({
-    version,
-    place,
-    direction: 'enter',
-    model,
-    // Nobody asks for a stage, an alias or a tag that comes back.
-    asked: isBack && place.kind !== 'entry' ? [] : asked,
-  }));
+  return [...placesOf(after, version), ...[...version.tags.keys()].map((word) => ({ kind: 'tag', word }) as const)].map((place) =>
+    asked(before, {
+      version,
+      place,
+      direction: 'enter',
+      model,
+      // Nobody asks for a stage, an alias or a tag that comes back.
+      asked: isBack && place.kind !== 'entry' ? [] : subjects,
+    }),
+  );
 }
 
 function aliasChanges(before: Seen, after: Seen): readonly PlaceChange[] {
@@ -197,26 +164,24 @@ function aliasChanges(before: Seen, after: Seen): readonly PlaceChange[] {
     const word = key.slice(key.indexOf(' ') + 1);
     const model = modelOf(after, version);
     const subject = now === undefined ? `alias:${word}#removed` : `alias:${word}`;
-    changes.push({
-      version,
-      place: { kind: 'alias', word },
-      direction: now === undefined ? 'leave' : 'enter',
-      model,
-      asked: [[`version:${version.id}`, subject]],
-    });
+    const direction = now === undefined ? 'leave' : 'enter';
+    changes.push(asked(before, { version, place: { kind: 'alias', word }, direction, model, asked: [[`version:${version.id}`, subject]] }));
   }
   return changes;
 }
 
-function modelTagChanges(then: SeenModel | undefined, now: SeenModel): readonly PlaceChange[] {
+function modelTagChanges(before: Seen, now: SeenModel): readonly PlaceChange[] {
+  const then = before.models.get(now.id);
   if (!now.isAlive || then?.isAlive === false) return [];
-  return tagChanges(then?.tags ?? new Map(), now.tags).map(([word, value]) => ({
-    version: undefined,
-    place: { kind: 'tag', word },
-    direction: value === undefined ? 'leave' : 'enter',
-    model: now,
-    asked: [[`model:${now.id}`, value === undefined ? `tag:${word}#removed` : `tag:${word}=${value}`]],
-  }));
+  return tagChanges(then?.tags ?? new Map(), now.tags).map(([word, value]) =>
+    asked(before, {
+      version: undefined,
+      place: { kind: 'tag', word },
+      direction: value === undefined ? 'leave' : 'enter',
+      model: now,
+      asked: [[`model:${now.id}`, value === undefined ? `tag:${word}#removed` : `tag:${word}=${value}`]],
+    }),
+  );
 }
 
 function tagChanges(
@@ -228,7 +193,7 @@ function tagChanges(
     .map((key) => [key, now.get(key)] as const);
 }
 
-function modelOf(seen: Seen, version: SeenVersion): SeenModel {
+export function modelOf(seen: Seen, version: SeenVersion): SeenModel {
   const model = seen.models.get(version.model);
   if (model === undefined) throw new TypeError(`version ${version.id} is of a model`);
   return model;

@@ -1,6 +1,6 @@
 /** Policies of a drill: as many kinds as the promise has targets, each with requirements that a step can meet or miss. */
 import type { Chance } from './chance.ts';
-import { CHECK } from './staff.ts';
+import { randomFreeze, randomRequirements } from './requirement-family.ts';
 
 const SLOTS: Readonly<Record<string, object>> = {
   production: { target: { stage: 'Production' } },
@@ -12,6 +12,10 @@ const SLOTS: Readonly<Record<string, object>> = {
   'production-alias': { model: 'fraud-eu', target: { alias: 'production' } },
   entry: { model: 'prod.*', target: { entry: true } },
   risk: { target: { tag: 'risk' } },
+  uat: { target: { stage: 'UAT' } },
+  'prompt-champion': { target: { prompt: { alias: 'champion' } } },
+  'prompt-production': { target: { prompt: { stage: 'Production' } } },
+  'prompt-entry': { model: 'pro*', target: { prompt: { entry: true } } },
   settings: { target: { setting: '*' } },
 };
 
@@ -29,8 +33,7 @@ export function randomPolicy(chance: Chance, slot: string = chance.pick(Object.k
     ...(chance.is(0.2) ? { exclude: ['last_editor'] } : {}),
     ...(chance.is(0.2) ? { unlinked: 'pass' } : {}),
     ...(chance.is(0.5) ? { quiet_after_change: '10m' } : {}),
-    ...(chance.is(0.25) && !isSetting ? { checks: [{ name: CHECK }] } : {}),
-    ...(chance.is(0.2) && !isSetting ? { metrics: [{ name: 'accuracy', op: '>=', value: 0.9 }] } : {}),
+    ...(isSetting ? {} : randomRequirements(chance)),
   };
   return JSON.stringify({
     name: slot,
@@ -38,16 +41,21 @@ export function randomPolicy(chance: Chance, slot: string = chance.pick(Object.k
     mode: mode ?? chance.pick(['enforce', 'enforce', 'enforce', 'enforce', 'warn', 'observe']),
     match: SLOTS[slot],
     requirements,
-    expiry: { approval: chance.pick(['1h', '14d']) },
+    ...(isSetting ? {} : { freeze: randomFreeze(chance) }),
+    expiry: { approval: chance.pick(['1h', '14d']), request: chance.pick(['90m', '20h', '30d', '30d']) },
     ...(chance.is(0.2) ? { apply: 'manual' } : {}),
+    ...(chance.is(0.3) && !isSetting ? { supersedes: 'older' } : {}),
     ...(chance.is(0.6) && !isSetting ? { rollback: { within_days: 3, roles: [{ group: 'risk' }] } } : {}),
     ...(chance.is(0.4) && !isSetting ? { break_glass: { permission: 'break-glass', minutes: 30 } } : {}),
     ...(chance.is(0.7) ? { on_refused: 'open_request' } : {}),
   });
 }
 
-/** Those of a workspace at the start. */
-export function randomPolicies(chance: Chance): readonly string[] {
-  const slots = Object.keys(SLOTS).filter((slot) => slot !== 'gold' && chance.is(slot === 'settings' ? 0.2 : 0.6));
+/** Those of a workspace at the start, with these stages. */
+export function randomPolicies(chance: Chance, stages: readonly string[] = []): readonly string[] {
+  const slots = Object.keys(SLOTS).filter((slot) => {
+    if (slot === 'gold' || (slot === 'uat' && !stages.includes('UAT'))) return false;
+    return chance.is(slot === 'settings' ? 0.2 : 0.6);
+  });
   return slots.map((slot) => randomPolicy(chance, slot));
 }

@@ -2,25 +2,17 @@
  * A second reading of the promise, naive and slow: keeps its own ledger of who approved what, for which bytes and under which policy, who reported
  * which check, and who broke which glass; and says of every change of a governed place whether its policy allowed it.
  */
-import { type PlaceChange, placeChanges, policiesOf, policyFor, wordsOf } from './place-changes.ts';
-import type { PolicyWords, Seen, SeenPolicy, SeenVersion } from './seen.ts';
+import { type Act, type Identity, ms } from './acts.ts';
+import { isFrozen } from './freeze-reading.ts';
+import { openRequests, readPeople, requestersOf } from './people-reading.ts';
+import { type PlaceChange, placeChanges } from './place-changes.ts';
+import { isPromptTagged, policiesAbout, policiesOf, wordsOf } from './policy-choice.ts';
+import { type EndingCounts, wrongEndings } from './request-endings.ts';
+import { type Report, type RequirementReading, readRequirements } from './requirement-reading.ts';
+import type { Seen, SeenPolicy } from './seen.ts';
 import { type SettingChange, settingChanges } from './setting-changes.ts';
-
-export interface Identity {
-  readonly id: number;
-  readonly kind: 'user' | 'service' | 'ci' | 'local';
-  /** The account of who stands behind it, where that is known: of a service account its owner, who may change. */
-  readonly person: number | undefined;
-}
-
-/** What somebody did, as far as the ledger must know. */
-export interface Act {
-  readonly kind: string;
-  readonly by: Identity;
-  readonly at: number;
-  /** Of the request that is approved. */
-  readonly approves?: number;
-}
+import { wrongMoves } from './stage-moves.ts';
+import { openStays } from './stay-ledger.ts';
 
 interface GivenApproval {
   readonly about: string;
@@ -28,15 +20,6 @@ interface GivenApproval {
   readonly by: number;
   readonly at: number;
   readonly seen: Seen;
-}
-
-interface Report {
-  readonly version: number;
-  readonly name: string;
-  readonly by: number;
-  readonly isEntitled: boolean;
-  readonly isGreen: boolean;
-  readonly digest: string | null;
 }
 
 interface Opening {
@@ -48,69 +31,37 @@ interface Opening {
   isReviewed: boolean;
 }
 
-interface PlaceStay {
-  readonly key: string;
-  readonly digest: string | null;
-  readonly admission: string;
-  until: number | undefined;
-}
-
-export interface Ledger {
+export interface Ledger extends Pick<RequirementReading, 'noteRun' | 'noteAccuracy'> {
   /** What was not allowed of a step, in words; empty where all was. */
   judge(act: Act, before: Seen, after: Seen): readonly string[];
   noteReport(report: Report): void;
   noteOpening(opening: { id: number; policy: string; by: number; at: number }): void;
   noteReview(id: number, by: number): void;
-  noteAccuracy(run: string, value: number): void;
-  /** How many governed changes were allowed, by what. */
+  /** How many governed changes were allowed, by what; and of those that a policy allowed, how many had which requirement. */
   readonly counts: ReadonlyMap<string, number>;
 }
 
-const UNITS: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
-const ms = (text: string): number => Number.parseInt(text, 10) * (UNITS[text.slice(-1)] ?? 0);
-
 export function openLedger(identityOf: (id: number) => Identity | undefined): Ledger {
   let approvals: readonly GivenApproval[] = [];
-  const reports: Report[] = [];
+  const people = readPeople(identityOf);
+  const { personsOf, withSelf, isInRole } = people;
+  const stays = openStays();
+  const requirementsOf = readRequirements(people, stays);
   const openings = new Map<number, Opening>();
-  const stays: PlaceStay[] = [];
-  const accuracies = new Map<string, number>();
-  const accuracyOf = new Map<string, number | undefined>();
   const accessChanges: { readonly about: number; readonly by: number; readonly at: number }[] = [];
   const counts = new Map<string, number>();
-
-  const personsOf = (seen: Seen, id: number): readonly number[] => {
-    const identity = identityOf(id);
-    if (identity?.kind === 'service') return [seen.accounts.get(id)?.owner ?? -1].filter((owner) => owner >= 0);
-    return identity?.person === undefined ? [] : [identity.person];
-  };
-  const isInRole = (seen: Seen, person: number, role: { readonly group?: string; readonly level?: string }): boolean =>
-    seen.accounts.get(person)?.isActive === true &&
-    (role.group === undefined ? seen.accounts.get(person)?.isAdmin === true : seen.members.has(`${role.group} ${person}`));
-
-  /** Persons that don't count, or undefined where it isn't known who they are and that must be known. */
-  function excluded(seen: Seen, rules: PolicyWords['requirements'], requesters: readonly number[], version: SeenVersion | undefined) {
-    const actors = rules.self_approval ? [] : [...requesters, ...creatorsOf(seen, version)];
-    if (rules.exclude.includes('last_editor') && version !== undefined)
-      actors.push(seen.versions.get(version.id)?.editedBy ?? version.editedBy);
-    const persons = actors.map((id) => personsOf(seen, id));
-    if (rules.unlinked === 'refuse' && persons.some((each) => each.length === 0)) return undefined;
-    return new Set(persons.flat());
-  }
-  function creatorsOf(seen: Seen, version: SeenVersion | undefined): readonly number[] {
-    const found: number[] = [];
-    for (let at = version; at !== undefined; at = at.origin === null ? undefined : seen.versions.get(at.origin))
-      found.push(at.registeredBy);
-    return found;
-  }
+  const endings: EndingCounts = { superseded: 0, expired: 0 };
+  const count = (what: string): unknown => counts.set(what, (counts.get(what) ?? 0) + 1);
 
   function hasApprovals(act: Act, seen: Seen, policy: SeenPolicy, change: PlaceChange): boolean {
     const { requirements, expiry } = policy.document;
-    if (requirements.approvals.length === 0) return true;
+    const extra = requirements.breaking_signature_needs;
+    const roles =
+      extra !== undefined && requirementsOf.breaksSignature(seen, change) ? [...requirements.approvals, extra] : requirements.approvals;
+    if (roles.length === 0) return true;
     return change.asked.some(([about, subject]) => {
-      const open = [...seen.requests.values()].filter((each) => each.about === about && each.subject === subject && each.state === 'open');
-      const requesters = open.length === 0 ? [act.by.id] : open.map((each) => each.by);
-      const barred = excluded(seen, requirements, requesters, change.version);
+      const requesters = requestersOf(seen, [[about, subject]], act.by.id);
+      const barred = people.excluded(seen, requirements, requesters, change.version);
       if (barred === undefined) return false;
       const isQuiet = (by: number): boolean =>
         !accessChanges.some(
@@ -131,24 +82,18 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
           !personsOf(seen, each.by).some((person) => barred.has(person)),
       );
       const persons = [...new Set(counted.flatMap((each) => personsOf(seen, each.by)))];
-      const places = requirements.approvals.map((role) => Array.from({ length: role.count }, () => role));
+      const places = roles.map((role) => Array.from({ length: role.count }, () => role));
       const isEach = requirements.count_person_in === 'each';
-      return isEach ? places.every((each) => fill(seen, each, persons)) : fill(seen, places.flat(), persons);
+      return isEach ? places.every((each) => people.fill(seen, each, persons)) : people.fill(seen, places.flat(), persons);
     });
   }
-  function fill(seen: Seen, places: readonly { readonly group?: string }[], persons: readonly number[]): boolean {
-    const [place, ...rest] = places;
-    if (place === undefined) return true;
-    return persons.some((person, at) => isInRole(seen, person, place) && fill(seen, rest, persons.toSpliced(at, 1)));
-  }
-  const withSelf = (seen: Seen, id: number): readonly number[] => [id, ...personsOf(seen, id)];
 
   /** The same bytes, the same evidence, and the same policy when it was given. */
   function isStillBound(seen: Seen, given: GivenApproval, policy: SeenPolicy, change: PlaceChange): boolean {
-    const { version, place, model } = change;
-    const then = given.seen.models.get(model.id);
-    const asked = policyFor(policiesOf(given.seen, model.workspace), then?.name === model.name ? then : model, place);
-    if (asked?.hash !== policy.hash) return false;
+    const { version, place, model, isAnew } = change;
+    const then = isAnew === true ? model : (given.seen.models.get(model.id) ?? model);
+    const asked = policiesAbout(given.seen, then, version, place);
+    if (!asked.some(({ hash }) => hash === policy.hash)) return false;
     if (version === undefined) return true;
     const [kind = '', id = ''] = given.about.split(':');
     const candidate = given.seen.candidates.get(Number(id));
@@ -159,122 +104,108 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
     return old !== undefined && old.digest === now?.digest && old.evidence === now.evidence;
   }
 
-  function hasQuality(act: Act, seen: Seen, policy: SeenPolicy, change: PlaceChange): boolean {
-    const { version, direction } = change;
-    if (version === undefined || direction === 'leave') return true;
-    const { requirements } = policy.document;
-    if (requirements.sealed && version.digest === null) return false;
-    const open = change.asked.flatMap(([about, subject]) =>
-      [...seen.requests.values()].filter((each) => each.about === about && each.subject === subject && each.state === 'open'),
-    );
-    const own = new Set([...(open.length === 0 ? [act.by.id] : open.map((each) => each.by)), ...creatorsOf(seen, version)]);
-    const ownPersons = new Set([...own].flatMap((id) => [...withSelf(seen, id), ...(isJob(id) ? [A_JOB] : [])]));
-    const copiedFrom = originsOf(seen, version);
-    const hasChecks = requirements.checks.every(({ name }) => {
-      const last = reports.findLast(
-        (each) =>
-          (each.version === version.id ||
-            (copiedFrom.includes(each.version) && ['service', 'ci'].includes(identityOf(each.by)?.kind ?? ''))) &&
-          each.name === name &&
-          each.isEntitled &&
-          each.digest === version.digest &&
-          // A job reports what its workflow found, whoever started it.
-          !(isJob(each.by) ? [each.by, A_JOB] : withSelf(seen, each.by)).some((id) => ownPersons.has(id)),
-      );
-      return last?.isGreen === true;
-    });
-    const run = lineageRun(seen, version);
-    const known = seen.versions.get(version.id);
-    // Numbers of a drill only grow, so what is new has at least those of its evidence.
-    const accuracy = known === undefined ? accuracies.get(run ?? '') : accuracyOf.get(`${run} ${known.evidence}`);
-    return hasChecks && requirements.metrics.every(({ value = 0 }) => accuracy !== undefined && accuracy >= value);
-  }
-  const isJob = (id: number): boolean => identityOf(id)?.kind === 'ci';
-  function originsOf(seen: Seen, version: SeenVersion): readonly number[] {
-    const origin = version.origin === null ? undefined : seen.versions.get(version.origin);
-    return origin === undefined ? [] : [origin.id, ...originsOf(seen, origin)];
-  }
-  /** The run under which the bytes of it, or of what it was copied from, were uploaded; a claim is none. */
-  function lineageRun(seen: Seen, version: SeenVersion): string | undefined {
-    const run = /^runs:\/([^/]+)\//.exec(version.source)?.[1];
-    if (run !== undefined) return run === version.runId ? run : undefined;
-    const origin = version.origin === null ? undefined : seen.versions.get(version.origin);
-    return origin && lineageRun(seen, origin);
+  /** Nothing changes in a freeze, and nothing is carried out for a request that is older than the policy lets it be. */
+  function isInTime(act: Act, seen: Seen, { document }: SeenPolicy, change: PlaceChange): boolean {
+    if (isFrozen(document.freeze, act.at) && isFrozen(document.freeze, act.until)) return false;
+    const open = change.asked.flatMap(([about, subject]) => openRequests(seen, about, subject));
+    return open.length === 0 || open.some((each) => act.at < each.createdAt + ms(document.expiry.request));
   }
 
-  function brokenGlass(act: Act, seen: Seen, policy: SeenPolicy, workspace: number): Opening | undefined {
+  function brokenGlass(act: Act, seen: Seen, policy: SeenPolicy): Opening | undefined {
     const rule = policy.document.break_glass;
     if (rule === undefined || act.by.kind !== 'user' || seen.accounts.get(act.by.id)?.isActive !== true) return undefined;
-    if (!seen.permissions.has(`${workspace} ${rule.permission} ${act.by.id}`)) return undefined;
-    const own = [...openings.values()].filter((each) => each.policy === `${workspace} ${policy.name}`);
+    if (!seen.permissions.has(`${policy.workspace} ${rule.permission} ${act.by.id}`)) return undefined;
+    const own = [...openings.values()].filter((each) => each.policy === `${policy.workspace} ${policy.name}`);
     if (own.some((each) => each.isUsed && !each.isReviewed)) return undefined;
     return own.find((each) => each.by === act.by.id && !each.isUsed && act.at < each.at + rule.minutes * 60_000);
   }
 
-  const stayKey = (version: SeenVersion, change: PlaceChange): string => `${version.id} ${wordsOf(change.place)}`;
-  function mayReturn(act: Act, seen: Seen, policy: SeenPolicy, change: PlaceChange): boolean {
-    const { version, direction } = change;
+  function mayReturn(act: Act, seen: Seen, policy: SeenPolicy, { version, direction, place }: PlaceChange): boolean {
     const rule = policy.document.rollback;
     if (act.kind !== 'rollback' || rule === undefined || version === undefined || direction === 'leave' || act.by.kind === 'ci')
       return false;
     if (!personsOf(seen, act.by.id).some((person) => rule.roles.some((role) => isInRole(seen, person, role)))) return false;
-    return stays.some(
-      (each) =>
-        each.key === stayKey(version, change) &&
-        each.admission === 'policy' &&
-        each.digest === version.digest &&
-        (each.until ?? act.at) >= act.at - rule.within_days * 86_400_000,
+    return stays.wasLetIn(act, version, wordsOf(place), rule.within_days);
+  }
+
+  function isSatisfied(act: Act, seen: Seen, policy: SeenPolicy, change: PlaceChange): boolean {
+    const { requirements } = policy.document;
+    return (
+      isInTime(act, seen, policy, change) &&
+      requirementsOf.isMet(act, seen, requirements, change) &&
+      hasApprovals(act, seen, policy, change)
     );
   }
 
-  /** What let it happen; undefined where nothing did. */
-  function admission(act: Act, before: Seen, change: PlaceChange, used: Set<Opening>): string | undefined {
-    const policy = policyFor(policiesOf(before, change.model.workspace), change.model, change.place);
-    if (policy === undefined) return 'free';
+  /** What let it happen by one policy; undefined where nothing did. */
+  function admissionBy(policy: SeenPolicy, act: Act, before: Seen, change: PlaceChange, used: Set<Opening>): string | undefined {
     const { version, direction, model } = change;
     const isBlocked =
       version?.digest != null && [-1, model.workspace].some((workspace) => before.blocks.has(`${workspace} ${version.digest}`));
     if (isBlocked && direction === 'enter') return undefined;
     if (mayReturn(act, before, policy, change)) return 'rollback';
-    const isSatisfied = hasQuality(act, before, policy, change) && hasApprovals(act, before, policy, change);
-    if (policy.document.mode !== 'enforce') return act.kind === 'rollback' && !isSatisfied ? undefined : 'unenforced';
-    if (isSatisfied) return 'policy';
-    const glass = brokenGlass(act, before, policy, model.workspace);
+    const isAll = isSatisfied(act, before, policy, change);
+    if (policy.document.mode !== 'enforce') return act.kind === 'rollback' && !isAll ? undefined : isAll ? 'satisfied' : 'unenforced';
+    if (isAll) return 'policy';
+    const glass = brokenGlass(act, before, policy);
     if (glass === undefined) return undefined;
     used.add(glass);
     return 'break-glass';
   }
 
-  function noteStay(act: Act, change: PlaceChange, how: string): void {
-    const { version, place, direction, model } = change;
-    if (version === undefined || (place.kind !== 'stage' && place.kind !== 'alias')) return;
-    if (place.kind === 'alias' && direction === 'enter') {
-      // It leaves whoever had it.
-      for (const stay of stays) if (stay.key.endsWith(` alias:${place.word}`) && isOfModel(stay, model.id)) stay.until ??= act.at;
-    }
-    const own = stays.findLast((each) => each.key === stayKey(version, change) && each.until === undefined);
-    if (own !== undefined) own.until = act.at;
-    if (direction === 'enter') stays.push({ key: stayKey(version, change), digest: version.digest, admission: how, until: undefined });
+  /** Each of its policies must let it happen; what says most of it is how. */
+  function admission(act: Act, before: Seen, change: PlaceChange, used: Set<Opening>): string | undefined {
+    const ways = change.policies.map((policy) => admissionBy(policy, act, before, change, used));
+    if (ways.includes(undefined)) return undefined;
+    return ['rollback', 'break-glass', 'policy', 'unenforced', 'satisfied'].find((each) => ways.includes(each)) ?? 'free';
   }
-  const modelOfVersion = new Map<number, number>();
-  const isOfModel = (stay: PlaceStay, model: number): boolean => modelOfVersion.get(Number.parseInt(stay.key, 10)) === model;
 
   function judgePlaces(act: Act, before: Seen, after: Seen): readonly string[] {
     const used = new Set<Opening>();
     const wrong: string[] = [];
-    for (const version of after.versions.values()) modelOfVersion.set(version.id, version.model);
-    for (const change of placeChanges(before, after)) {
-      const how = [change, ...(change.or ?? [])].map((each) => admission(act, before, each, used)).find((each) => each !== undefined);
-      const { version, place, direction, model } = change;
-      if (how === undefined) {
-        wrong.push(
-          `${act.kind} by ${act.by.kind} ${act.by.id}: ${direction} ${wordsOf(place)} of ${model.name} version ${version?.id ?? '-'}`,
-        );
-      } else counts.set(how, (counts.get(how) ?? 0) + 1);
-      noteStay(act, change, how ?? 'nothing');
-    }
+    const admitted = placeChanges(before, after).map((change) => {
+      const ways = [change, ...(change.or ?? [])].map((each) => ({ change: each, how: admission(act, before, each, used) }));
+      const { how } = ways.find((each) => each.how !== undefined) ?? { how: undefined };
+      const words = `${change.direction} ${wordsOf(change.place)} of ${change.model.name} version ${change.version?.id ?? '-'}`;
+      if (how === undefined) wrong.push(`${act.kind} by ${act.by.kind} ${act.by.id}: ${words}`);
+      else countAllowed(change, how);
+      if (how === 'unenforced') wrong.push(...untold(act, before, change).map((each) => `${act.kind}: ${words}: ${each}`));
+      stays.note(act, change, how ?? 'nothing');
+      return { change, how };
+    });
     for (const opening of used) opening.isUsed = true;
-    return wrong;
+    const isAnswered = (change: PlaceChange): boolean =>
+      change.policies.some(({ document }) => document.requirements.approvals.length > 0) &&
+      change.policies.every((policy) => isSatisfied(act, before, policy, change));
+    wrong.push(...wrongMoves(act, before, after, { admitted, isAnswered, count }));
+    return [...wrong, ...wrongEndings(act, before, after, admitted, endings)];
+  }
+
+  /** A policy that warns does so, and one that only looks on doesn't. */
+  function untold(act: Act, before: Seen, change: PlaceChange): readonly string[] {
+    const told = act.warnings;
+    if (told === undefined) return [];
+    return change.policies.flatMap((policy) => {
+      const { mode } = policy.document;
+      const isTold = told.some((text) => text.includes(`Policy '${policy.name}' only warns`));
+      if (mode === 'observe' && isTold) return [`'${policy.name}' only observes, and told it`];
+      if (mode === 'warn' && !isTold && change.or === undefined && !isSatisfied(act, before, policy, change))
+        return [`'${policy.name}' warns, and nobody was told`];
+      if (isTold) count('warned');
+      return [];
+    });
+  }
+
+  function countAllowed(change: PlaceChange, how: string): void {
+    count(how);
+    if (how !== 'policy') return;
+    for (const { document } of change.policies) {
+      if (document.mode !== 'enforce') continue;
+      for (const each of askedBy(document)) count(`policy with ${each}`);
+    }
+    if (change.version !== undefined && isPromptTagged(change.version.tags)) count('policy on a prompt');
+    if (change.place.kind === 'stage' && !['None', 'Staging', 'Production', 'Archived'].includes(change.place.word))
+      count('policy on a stage of its own');
   }
 
   /** Another who manages, or whom a policy on the setting names, said yes to a request that this very step answered. */
@@ -287,9 +218,7 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
       if (request.state !== 'open' || after.requests.get(request.id)?.state !== 'approved') return false;
       if (request.about !== `workspace:${workspace}` || !request.subject.startsWith(`setting:${setting}#`)) return false;
       const isWeak = isEnforced && policy.document.requirements.self_approval;
-      const asking = [...before.requests.values()].filter(
-        (each) => each.about === request.about && each.subject === request.subject && each.state === 'open',
-      );
+      const asking = openRequests(before, request.about, request.subject);
       const barred = isWeak ? [] : asking.flatMap((each) => personsOf(before, each.by));
       const persons = approvals
         .filter((each) => each.about === request.about && each.subject === request.subject)
@@ -304,9 +233,7 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
     judge: (act, before, after) => {
       const request = act.approves === undefined ? undefined : before.requests.get(act.approves);
       // A round of approvals is over with its last open request.
-      const isOpen = ({ about, subject }: GivenApproval): boolean =>
-        [...before.requests.values()].some((each) => each.about === about && each.subject === subject && each.state === 'open');
-      approvals = approvals.filter(isOpen);
+      approvals = approvals.filter(({ about, subject }) => openRequests(before, about, subject).length > 0);
       if (request !== undefined) {
         const { about, subject } = request;
         approvals = [...approvals, { about, subject, by: act.by.id, at: act.at, seen: before }];
@@ -316,19 +243,19 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
         ...settingChanges(act, before, after, accessChanges)
           .filter((change) => {
             const isAllowed = isSettingAllowed(before, after, change);
-            if (isAllowed) counts.set('setting', (counts.get('setting') ?? 0) + 1);
+            if (isAllowed) count(change.setting === 'stages' ? 'setting of stages' : 'setting');
             return !isAllowed;
           })
           .map(({ setting, what }) => `${act.kind} by ${act.by.kind} ${act.by.id}: setting ${setting}: ${what}`),
       ];
-      for (const version of after.versions.values()) {
-        const run = lineageRun(after, version);
-        const key = `${run} ${version.evidence}`;
-        if (run !== undefined && !accuracyOf.has(key)) accuracyOf.set(key, accuracies.get(run));
-      }
+      stays.look(act, before, after);
+      requirementsOf.look(before, after);
+      for (const [ending, total] of Object.entries(endings)) counts.set(ending, total);
       return wrong;
     },
-    noteReport: (report) => reports.push(report),
+    noteReport: requirementsOf.noteReport,
+    noteRun: requirementsOf.noteRun,
+    noteAccuracy: requirementsOf.noteAccuracy,
     noteOpening: (opening) => openings.set(opening.id, { ...opening, isUsed: false, isReviewed: false }),
     noteReview: (id, by) => {
       const opening = openings.get(id);
@@ -336,12 +263,14 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
       if (opening === undefined || reviewer === undefined || reviewer.kind === 'ci') return;
       if (reviewer.person !== undefined && reviewer.person !== identityOf(opening.by)?.person) opening.isReviewed = true;
     },
-    noteAccuracy: (run, value) => accuracies.set(run, value),
   };
 }
 
-/** All jobs of a drill have one account. */
-const A_JOB = -2;
+/** Members of a policy that say something. */
+function askedBy({ requirements, freeze }: SeenPolicy['document']): readonly string[] {
+  const said = Object.entries(requirements).filter(([, value]) => (Array.isArray(value) ? value.length > 0 : value !== false));
+  return [...said.map(([name]) => name), ...(freeze.length > 0 ? ['freeze'] : [])];
+}
 
 function overlap(a: readonly number[], b: readonly number[]): boolean {
   return a.some((each) => b.includes(each));

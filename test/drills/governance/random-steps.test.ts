@@ -6,17 +6,19 @@ import { PostgresDatabase } from '@countersign/server/platform/db/postgres.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { counts } from '../../counts.ts';
 import { type PostgresCluster, startPostgres } from '../../support/postgres.ts';
+import { reasonsIn } from './coverage.ts';
 import { randomPolicies } from './policy-family.ts';
 import type { Seen } from './seen.ts';
 import { openWorld } from './world.ts';
 
 /** A world that has grown is slow to look at, so another one begins. */
-const STEPS_OF_A_WORLD = 500;
+const STEPS_OF_A_WORLD = 300;
 
 interface Tally {
   readonly allowed: Map<string, number>;
   readonly done: Map<string, number>;
   readonly refused: Map<string, number>;
+  readonly reasons: Map<string, number>;
 }
 
 function add(counted: Map<string, number>, key: string, more = 1): void {
@@ -46,8 +48,9 @@ async function live(seed: number, steps: number, db: Database | undefined, tally
       throw new Error(`in step ${step} of world ${seed}`, { cause: error });
     });
     if (taken === undefined) continue;
-    const { planned, isDone, wrong } = taken;
+    const { planned, isDone, refusal, wrong } = taken;
     add(isDone ? tally.done : tally.refused, planned.kind);
+    for (const reason of reasonsIn(refusal ?? '')) add(tally.reasons, reason);
     if (wrong.length > 0) {
       expect({ wrong, step, seed, by: planned.by.name, ...(await around(ctx, before)) }).toBe('allowed by no policy');
     }
@@ -70,7 +73,7 @@ describe('random steps by random people', () => {
   const total = Number(process.env.COUNTERSIGN_DRILL_STEPS ?? counts.governanceSteps);
 
   it('change no governed place that the policy did not allow', async () => {
-    const tally: Tally = { allowed: new Map(), done: new Map(), refused: new Map() };
+    const tally: Tally = { allowed: new Map(), done: new Map(), refused: new Map(), reasons: new Map() };
     for (const seed of seeds(total)) await live(firstSeed + seed, STEPS_OF_A_WORLD, undefined, tally);
     if (process.env.COUNTERSIGN_DRILL_SHOW) console.info(tally);
     // Otherwise nothing was shown.
@@ -79,7 +82,7 @@ describe('random steps by random people', () => {
   }, 3_600_000);
 
   it('nor on PostgreSQL', async () => {
-    const tally: Tally = { allowed: new Map(), done: new Map(), refused: new Map() };
+    const tally: Tally = { allowed: new Map(), done: new Map(), refused: new Map(), reasons: new Map() };
     for (const seed of seeds(counts.governanceStepsOnPostgres)) {
       const steps = Math.min(STEPS_OF_A_WORLD, counts.governanceStepsOnPostgres);
       await live(10_000 + seed, steps, new PostgresDatabase(await cluster.createDatabase()), tally);

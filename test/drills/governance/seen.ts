@@ -12,7 +12,12 @@ export interface SeenModel {
 export interface SeenVersion {
   readonly id: number;
   readonly model: number;
+  /** On the wire. */
+  readonly number: number;
   readonly isAlive: boolean;
+  /** Registered as one. */
+  readonly isPrompt: boolean;
+  readonly description: string | null;
   readonly stage: string;
   readonly digest: string | null;
   readonly evidence: string | undefined;
@@ -30,6 +35,22 @@ export interface SeenRequest {
   readonly subject: string;
   readonly by: number;
   readonly state: string;
+  readonly workspace: number;
+  readonly model: number | null;
+  readonly version: number | null;
+  readonly target: string;
+  readonly change: string;
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+}
+
+/** What a workspace says of its stages. */
+export interface SeenStages {
+  readonly names: readonly string[];
+  /** Those that ask for the level of Production. */
+  readonly high: readonly string[];
+  /** `from to`; undefined: along every one. */
+  readonly edges: ReadonlySet<string> | undefined;
 }
 
 export interface SeenCandidate {
@@ -42,9 +63,28 @@ export interface SeenCandidate {
 
 /** As published; the oracle reads the document by itself. */
 export interface SeenPolicy {
+  readonly workspace: number;
   readonly name: string;
   readonly hash: string;
   readonly document: PolicyWords;
+}
+
+interface PlaceWords {
+  readonly stage?: string;
+  readonly alias?: string;
+  readonly entry?: boolean;
+}
+
+export interface FreezeWords {
+  readonly weekly?: { readonly from: string; readonly to: string };
+  readonly dated?: { readonly from: string; readonly to: string };
+  readonly time_zone: string;
+}
+
+export interface RoleWords {
+  readonly group?: string;
+  readonly level?: string;
+  readonly count: number;
 }
 
 export interface PolicyWords {
@@ -52,28 +92,33 @@ export interface PolicyWords {
   readonly match: {
     readonly model: string;
     readonly tags: Readonly<Record<string, string>>;
-    readonly target: {
-      readonly stage?: string;
-      readonly alias?: string;
-      readonly entry?: boolean;
-      readonly tag?: string;
-      readonly setting?: string;
-    };
+    readonly target: PlaceWords & { readonly tag?: string; readonly setting?: string; readonly prompt?: PlaceWords };
   };
   readonly requirements: {
     readonly sealed: boolean;
     readonly self_approval: boolean;
-    readonly approvals: readonly { readonly group?: string; readonly level?: string; readonly count: number }[];
+    readonly approvals: readonly RoleWords[];
     readonly count_person_in: string;
     readonly exclude: readonly string[];
     readonly unlinked: string;
     readonly quiet_after_change: string;
-    readonly checks: readonly { readonly name: string }[];
-    readonly metrics: readonly { readonly name: string; readonly value?: number }[];
+    readonly checks: readonly { readonly name: string; readonly max_age?: string }[];
+    readonly metrics: readonly { readonly name: string; readonly value?: number; readonly current?: { readonly tolerance: number } }[];
+    readonly tags: readonly { readonly key: string; readonly value?: string }[];
+    readonly description: boolean;
+    readonly model_card_sections: readonly string[];
+    readonly signature: boolean;
+    readonly input_example: boolean;
+    readonly breaking_signature_needs?: { readonly group: string; readonly count: number };
+    readonly soak?: { readonly stage?: string; readonly alias?: string; readonly at_least: string };
+    readonly registered_by?: { readonly trust: string };
+    readonly expressions?: readonly { readonly name: string }[];
   };
-  readonly expiry: { readonly approval: string };
+  readonly freeze: readonly FreezeWords[];
+  readonly expiry: { readonly request: string; readonly approval: string };
   readonly rollback?: { readonly within_days: number; readonly roles: readonly { readonly group?: string }[] };
   readonly break_glass?: { readonly permission: string; readonly minutes: number };
+  readonly supersedes?: string;
 }
 
 export interface Seen {
@@ -93,19 +138,27 @@ export interface Seen {
   readonly permissions: ReadonlySet<string>;
   /** Tokens of each account. */
   readonly tokens: ReadonlyMap<number, number>;
+  /** Of a workspace that never said anything, those of MLflow. */
+  readonly stages: ReadonlyMap<number, SeenStages>;
+  /** Those that are there. */
+  readonly workspaces: ReadonlySet<number>;
 }
 
-interface VersionRow extends Omit<SeenVersion, 'isAlive' | 'tags' | 'evidence'> {
+interface VersionRow extends Omit<SeenVersion, 'isAlive' | 'isPrompt' | 'tags' | 'evidence'> {
   readonly deletedAt: number | null;
+  readonly isPrompt: number;
 }
 
 const VERSIONS =
-  'SELECT v.id, v.model_id AS model, v.stage, t.digest, v.source, v.run_id AS "runId", v.registered_by AS "registeredBy", v.edited_by AS "editedBy", ' +
+  'SELECT v.id, v.model_id AS model, v.version AS number, v.is_prompt AS "isPrompt", v.description, v.stage, t.digest, v.source, v.run_id AS "runId", v.registered_by AS "registeredBy", v.edited_by AS "editedBy", ' +
   'v.origin_version_id AS origin, v.deleted_at AS "deletedAt" FROM model_versions v LEFT JOIN trees t ON t.id = v.tree_id';
 const NEWEST_EVIDENCE =
   'SELECT version_id AS version, candidate_id AS candidate, digest FROM evidence_snapshots e WHERE NOT EXISTS (SELECT 1 FROM evidence_snapshots n ' +
   'WHERE n.number > e.number AND n.version_id = e.version_id)';
 const POLICIES = 'SELECT workspace_id AS workspace, name, hash, document FROM policies WHERE withdrawn_at IS NULL';
+const REQUESTS =
+  'SELECT id, about, subject, created_by AS "by", state, workspace_id AS workspace, model_id AS model, version_id AS version, target, change, ' +
+  'created_at AS "createdAt", expires_at AS "expiresAt" FROM requests';
 const CANDIDATES = 'SELECT id, model_id AS model, digest, created_by AS "by" FROM candidates';
 const MEMBERS = 'SELECT g.name, m.principal_id AS id FROM group_members m JOIN account_groups g ON g.id = m.group_id';
 
@@ -123,7 +176,7 @@ export async function see(db: Queries): Promise<Seen> {
     'SELECT model_id AS model, alias, version_id AS version FROM model_aliases',
   );
   const policies = await db.all<{ workspace: number; name: string; hash: string; document: string }>(POLICIES);
-  const requests = await db.all<SeenRequest>('SELECT id, about, subject, created_by AS "by", state FROM requests');
+  const requests = await db.all<SeenRequest>(REQUESTS);
   const candidates = await db.all<Omit<SeenCandidate, 'evidence'>>(CANDIDATES);
   const members = await db.all<{ name: string; id: number }>(MEMBERS);
   const accounts = await db.all<{ id: number; isAdmin: number; state: string; owner: number | null }>(
@@ -138,16 +191,21 @@ export async function see(db: Queries): Promise<Seen> {
   const tokens = await db.all<{ id: number; count: number }>(
     'SELECT principal_id AS id, COUNT(*) AS count FROM tokens GROUP BY principal_id',
   );
+  const settings = await db.all<StageRow>(
+    "SELECT workspace_id AS workspace, name, value FROM settings WHERE name IN ('stages', 'stage_edges')",
+  );
+  const workspaces = await db.all<{ id: number }>('SELECT id FROM workspaces WHERE deleted_at IS NULL');
   const isAlive = new Map(models.map((each) => [each.id, each.deletedAt === null]));
   return {
     models: new Map(
       models.map(({ deletedAt, ...each }) => [each.id, { ...each, isAlive: deletedAt === null, tags: modelTags.get(each.id) ?? NO_TAGS }]),
     ),
     versions: new Map(
-      versions.map(({ deletedAt, ...each }) => [
+      versions.map(({ deletedAt, isPrompt, ...each }) => [
         each.id,
         {
           ...each,
+          isPrompt: isPrompt === 1,
           isAlive: deletedAt === null && isAlive.get(each.model) === true,
           evidence: ofVersion.get(each.id),
           tags: versionTags.get(each.id) ?? NO_TAGS,
@@ -168,6 +226,8 @@ export async function see(db: Queries): Promise<Seen> {
     blocks: new Set(blocks.map((each) => `${each.workspace} ${each.digest}`)),
     permissions: new Set(held.map((each) => `${each.workspace} ${each.permission} ${each.id}`)),
     tokens: new Map(tokens.map((each) => [each.id, Number(each.count)])),
+    stages: stagesIn(settings),
+    workspaces: new Set(workspaces.map((each) => each.id)),
   };
 }
 
@@ -181,4 +241,34 @@ const NO_TAGS: ReadonlyMap<string, string> = new Map();
 
 function tagsOf(rows: readonly TagRow[]): ReadonlyMap<number, ReadonlyMap<string, string>> {
   return new Map([...Map.groupBy(rows, (row) => row.id)].map(([id, own]) => [id, new Map(own.map((row) => [row.key, row.value]))]));
+}
+
+interface StageRow {
+  readonly workspace: number;
+  readonly name: string;
+  readonly value: string;
+}
+
+const OF_MLFLOW: SeenStages = { names: ['None', 'Staging', 'Production', 'Archived'], high: ['Production'], edges: undefined };
+
+export function stagesOf(seen: Seen, workspace: number): SeenStages {
+  return seen.stages.get(workspace) ?? OF_MLFLOW;
+}
+
+function stagesIn(rows: readonly StageRow[]): ReadonlyMap<number, SeenStages> {
+  return new Map(
+    [...Map.groupBy(rows, (row) => row.workspace)].map(([workspace, own]) => {
+      const read = (name: string): unknown => JSON.parse(own.find((row) => row.name === name)?.value ?? 'null');
+      const stages = read('stages') as readonly { readonly name: string; readonly level: string }[] | null;
+      const edges = read('stage_edges') as readonly { readonly from: string; readonly to: string }[] | null;
+      return [
+        workspace,
+        {
+          names: stages?.map(({ name }) => name) ?? OF_MLFLOW.names,
+          high: stages?.filter(({ level }) => level === 'MANAGE_PRODUCTION').map(({ name }) => name) ?? OF_MLFLOW.high,
+          edges: edges === null ? undefined : new Set(edges.map(({ from, to }) => `${from} ${to}`)),
+        },
+      ];
+    }),
+  );
 }

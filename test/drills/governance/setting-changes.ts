@@ -1,6 +1,6 @@
 /** Which settings changed that approvals rest on, where a policy in force refuses anything; and who changed whose access. */
-import type { Act } from './promise-ledger.ts';
-import type { Seen } from './seen.ts';
+import type { Act } from './acts.ts';
+import { type PolicyWords, type Seen, type SeenStages, stagesOf } from './seen.ts';
 
 export interface SettingChange {
   readonly setting: string;
@@ -58,24 +58,37 @@ export function settingChanges(
     if (after.accounts.get(id)?.owner !== act.by.id) tell('credentials', `token of ${id}`);
   }
   for (const key of difference(before.permissions, after.permissions)) {
-    note(Number(key.split(' ')[2]));
-    if (breakGlassIn(before, Number(key.split(' ')[0])).has(key.split(' ')[1]))
-      tell('memberships', `permission ${key}`, Number(key.split(' ')[0]));
+    const [workspace = '', permission, id] = key.split(' ');
+    // Nobody holds anything in a workspace that is gone.
+    if (!after.workspaces.has(Number(workspace))) continue;
+    note(Number(id));
+    if (breakGlassIn(before, Number(workspace)).has(permission)) tell('memberships', `permission ${key}`, Number(workspace));
   }
-  for (const key of before.blocks) if (!after.blocks.has(key)) tell('blocks', `block ${key}`, Math.max(DEFAULT, Number(key.split(' ')[0])));
+  for (const key of before.blocks) {
+    const [workspace = '', digest] = key.split(' ');
+    // Of a workspace whose models went to the default one, it holds there.
+    const isHanded = !after.workspaces.has(Number(workspace)) && after.blocks.has(`${DEFAULT} ${digest}`);
+    if (!after.blocks.has(key) && !isHanded) tell('blocks', `block ${key}`, Math.max(DEFAULT, Number(workspace)));
+  }
+  for (const workspace of after.workspaces) {
+    const [then, now] = [stagesOf(before, workspace), stagesOf(after, workspace)];
+    if (wordsOf(then) !== wordsOf(now) && before.workspaces.has(workspace)) tell('stages', `stages of ${workspace}`, workspace);
+  }
   for (const workspace of changed) tell('policies', `other policies are in force in ${workspace}`, workspace);
   return found;
+}
+
+function wordsOf({ names, high, edges }: SeenStages): string {
+  return JSON.stringify([names, high, edges === undefined ? null : [...edges].sort()]);
 }
 
 function breakGlassIn(seen: Seen, workspace: number): ReadonlySet<string | undefined> {
   return new Set((seen.policies.get(workspace) ?? []).map(({ document }) => document.break_glass?.permission));
 }
 
-function groupsOf(document: {
-  readonly requirements: { readonly approvals: readonly { readonly group?: string }[] };
-  readonly rollback?: { readonly roles: readonly { readonly group?: string }[] };
-}): readonly string[] {
-  return [...document.requirements.approvals, ...(document.rollback?.roles ?? [])].flatMap(({ group }) => group ?? []);
+function groupsOf({ requirements, rollback }: PolicyWords): readonly string[] {
+  const { approvals, breaking_signature_needs: extra } = requirements;
+  return [...approvals, ...(rollback?.roles ?? []), ...(extra === undefined ? [] : [extra])].flatMap(({ group }) => group ?? []);
 }
 
 function difference(a: ReadonlySet<string>, b: ReadonlySet<string>): readonly string[] {

@@ -7,10 +7,9 @@ import * as namedPermissions from '@countersign/server/features/named-permission
 import * as transitions from '@countersign/server/features/transitions/transitions.ts';
 import * as workspaces from '@countersign/server/features/workspaces/workspaces.ts';
 import { type Ctx, type Principal, transaction, type WorkspaceRef } from '@countersign/server/platform/context.ts';
-import type { Identity } from './promise-ledger.ts';
+import type { Identity } from './acts.ts';
 
 export interface Member extends Identity {
-  readonly name: string;
   readonly account: number;
   /** Of the token that it comes with. */
   readonly checks: readonly string[];
@@ -18,7 +17,9 @@ export interface Member extends Identity {
 
 export interface Staff {
   readonly members: readonly Member[];
-  readonly other: WorkspaceRef;
+  /** Beside the default one. Another takes its place where it is removed. */
+  other(): WorkspaceRef;
+  setOther(other: WorkspaceRef): void;
   byName(name: string): Member;
   find(id: number): Member | undefined;
   /** With the access of this moment; undefined for an account that can't sign in. */
@@ -81,6 +82,14 @@ export async function hire(ctx: Ctx): Promise<Staff> {
   }
   const trust = await transaction(ctx, (inner) => accounts.createCiAccount(inner, { name: 'ci:main' }));
   await grant(ctx, trust.id, 'MANAGE');
+  // As adding it does, which asks the issuer for its keys.
+  await ctx.db.write((tx) =>
+    tx.run(
+      "INSERT INTO ci_trusts (name, kind, issuer, audience, claims, scopes, principal_id, created_at, written_by) VALUES ('main', 'custom', ?, 'a', '{}', '[]', ?, 0, 0)",
+      ISSUER,
+      trust.id,
+    ),
+  );
   await ciIdentities.link(ctx, await accounts.getByName(ctx, 'alice'), { issuer: ISSUER, actorId: '1' });
   for (const [name, starterId, person] of [
     ['alices-job', '1', byName('alice').id],
@@ -89,10 +98,13 @@ export async function hire(ctx: Ctx): Promise<Staff> {
     const job = await transaction(ctx, (inner) => accounts.actAsJob(inner, trust, { name, issuer: ISSUER, starterId }));
     members.push({ id: job.id, account: trust.id, name, kind: 'ci', person, checks: [CHECK] });
   }
-  const other = await workspaces.createWorkspace(ctx, { name: 'vision' });
+  let other = await workspaces.createWorkspace(ctx, { name: 'vision' });
   return {
     members,
-    other: { id: other.id, name: other.name },
+    other: () => ({ id: other.id, name: other.name }),
+    setOther: (next) => {
+      other = { ...other, ...next };
+    },
     byName,
     find: (id) => members.find((each) => each.id === id),
     contextOf: (member, workspace = ctx.workspace, at = ctx) => contextOf(workspaces.within(at, workspace), member),

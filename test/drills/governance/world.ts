@@ -1,16 +1,21 @@
 /** A world in which a drill happens: staff, some models with bytes, policies that nobody chose, and steps one after another. */
+import { type Level, RANK } from '@countersign/contract/levels.ts';
 import { Problem } from '@countersign/contract/problem.ts';
 import * as accounts from '@countersign/server/features/accounts/accounts.ts';
 import * as models from '@countersign/server/features/models/models.ts';
 import * as requests from '@countersign/server/features/requests/requests.ts';
+import * as stageRemoval from '@countersign/server/features/stage-removal/stage-removal.ts';
 import type { Ctx } from '@countersign/server/platform/context.ts';
 import type { Database } from '@countersign/server/platform/db/database.ts';
 import { openGovernedModels, registerFrom } from '../../support/governed-models.ts';
 import { type Chance, chanceOf } from './chance.ts';
 import { openLedger } from './promise-ledger.ts';
-import { type Planned, planStep, type Scene } from './random-steps.ts';
-import { type Seen, see } from './seen.ts';
+import { PROMPT } from './prompt-steps.ts';
+import { type Planned, planStep } from './random-steps.ts';
+import { type Seen, see, stagesOf } from './seen.ts';
+import { openExperiment, STAGE_SETTINGS } from './setting-steps.ts';
 import { hire, type Member } from './staff.ts';
+import type { Scene } from './step-subjects.ts';
 
 export interface World {
   readonly scene: Omit<Scene, 'seen'>;
@@ -27,6 +32,8 @@ export interface World {
 export interface Taken {
   readonly planned: Planned;
   readonly isDone: boolean;
+  /** Why not. */
+  readonly refusal: string | undefined;
   /** What no policy allowed. */
   readonly wrong: readonly string[];
 }
@@ -34,7 +41,7 @@ export interface Taken {
 export interface WorldWish {
   readonly seed: number;
   readonly db?: Database | undefined;
-  readonly policies: (chance: Chance) => readonly string[];
+  readonly policies: (chance: Chance, stages: readonly string[]) => readonly string[];
   /** Of steps; all where it is left out. */
   readonly kinds?: ReadonlySet<string>;
 }
@@ -50,19 +57,36 @@ export async function openWorld({ seed, db, policies, kinds }: WorldWish): Promi
     return ctx;
   };
   const runs: Scene['runs'][number][] = [];
+  const experiments = new Map<number, number>();
+  await openExperiment(store.ctx, staff.other(), experiments, 'first');
   const alice = await as('alice');
   for (const name of ['dev.churn', 'prod.churn', 'fraud-eu', 'free']) await models.create(alice, { name, tags: [] });
+  await models.create(alice, { name: 'prompt.greet', tags: [PROMPT] });
   for (const name of ['dev.churn', 'fraud-eu']) {
     const id = await store.logRun(alice);
     ledger.noteAccuracy(id, 0.95);
-    runs.push({ id, isWhole: true });
+    runs.push({ id, isWhole: true, root: '' });
     await registerFrom(alice, name, `runs:/${id}/model`);
   }
-  const published = policies(chance).map((text) => ({ text, listedDigests: [] }));
+  if (chance.is(0.5)) await stageRemoval.changeSettings(await as('root'), chance.pick(STAGE_SETTINGS));
+  const stages = stagesOf(await see(store.ctx.db), 0).names;
+  const published = policies(chance, stages).map((text) => ({ text, listedDigests: [] }));
   await requests.replacePolicies(await as('root'), { published, withdrawn: [] });
-  const scene = { store, staff, ledger, chance, runs, again: [], hot: new Set<Member>(), ...(kinds === undefined ? {} : { kinds }) };
+  const scene = {
+    store,
+    staff,
+    ledger,
+    chance,
+    runs,
+    experiments,
+    again: [],
+    hot: new Set<Member>(),
+    story: [],
+    ...(kinds === undefined ? {} : { kinds }),
+  };
   let seen = await see(store.ctx.db);
-  ledger.judge({ kind: 'start', by: staff.byName('root'), at: store.now() }, seen, seen);
+  const unjudged = (kind: string) => ({ kind, by: staff.byName('root'), at: store.now(), until: store.now() });
+  ledger.judge(unjudged('start'), seen, seen);
   return {
     scene,
     seen: () => seen,
@@ -71,17 +95,22 @@ export async function openWorld({ seed, db, policies, kinds }: WorldWish): Promi
       const planned = await planStep({ ...scene, seen });
       if (planned === undefined) return undefined;
       const at = store.now();
-      const isDone = await succeeds(planned.run());
+      const refusal = await refusalOf(planned.run());
+      const isDone = refusal === undefined;
       const before = seen;
       seen = await see(store.ctx.db);
-      const { kind, by, approves } = planned;
-      const act = { kind, by, at, ...(isDone && approves !== undefined ? { approves } : {}) };
-      return { planned, isDone, wrong: ledger.judge(act, before, seen) };
+      const { kind, by, approves, ctx, warnings } = planned;
+      // The server itself carries out what waited for a time or a check.
+      const isOwnDoing = kind !== 'sweep' && kind !== 'check';
+      const has = (model: { id: number; name: string }, level: Level): boolean =>
+        isOwnDoing && ctx.access.rankOf('registered-model', model) >= RANK[level];
+      const act = { kind, by, at, until: store.now(), has, warnings, ...(isDone && approves !== undefined ? { approves } : {}) };
+      return { planned, isDone, refusal, wrong: ledger.judge(act, before, seen) };
     },
     lookAgain: async () => {
       const before = seen;
       seen = await see(store.ctx.db);
-      ledger.judge({ kind: 'unjudged', by: staff.byName('root'), at: store.now() }, before, seen);
+      ledger.judge(unjudged('unjudged'), before, seen);
     },
     close: async () => {
       accounts.setGovernor(store.ctx.db, async () => {});
@@ -90,13 +119,17 @@ export async function openWorld({ seed, db, policies, kinds }: WorldWish): Promi
   };
 }
 
-/** False where it was refused; whatever else goes wrong is thrown. */
-export function succeeds(work: Promise<unknown>): Promise<boolean> {
+/** Why it was refused; whatever else goes wrong is thrown. */
+export function refusalOf(work: Promise<unknown>): Promise<string | undefined> {
   return work.then(
-    () => true,
+    () => undefined,
     (error: unknown) => {
-      if (error instanceof Problem) return false;
+      if (error instanceof Problem) return error.message;
       throw error;
     },
   );
+}
+
+export async function succeeds(work: Promise<unknown>): Promise<boolean> {
+  return (await refusalOf(work)) === undefined;
 }

@@ -1,0 +1,131 @@
+/**
+ * What people do who want a version somewhere: they make it, write of it what is asked, have it checked, let it stand, ask, and get it signed. Chance
+ * alone seldom meets a policy that asks for much; these steps come among the others, and may be overtaken by them.
+ */
+import * as evidence from '@countersign/server/features/evidence/evidence.ts';
+import * as requests from '@countersign/server/features/requests/requests.ts';
+import * as stageRemoval from '@countersign/server/features/stage-removal/stage-removal.ts';
+import * as transitions from '@countersign/server/features/transitions/transitions.ts';
+import * as versions from '@countersign/server/features/versions/versions.ts';
+import type { Ctx } from '@countersign/server/platform/context.ts';
+import { isPromptTagged } from './policy-choice.ts';
+import { randomPolicy } from './policy-family.ts';
+import { PROMPT } from './prompt-steps.ts';
+import type { SeenVersion } from './seen.ts';
+import { STAGE_SETTINGS } from './setting-steps.ts';
+import { aliveModels, type Doing, type Scene, type Step, type StoryStep } from './step-subjects.ts';
+import { newRun, reportCheck } from './version-steps.ts';
+
+type Target = Parameters<typeof requests.create>[2]['target'];
+
+const TARGETS: readonly Target[] = [
+  { kind: 'stage', stage: 'Production' },
+  { kind: 'stage', stage: 'Production' },
+  { kind: 'stage', stage: 'UAT' },
+  { kind: 'alias', alias: 'champion' },
+  { kind: 'alias', alias: 'champion' },
+  { kind: 'alias', alias: 'production' },
+  { kind: 'tag', key: 'risk', value: 'low' },
+];
+const GOOD = ['# Limitations\n\nNone that we know.', '# Limitations\n\n# Use\n\nFor scores.'];
+
+export function tellStory(scene: Scene): readonly StoryStep[] {
+  return scene.chance.is(0.25) ? tellOfSettings(scene) : tellOfVersion(scene);
+}
+
+/** An administrator changes a setting, another one agrees, and he does it again. */
+function tellOfSettings({ chance }: Scene): readonly StoryStep[] {
+  const text = randomPolicy(chance);
+  const stages = chance.pick(STAGE_SETTINGS);
+  const [kind, change]: readonly [string, (ctx: Ctx) => Promise<unknown>] = chance.is(0.75)
+    ? ['publish', (ctx: Ctx) => transitions.replacePolicies(ctx, { published: [{ text, listedDigests: [] }], withdrawn: [] })]
+    : ['stages', (ctx: Ctx) => stageRemoval.changeSettings(ctx, stages)];
+  const asked = ({ seen }: Scene): number =>
+    [...seen.requests.values()].findLast((each) => each.state === 'open' && each.model === null)?.id ?? 0;
+  const doing: StoryStep = { kind, by: 'root', step: ({ ctx }) => requests.asking(ctx, () => change(ctx)) };
+  return [doing, { kind: 'approve', by: 'second', answers: asked, step: ({ ctx, scene }) => requests.approve(ctx, asked(scene)) }, doing];
+}
+
+/** Of a model of the default workspace that is there now. */
+function tellOfVersion(scene: Scene): readonly StoryStep[] {
+  const { chance, seen } = scene;
+  const model = chance.maybe([...seen.models.values()].filter((each) => each.isAlive && each.workspace === 0));
+  if (model === undefined) return [];
+  const target = chance.pick(TARGETS);
+  const isPrompt = isPromptTagged(model.tags);
+  const maker = chance.pick(['alices-job', 'alices-job', 'alice', 'dora']);
+  const first = Math.max(0, ...seen.versions.keys());
+  /** Newest of the model that came since. */
+  const made = (now: Scene): SeenVersion | undefined =>
+    [...now.seen.versions.values()].findLast((each) => each.isAlive && each.model === model.id && each.id > first);
+  const asked = (now: Scene): number =>
+    [...now.seen.requests.values()].findLast((each) => each.state === 'open' && each.model === model.id)?.id ?? 0;
+  const about =
+    (work: (doing: Doing, name: string, row: SeenVersion) => Promise<unknown>): Step =>
+    async (doing) => {
+      const row = made(doing.scene);
+      const name = aliveModels(doing).find((each) => each.id === row?.model)?.name;
+      if (row !== undefined && name !== undefined) await work(doing, name, row);
+    };
+  const approval = (by: string): StoryStep => ({
+    kind: 'approve',
+    by,
+    answers: asked,
+    step: (doing) => requests.approve(doing.ctx, asked(doing.scene)),
+  });
+  const register: StoryStep = {
+    kind: isPrompt ? 'prompt-version' : 'register',
+    by: maker,
+    step: async (doing) => {
+      const name = aliveModels(doing).find((each) => each.id === model.id)?.name ?? 'gone';
+      const common = { name, loggedModelId: undefined, runLink: '', description: chance.pick(GOOD) };
+      const text = { key: 'mlflow.prompt.text', value: `Good morning ${chance.below(100)}` };
+      if (isPrompt) return requests.registerVersion(doing.ctx, { ...common, source: 's3://prompts/none', runId: '', tags: [PROMPT, text] });
+      const { id } = await newRun(doing, { isGood: true });
+      return requests.registerVersion(doing.ctx, { ...common, source: `runs:/${id}/model`, runId: id, tags: [] });
+    },
+  };
+  const quick = chance.is(0.5);
+  return [
+    register,
+    approval('bob'),
+    approval('carol'),
+    approval('second'),
+    {
+      kind: 'tag',
+      by: 'erin',
+      step: about(({ ctx }, name, row) => requests.setVersionTag(ctx, name, row.number, 'note', 'gold')),
+    },
+    ...(chance.is(0.3)
+      ? [
+          {
+            kind: 'describe',
+            by: 'dora',
+            step: about(({ ctx }, name, row) => versions.setDescription(ctx, name, row.number, chance.pick(GOOD))),
+          },
+        ]
+      : []),
+    {
+      kind: 'stage',
+      by: 'mallory',
+      step: about(({ ctx }, name, row) => requests.moveStage(ctx, { name, version: row.number, stage: 'Staging', archiveExisting: false })),
+    },
+    {
+      kind: 'alias',
+      by: 'mallory',
+      step: about(({ ctx }, name, row) => requests.setAlias(ctx, name, 'challenger', row.number)),
+    },
+    ...(quick
+      ? []
+      : [{ kind: 'wait', by: 'root', step: async () => scene.store.wait(chance.pick([60_000, 3_700_000])) } satisfies StoryStep]),
+    { kind: 'check', by: 'bobs-robot', step: about((doing, name, row) => reportCheck(doing, name, row, 'success')) },
+    { kind: 'evidence', by: 'erin', step: about(({ ctx }, name, row) => evidence.renew(ctx, name, row.number)) },
+    {
+      kind: 'ask',
+      by: chance.pick(['alice', 'dora']),
+      step: about(({ ctx }, name, row) => requests.create(ctx, name, { target, version: row.number })),
+    },
+    ...['bob', 'carol', 'erin', 'second'].map(approval),
+    { kind: 'apply', by: 'mallory', answers: asked, step: (doing) => requests.apply(doing.ctx, asked(doing.scene)) },
+  ];
+}
