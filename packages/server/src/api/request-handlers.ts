@@ -17,11 +17,22 @@ import { answerRequest, answerRequests } from './request-answers.ts';
 
 type WishBody = InputOf<EndpointOf<'createModelRequest'>>['body'];
 
+const MEMBERS = ['stage', 'alias', 'key', 'value', 'new_name'] as const;
+const OWN: Readonly<Record<WishBody['target']['kind'], readonly (typeof MEMBERS)[number][]>> = {
+  stage: ['stage'],
+  alias: ['alias'],
+  entry: [],
+  tag: ['key', 'value'],
+  rename: ['new_name'],
+};
+
 function targetOf({ target }: WishBody): requests.WishedTarget {
   const needed = <T>(value: T | undefined, member: string): T => {
     if (value === undefined) throw invalid(`A target of kind '${target.kind}' needs '${member}'.`);
     return value;
   };
+  const foreign = MEMBERS.find((member) => target[member] !== undefined && !OWN[target.kind].includes(member));
+  if (foreign !== undefined) throw invalid(`A target of kind '${target.kind}' has no '${foreign}'. Leave it out.`);
   switch (target.kind) {
     case 'stage':
       return { kind: 'stage', stage: needed(target.stage, 'stage') };

@@ -40,6 +40,13 @@ export function judgeApprovals(policy: NamedPolicy, facts: PolicyFacts): Approva
   return { missing: [...verdict.missing, ...unlinked], satisfied: verdict.satisfied, stale };
 }
 
+/** Whether an approval of this account is none, as it acts for the requester or whoever else the policy leaves out. */
+export function isExcluded({ document }: NamedPolicy, facts: PolicyFacts, id: number): boolean {
+  const people = peopleOf(facts);
+  const { ids } = exclusionOf(facts, people, document.requirements.exclude);
+  return [id, ...people.personsOf(id)].some((each) => ids.has(each));
+}
+
 /** Beside the policy's own, those that a breaking signature asks for. */
 function askedPlaces({ requirements }: Policy, facts: PolicyFacts): readonly Places[] {
   const extra = requirements.breaking_signature_needs;

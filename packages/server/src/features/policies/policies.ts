@@ -16,6 +16,7 @@ import type { PolicyRow } from './policy-store.ts';
 import * as store from './policy-store.ts';
 import { stageNamed } from './target-rules.ts';
 
+export { isExcluded } from './approval-rules.ts';
 export { decide, decideAll } from './decision-rules.ts';
 export { decideBreakGlass, decideRollback } from './exception-rules.ts';
 export { speakOf } from './expression-rules.ts';
@@ -106,6 +107,11 @@ export async function getInForce(ctx: Ctx): Promise<PoliciesInForce> {
     ofDatabase.set(ctx.workspace.id, { epoch, inForce });
   }
   return inForce;
+}
+
+/** On SQLite, so that the transaction that follows needn't read them. */
+export async function recollect(ctx: Ctx): Promise<void> {
+  if (ctx.tx === undefined && ctx.db.dialect === 'sqlite') await getInForce(ctx);
 }
 
 function recall({ db, workspace }: Ctx): PoliciesInForce | undefined {
@@ -215,7 +221,6 @@ interface Replacement extends PolicyChanges {
 }
 
 async function replacementOf(ctx: TxCtx, changes: PolicyChanges, stages: readonly string[]): Promise<Replacement> {
-  await store.lockHead(ctx.tx, ctx.workspace.id);
   // Before anything is written, so that nobody remembers what may be undone.
   await announceChange(ctx);
   held.delete(ctx.tx);

@@ -13,6 +13,7 @@ import * as runs from '../runs/runs.ts';
 import { readScopes } from '../tokens/tokens.ts';
 import * as transitions from '../transitions/transitions.ts';
 import * as versions from '../versions/versions.ts';
+import type { Request, Wish } from './requests.ts';
 import * as requests from './requests.ts';
 
 type Name = 'root' | 'second' | 'alice' | 'bob' | 'carol' | 'dora';
@@ -275,6 +276,51 @@ match: { target: { setting: '*' } }
 requirements: { approvals: [{ level: MANAGE }] }
 `;
 
+describe('what somebody may do with a request', () => {
+  const FRAUD_BY_ONE = FRAUD.replace('count: 2', 'count: 1');
+  const ask = async (by: Ctx): Promise<Request> => {
+    await publish(FRAUD_BY_ONE);
+    await models.create(people.root, { name: 'fraud-cards', tags: [] });
+    const { version } = await register(people.alice, 'fraud-cards');
+    return requests.create(by, 'fraud-cards', { target: { kind: 'stage', stage: 'Production' }, version });
+  };
+
+  it('is not to approve what he asks for, made, or is not asked about', async () => {
+    const request = await ask(people.alice);
+    expect(await requests.actionsOn(people.alice, request)).toEqual(['cancel', 'apply']);
+    expect(await requests.actionsOn(people.bob, request)).toEqual(['approve', 'reject']);
+    // Who may make the change himself turns it down, or carries it out once it is allowed.
+    expect(await requests.actionsOn(people.dora, request)).toEqual(['reject', 'apply']);
+    await expect(requests.approve(people.dora, request.id)).rejects.toMatchObject({ code: 'PERMISSION_DENIED' });
+    const another = await requests.create(people.bob, 'fraud-cards', { target: { kind: 'stage', stage: 'Production' }, version: 1 });
+    expect(await requests.actionsOn(people.bob, another)).toEqual(['reject', 'cancel', 'apply']);
+    expect(await requests.actionsOn(people.alice, another)).toEqual([]);
+    expect(await requests.actionsOn(people.carol, another)).toEqual(['approve', 'reject']);
+  });
+});
+
+describe('asking for what can’t be', () => {
+  const NO_CHANGES: readonly Wish[] = [
+    { target: { kind: 'alias', alias: 'latest' }, version: 1 },
+    { target: { kind: 'alias', alias: 'a b' }, version: 1 },
+    { target: { kind: 'alias', alias: 'champion' }, change: 'leave', version: 1 },
+    { target: { kind: 'tag', key: 'k'.repeat(251), value: 'v' }, version: 1 },
+    { target: { kind: 'tag', key: 'absent' }, change: 'leave', version: 1 },
+    { target: { kind: 'tag', key: 'absent' }, change: 'leave' },
+    { target: { kind: 'stage', stage: 'Staging' }, change: 'leave', version: 1 },
+    { target: { kind: 'rename', newName: 'a/b' } },
+    { target: { kind: 'rename', newName: 'fraud-cards' } },
+  ];
+
+  it.each(NO_CHANGES)('is refused at once: $target $change', async (wish) => {
+    await models.create(people.root, { name: 'fraud-cards', tags: [] });
+    await register(people.alice, 'fraud-cards');
+    await expect(requests.create(people.alice, 'fraud-cards', wish)).rejects.toMatchObject({
+      code: expect.stringMatching(/^(INVALID_PARAMETER_VALUE|RESOURCE_DOES_NOT_EXIST)$/),
+    });
+  });
+});
+
 describe('publishing again', () => {
   const change = (text: string, withdrawn: readonly string[] = []): Promise<unknown> =>
     requests.replacePolicies(people.root, { published: [{ text, listedDigests: [] }], withdrawn });
@@ -290,7 +336,8 @@ describe('publishing again', () => {
     await publish(TWO_MANAGERS);
     await expect(publish(FRAUD)).rejects.toThrow(/Policy 'administration'.*Request 1 was opened/s);
     const request = await requests.get(people.root, 1);
-    expect(await requests.actionsOn(people.root, request)).toEqual(['approve', 'reject', 'cancel']);
+    expect(await requests.actionsOn(people.root, request)).toEqual(['reject', 'cancel']);
+    expect(await requests.actionsOn(people.second, request)).toEqual(['approve', 'reject', 'cancel']);
     await requests.approve(people.second, 1);
     await expect(publish(FRAUD)).resolves.toHaveLength(1);
   });

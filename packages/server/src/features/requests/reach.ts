@@ -7,6 +7,7 @@ import { demand } from '../access/access.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as groups from '../groups/groups.ts';
 import * as models from '../models/models.ts';
+import * as policies from '../policies/policies.ts';
 import * as transitions from '../transitions/transitions.ts';
 import type { ModelVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
@@ -66,20 +67,42 @@ export function listOpen(ctx: Ctx, version: Pick<ModelVersion, 'id'>): Promise<r
 
 export type RequestAction = 'approve' | 'reject' | 'cancel' | 'apply';
 
-/** What the caller may do with a request now; whether his approval counts is judged when he gives it. */
+/** What the caller may do with a request now. */
 export async function actionsOn(ctx: Ctx, request: approvals.Request): Promise<readonly RequestAction[]> {
   if (request.state !== 'open') return [];
   const isOwn = request.createdBy === ctx.principal.id;
   const mayMake = await mayMakeIt(ctx, request);
-  const mayAnswer = mayMake || (await isApprover(ctx, request));
+  const mayReject = mayMake || (await isApprover(ctx, request));
+  const mayApprove = mayReject && (await couldApprove(ctx, request, mayMake));
   const mayCancel = isOwn || (await managesIt(ctx, request));
   // A change of a setting is made again by whoever asked for it.
   const isCarriedOut = request.modelId !== null;
   return [
-    ...(mayAnswer ? (['approve', 'reject'] as const) : []),
+    ...(mayApprove ? (['approve'] as const) : []),
+    ...(mayReject ? (['reject'] as const) : []),
     ...(mayCancel ? (['cancel'] as const) : []),
     ...(isCarriedOut && (mayMake || isOwn) ? (['apply'] as const) : []),
   ];
+}
+
+/** Nobody approves what he asks for or made, unless its policy says so; who is named by no policy that asks somebody only carries out what is allowed. */
+async function couldApprove(ctx: Ctx, request: approvals.Request, mayMake: boolean): Promise<boolean> {
+  const asked = await judged(ctx, request);
+  const asks = asked?.filter(({ policy }) => policy.document.requirements.approvals.length > 0);
+  if (asked === undefined || asks === undefined) return false;
+  if (mayMake && asked.every(({ decision }) => decision.isAllowed)) return true;
+  if (asks.length === 0) return mayMake;
+  return asks.some(({ policy, facts }) => !policies.isExcluded(policy, facts, ctx.principal.id)) && isApprover(ctx, request);
+}
+
+/** Undefined where what it is about is gone. */
+async function judged(ctx: Ctx, request: approvals.Request): Promise<transitions.Judgement['asked'] | undefined> {
+  try {
+    return (await transitions.judge(ctx, await transitions.operationOf(ctx, request))).asked;
+  } catch (error) {
+    if (error instanceof Problem) return undefined;
+    throw error;
+  }
 }
 
 /** Whether the caller has the level that the change itself asks for. */

@@ -20,6 +20,7 @@ import type { NewVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import { findWorkspaceById, getStages, within } from '../workspaces/workspaces.ts';
 import { findOwn, findWayToAsk, mustOpen, open, operationFor, renewed } from './opening.ts';
+import { demandPossible } from './possible-wishes.ts';
 import { demandMaking, get, isApprover, managesIt, mayMakeIt } from './reach.ts';
 import type { Wish } from './request-rules.ts';
 import { listWaitingFor } from './waiting.ts';
@@ -52,6 +53,7 @@ export function create(ctx: Ctx, name: string, wish: Wish, comment?: string): Pr
     await models.hold(inner, name);
     const model = await models.getIdentity(inner, name);
     demand(inner, 'registered-model', { id: model.id, name }, 'READ');
+    await demandPossible(inner, model, wish);
     const operation = await operationFor(inner, model, wish);
     return mustOpen(inner, operation, comment);
   });
