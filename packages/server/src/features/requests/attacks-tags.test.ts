@@ -1,4 +1,6 @@
 /** Ways around policies by tags: of versions, of models, and those that say which policy applies. None of them leads anywhere. */
+
+import { STAGES } from '@countersign/contract/stages.ts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type GovernedModels, openGovernedModels, registerFrom } from '../../../../../test/support/governed-models.ts';
 import { openPeople } from '../../../../../test/support/people.ts';
@@ -71,6 +73,18 @@ describe('what enters a model that calls itself a prompt', () => {
     await create('prod.m');
     await register('prod.m');
     await expect(requests.setModelTag(people.alice, 'prod.m', PROMPT.key, 'true')).rejects.toMatchObject(DENIED);
+  });
+});
+
+describe('an alias', () => {
+  it('called like a stage of the workspace that its model goes to, is asked for as that stage', async () => {
+    const lab = workspaces.within(people.root, await workspaces.createWorkspace(people.root, { name: 'lab' }));
+    await requests.createModel(lab, { name: 'm', tags: [] });
+    await registerFrom(lab, 'm', 's3://elsewhere/model');
+    await requests.setAlias(lab, 'm', 'uat', 1);
+    await workspaces.changeSettings(people.root, { stages: [...STAGES.map((name) => ({ name })), { name: 'UAT' }] });
+    await publish(policy('uat', '{ target: { stage: UAT } }'));
+    await expect(transitions.moveModels(lab, people.root.workspace)).rejects.toMatchObject(DENIED);
   });
 });
 

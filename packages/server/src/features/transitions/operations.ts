@@ -212,7 +212,7 @@ export function moveOperation(ctx: Ctx, model: ModelOf, to: WorkspaceRef): Opera
     others: async (inForce) => {
       const same = await before();
       const there = await policies.findInForce({ ...ctx, workspace: to });
-      return rechosenInAll(ctx, { inForce, model: same }, { inForce: there, model: same, isElsewhere: true });
+      return rechosenInAll(ctx, { inForce, model: same }, { inForce: there, model: same, workspace: to, isElsewhere: true });
     },
   };
 }

@@ -2,7 +2,7 @@
 import type { GovernedTarget } from '@countersign/contract/permit.ts';
 import type { PolicyTarget } from '@countersign/contract/policies.ts';
 import { Problem } from '@countersign/contract/problem.ts';
-import type { Ctx } from '../../platform/context.ts';
+import type { Ctx, WorkspaceRef } from '../../platform/context.ts';
 import type { PoliciesInForce, PublishedPolicy } from '../policies/policies.ts';
 import type { ModelVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
@@ -11,6 +11,8 @@ import { choose, chooseEach, type GovernedModel, kindsOf, type OtherChange } fro
 
 export interface Situation {
   readonly inForce: PoliciesInForce;
+  /** Where that is, if elsewhere: an alias is a stage where one is called so. */
+  readonly workspace?: WorkspaceRef;
   readonly model: GovernedModel;
   /** What is read by the name is other bytes than before: also the policy that held before must let them in. */
   readonly isElsewhere?: boolean;
@@ -51,14 +53,18 @@ async function differing(
   before: Situation,
   after: Situation,
 ): Promise<readonly Omit<OtherChange, 'version'>[]> {
-  const old = await chooseEach(ctx, before.inForce, target, before.model, kinds);
-  const next = await chooseEach(ctx, after.inForce, target, after.model, kinds);
+  const old = await chooseEach(insideOf(ctx, before), before.inForce, target, before.model, kinds);
+  const next = await chooseEach(insideOf(ctx, after), after.inForce, target, after.model, kinds);
   const without = (all: typeof old, others: typeof old): typeof old => all.filter(({ hash }) => others.every((each) => each.hash !== hash));
   const entering = after.isElsewhere === true ? next : without(next, old);
   return [
     ...without(old, next).map((policy) => ({ change: { target, change: 'leave' } as const, policy })),
     ...entering.map((policy) => ({ change: { target, change: 'enter' } as const, policy })),
   ];
+}
+
+function insideOf(ctx: Ctx, { workspace }: Situation): Ctx {
+  return workspace === undefined ? ctx : { ...ctx, workspace };
 }
 
 function hasTagPolicy({ inForce }: Situation): boolean {
@@ -92,8 +98,8 @@ export async function rechosenByTags(ctx: Ctx, before: Situation, after: Situati
   for (const { document } of byTags) {
     const [key = ''] = Object.keys(document.match.tags);
     const { target, isPrompt } = placeOf(document.match.target);
-    const chosenIn = ({ inForce, model }: Situation): Promise<PublishedPolicy | undefined> =>
-      choose(ctx, inForce, target, { ...model, isPrompt });
+    const chosenIn = (situation: Situation): Promise<PublishedPolicy | undefined> =>
+      choose(insideOf(ctx, situation), situation.inForce, target, { ...situation.model, isPrompt });
     const [old, next] = [await chosenIn(before), await chosenIn(after)];
     // Under another name, or in another workspace, other policies apply anyway: the tags have a say only where they make a difference there.
     const bare = after.isElsewhere === true ? await chosenIn({ ...after, model: { ...after.model, tags: [] } }) : old;

@@ -7,7 +7,7 @@ import * as policies from '../policies/policies.ts';
 import type { ModelVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import { subjectOf, targetWords } from './operation-rules.ts';
-import { judge, type Operation, type Way } from './permits.ts';
+import { chooseEach, judge, kindsOf, type Operation, type Way } from './permits.ts';
 
 /** Whatever was asked for exactly this is answered by it. */
 export async function settle(ctx: TxCtx, operation: Operation, allowed: Permit, way: Way): Promise<void> {
@@ -19,9 +19,13 @@ export async function settle(ctx: TxCtx, operation: Operation, allowed: Permit, 
 }
 
 /** What a newer version took the place of, before it was answered. */
-async function supersede(ctx: TxCtx, { asks }: Operation, came: ModelVersion, allowed: Permit): Promise<void> {
-  const { policies: inForce } = await policies.holdInForce(ctx);
-  if (!inForce.some(({ hash, document }) => document.supersedes === 'older' && allowed.policies.includes(hash))) return;
+async function supersede(ctx: TxCtx, { asks, model }: Operation, came: ModelVersion, allowed: Permit): Promise<void> {
+  const inForce = await policies.holdInForce(ctx);
+  const saying = inForce.policies.filter(({ hash, document }) => document.supersedes === 'older' && allowed.policies.includes(hash));
+  if (saying.length === 0) return;
+  // What a policy says is of its own place, and not of where something went that left it.
+  const about = await chooseEach(ctx, inForce, asks.target, await model?.(), kindsOf(came));
+  if (!about.some((policy) => saying.includes(policy))) return;
   for (const request of await approvals.listOpenOfModel(ctx, came.modelId)) {
     if (request.change !== 'enter' || request.target !== targetWords(asks.target) || request.versionId === null) continue;
     const version = await versions.findById(ctx, request.versionId);
