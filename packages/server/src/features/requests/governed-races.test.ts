@@ -1,4 +1,5 @@
 /** Two who act on one governed change at the same moment: it has one outcome, on which the place, the request and the record agree. */
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { counts } from '../../../../../test/counts.ts';
 import { at, type GovernedModels, logAccuracy, openGovernedModels, registerFrom } from '../../../../../test/support/governed-models.ts';
@@ -9,6 +10,7 @@ import { PostgresDatabase } from '../../platform/db/postgres.ts';
 import * as accounts from '../accounts/accounts.ts';
 import * as audit from '../audit/audit.ts';
 import * as evidence from '../evidence/evidence.ts';
+import * as groups from '../groups/groups.ts';
 import * as models from '../models/models.ts';
 import * as transitions from '../transitions/transitions.ts';
 import * as versions from '../versions/versions.ts';
@@ -194,6 +196,40 @@ describe.each(['sqlite', 'postgres'] as const)('a governed change that two act o
       const approvedAt = await last('request.approved', `request:${opened.request}`);
       const publishedAt = await last('policy.published', 'policy:production');
       expect(hasMoved).toBe(approvedAt < publishedAt);
+    });
+  }, 900_000);
+
+  it('one moves it, and its approver leaves the group', async () => {
+    await publish(policy(1, 'apply: manual\n'));
+    const risk = await groups.getByName(store.ctx, 'risk');
+    const bob = await accounts.getByName(store.ctx, 'bob');
+    const leave = (by: Ctx): Promise<unknown> => requests.asking(by, () => groups.removeMember(by, risk, bob.id));
+    await run(async (round) => {
+      const opened = await open(round);
+      await requests.approve(people.bob, opened.request);
+      await expect(leave(people.root)).rejects.toThrow(/Request \d+/);
+      const [setting] = (await requests.list(people.root, { state: 'open', target: 'setting:memberships', beforeId: undefined, limit: 1 }))
+        .requests;
+      await requests.approve(people.second, setting?.id ?? 0);
+      const mover = round % 4 < 2 ? people.dora : at(other, people.dora);
+      const move = (): Promise<unknown> =>
+        requests.moveStage(mover, { name, version: opened.version, stage: 'Production', archiveExisting: true });
+      // Both come while something else is written, and are gathered into one commit where they meet.
+      const meanwhile = store.ctx.db.write(() => setTimeout(40));
+      await setTimeout(5);
+      const leaveLater = async (): Promise<unknown> => {
+        await setTimeout(round % 2 === 0 ? 0 : 15);
+        return leave(people.root);
+      };
+      await Promise.allSettled([meanwhile, leaveLater(), move()]);
+      const { hasMoved } = await outcome(opened);
+      const last = async (where: string, value: string | number): Promise<number> =>
+        (await store.ctx.db.one<{ seq: number | null }>(`SELECT MAX(seq) AS seq FROM events WHERE ${where} = ?`, value))?.seq ?? -1;
+      const leftAt = await last('type', 'group.member-removed');
+      const { id } = await versions.get(store.ctx, name, opened.version);
+      // By the record, whose approval it moved with was still a member.
+      if (hasMoved) expect(await last("type = 'transition.allowed' AND version_id", id)).toBeLessThan(leftAt);
+      await groups.addMember(store.ctx, risk, bob);
     });
   }, 900_000);
 

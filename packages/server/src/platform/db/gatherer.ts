@@ -89,7 +89,7 @@ export class Gatherer {
     for (const { answer } of attempts) answer();
   }
 
-  /** Those of each lane one after another, the lanes at the same time; then those that have none, each alone. In the order of the jobs. */
+  /** Those of each lane one after another, the lanes at the same time; then those that have none, each alone. In the order in which they ran. */
   async #runTogether(jobs: readonly Job[]): Promise<readonly Attempt[]> {
     const attempts: Attempt[] = new Array(jobs.length);
     const inTurn = async (numbered: readonly (readonly [Job, number])[]): Promise<void> => {
@@ -106,7 +106,10 @@ export class Gatherer {
     const errors = ended.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
     if (errors.length > 0) throw errors.find((each) => this.#connection.isConflict(each)) ?? errors[0];
     await inTurn(alone);
-    return attempts;
+    // What ran last may have changed what the others went by: it must be told last, too.
+    const ranAlone = new Set(alone.map(([, at]) => at));
+    const [first, last] = [false, true].map((isAlone) => attempts.filter((_each, at) => ranAlone.has(at) === isAlone));
+    return [...(first ?? []), ...(last ?? [])];
   }
 
   async #attempt(job: Job): Promise<Attempt> {
