@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Access, TokenScope } from '@countersign/contract/access.ts';
 import type { BlobStore } from './blobs/blob-store.ts';
-import type { Database, Queries, Tx } from './db/database.ts';
+import { type Database, type Queries, type Tx, Unprepared } from './db/database.ts';
 import type { Searches } from './db/search-runner.ts';
 
 /** The authenticated principal; never what a client claims about itself. */
@@ -74,6 +74,8 @@ export interface Ctx {
   readonly artifactRoot: string;
   /** Tells the caller what stops nothing; undefined where nobody reads it. */
   readonly warn?: ((text: string) => void) | undefined;
+  /** What this transaction needs from storage was fetched before it; the rest it may wait for. */
+  readonly isPrepared?: boolean | undefined;
 }
 
 export interface TxCtx extends Ctx {
@@ -85,10 +87,19 @@ export function reading(ctx: Pick<Ctx, 'db' | 'tx'>): Queries {
   return ctx.tx ?? ctx.db;
 }
 
-/** Joins the caller's transaction, or opens one; resolves after the commit. Only doors call this. `lane`: see `Database.write`. */
-export function transaction<T>(ctx: Ctx, work: (ctx: TxCtx) => Promise<T>, lane?: string): Promise<T> {
+/**
+ * Joins the caller's transaction, or opens one; resolves after the commit. Only doors call this. `lane`: see `Database.write`. What turns out to need
+ * something from storage is undone, and made again when that was fetched, so that nobody waits for storage while he holds what others wait for.
+ */
+export async function transaction<T>(ctx: Ctx, work: (ctx: TxCtx) => Promise<T>, lane?: string): Promise<T> {
   if (ctx.tx) return work({ ...ctx, tx: ctx.tx });
-  return ctx.db.write((tx) => work({ ...ctx, tx }), lane);
+  try {
+    return await ctx.db.write((tx) => work({ ...ctx, tx }), lane);
+  } catch (error) {
+    if (!(error instanceof Unprepared)) throw error;
+    await error.prepare();
+    return ctx.db.write((tx) => work({ ...ctx, tx, isPrepared: true }), lane);
+  }
 }
 
 /** 32 lowercase hex characters, the form of MLflow's run ids. */

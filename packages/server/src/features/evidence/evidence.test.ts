@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openContext } from '../../../../../test/support/context.ts';
 import { type PostgresCluster, startPostgres } from '../../../../../test/support/postgres.ts';
 import { LocalBlobStore } from '../../platform/blobs/local-blob-store.ts';
-import type { Ctx } from '../../platform/context.ts';
+import { type Ctx, transaction } from '../../platform/context.ts';
 import { PostgresDatabase } from '../../platform/db/postgres.ts';
 import { SqliteDatabase } from '../../platform/db/sqlite.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
@@ -162,6 +162,26 @@ describe.each(['sqlite', 'postgres'] as const)('evidence on %s', (dialect) => {
     const version = await register(await createModel(), {});
     const all = await Promise.all([1, 2, 3, 4].map(() => ensure(version)));
     expect(new Set(all.map((each) => each.digest)).size).toBe(1);
+    expect(await typesOf(version)).toEqual(['evidence.taken']);
+  });
+
+  it.each([
+    ['small', {}],
+    ['too large to be remembered', { 'README.md': `# Limits\n${'None known. '.repeat(8000)}` }],
+  ])('waits for files that are %s before the transaction, not in it', async (_size, files: Readonly<Record<string, string>>) => {
+    const runId = await createRunWithModel({ 'requirements.txt': `only-here==${Object.keys(files).length}\n`, ...files });
+    const version = await register(await createModel(), { source: `runs:/${runId}/model`, runId });
+    const runsOfWork: boolean[] = [];
+    const settle = (): Promise<evidence.Evidence> =>
+      transaction(ctx, (inner) => {
+        runsOfWork.push(inner.isPrepared === true);
+        return evidence.settled(inner, version);
+      });
+    expect((await settle()).content).toMatchObject({ requirements: [{ name: 'only-here' }], has_input_example: true });
+    expect(runsOfWork).toEqual([false, true]);
+    // What is taken already needs no file.
+    await settle();
+    expect(runsOfWork).toEqual([false, true, false]);
     expect(await typesOf(version)).toEqual(['evidence.taken']);
   });
 

@@ -3,6 +3,7 @@
  * with EDIT may write after a run has ended.
  */
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
+import { Unprepared } from '../../platform/db/database.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import { record } from '../events/events.ts';
 import * as loggedModels from '../logged-models/logged-models.ts';
@@ -12,7 +13,7 @@ import type { ModelVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
 import * as store from './evidence-store.ts';
 import { writtenSections } from './model-card-rules.ts';
-import { NOTHING_SEALED, type OnDamage, readSealedFiles, type SealedFacts } from './sealed-files.ts';
+import { areRemembered, NOTHING_SEALED, type OnDamage, readSealedFiles, type SealedFacts } from './sealed-files.ts';
 import { signatureBreaks } from './signature-rules.ts';
 import { type Evidence, evidenceOf, readEvidence } from './snapshot-rules.ts';
 import { readTracked, type TrackedFacts } from './tracked-facts.ts';
@@ -47,11 +48,6 @@ export interface Origin {
 export interface CandidateRef {
   readonly id: number;
   readonly modelId: number;
-}
-
-/** Reads a subject's sealed files before the transaction that will ask for them, so that it needn't wait for storage. Idempotent. */
-export async function prepare(ctx: Ctx, subject: Pick<Subject, 'treeId' | 'isPrompt'>): Promise<void> {
-  await readSealed(ctx, subject, async () => {});
 }
 
 /** As it would be taken now. */
@@ -94,9 +90,16 @@ export async function current(ctx: Ctx, version: ModelVersion): Promise<Evidence
   return (await findNewest(ctx, { versionId: version.id })) ?? compute(ctx, version);
 }
 
-/** Taken where the caller may write, so that nothing that is logged later changes what was decided by; else as it would be. */
-export function settled(ctx: Ctx, version: ModelVersion): Promise<Evidence | Snapshot> {
-  return ctx.tx === undefined ? current(ctx, version) : ensure({ ...ctx, tx: ctx.tx }, version);
+/**
+ * Taken where the caller may write, so that nothing that is logged later changes what was decided by; else as it would be. In a transaction that would
+ * have to wait for the version's files: fails with Unprepared.
+ */
+export async function settled(ctx: Ctx, version: ModelVersion): Promise<Evidence | Snapshot> {
+  if (ctx.tx === undefined) return current(ctx, version);
+  const found = await findNewest(ctx, { versionId: version.id });
+  if (found !== undefined) return found;
+  await demandRead(ctx, version);
+  return ensure({ ...ctx, tx: ctx.tx }, version);
 }
 
 /** A stored snapshot by its digest, as approvals name it. */
@@ -122,10 +125,10 @@ export async function listOfVersion(ctx: Ctx, versionId: number): Promise<Snapsh
  * RESOURCE_DOES_NOT_EXIST.
  */
 export async function renew(ctx: Ctx, name: string, number: number): Promise<Snapshot> {
-  if (!ctx.tx) await prepare(ctx, await versions.get(ctx, name, number));
   return transaction(ctx, async (inner) => {
     await models.hold(inner, name);
     const version = await versions.get(inner, name, number);
+    await demandRead(inner, version);
     const owner = { versionId: version.id };
     const ids = { modelId: version.modelId, versionId: version.id };
     const before = await findNewest(inner, owner);
@@ -242,10 +245,23 @@ async function computeReporting(ctx: Ctx, subject: Subject, onDamage: OnDamage):
   });
 }
 
+/** Nobody waits for storage in a transaction, where it can be helped. */
+async function demandRead(ctx: Ctx, version: ModelVersion): Promise<void> {
+  const tree = ctx.isPrepared === true ? undefined : await treeOf(ctx, version);
+  if (tree === undefined || areRemembered(ctx, tree)) return;
+  throw new Unprepared(async () => {
+    await readSealed({ ...ctx, tx: undefined }, version, async () => {});
+  });
+}
+
+/** A prompt is sealed over its texts, and has no files. */
+async function treeOf(ctx: Ctx, { treeId, isPrompt }: Pick<Subject, 'treeId' | 'isPrompt'>): Promise<artifacts.Tree | undefined> {
+  return treeId === null || isPrompt ? undefined : artifacts.findTree(ctx, treeId);
+}
+
 /** Damaged files say nothing: what they once said isn't there any more. */
-async function readSealed(ctx: Ctx, { treeId, isPrompt }: Pick<Subject, 'treeId' | 'isPrompt'>, onDamage: OnDamage): Promise<SealedFacts> {
-  // A prompt is sealed over its texts, and has no files.
-  const tree = treeId === null || isPrompt ? undefined : await artifacts.findTree(ctx, treeId);
+async function readSealed(ctx: Ctx, subject: Pick<Subject, 'treeId' | 'isPrompt'>, onDamage: OnDamage): Promise<SealedFacts> {
+  const tree = await treeOf(ctx, subject);
   if (tree === undefined) return NOTHING_SEALED;
   try {
     return await readSealedFiles(ctx, tree, onDamage);

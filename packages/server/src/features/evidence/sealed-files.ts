@@ -31,6 +31,11 @@ const remembered = new WeakMap<BlobStore, Map<string, SealedFacts>>();
 const REMEMBERED_MAX = 500;
 const REMEMBERED_CHARACTERS_MAX = 64 << 10;
 
+/** Whether `readSealedFiles` needs no file. */
+export function areRemembered(ctx: Pick<Ctx, 'blobs'>, tree: artifacts.Tree): boolean {
+  return remembered.get(ctx.blobs)?.has(tree.digest) === true;
+}
+
 /** Fails with DamagedFile, after `onDamage`, where a file isn't what was sealed. */
 export async function readSealedFiles(ctx: Ctx, tree: artifacts.Tree, onDamage: OnDamage): Promise<SealedFacts> {
   const known = remembered.get(ctx.blobs) ?? new Map<string, SealedFacts>();

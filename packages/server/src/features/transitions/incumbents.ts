@@ -50,13 +50,14 @@ async function listThere(ctx: Ctx, model: { readonly id: number }, target: Gover
 }
 
 async function describe(ctx: Ctx, version: ModelVersion, target: GovernedTarget): Promise<Incumbent> {
-  const [taken, digest, origins] = await Promise.all([
-    evidence.listOfVersion(ctx, version.id),
+  const [known, digest, origins] = await Promise.all([
+    evidence.settled(ctx, version),
     artifacts.digestOfTree(ctx, version.treeId),
     evidence.originsOf(ctx, version),
   ]);
-  const known = taken.at(-1) ?? (await evidence.settled(ctx, version));
-  const held = taken.length > 1 ? await heldTo(ctx, version, target, taken) : [known];
+  // The first that was ever taken is all there is.
+  const isOnly = !('number' in known) || known.number === 1;
+  const held = isOnly ? [known] : await heldTo(ctx, version, target);
   const metrics = held.flatMap((each) => evidence.factsOf(each).metrics);
   return { versionId: version.id, name: `${version.name}/${version.version}`, digest, origins, evidence: known, metrics };
 }
@@ -65,13 +66,8 @@ async function describe(ctx: Ctx, version: ModelVersion, target: GovernedTarget)
  * What stands there is measured by what it was let in with: numbers that were logged since make it no easier to beat. Where it came in unasked, by the
  * best that was ever known of it.
  */
-async function heldTo(
-  ctx: Ctx,
-  version: ModelVersion,
-  target: GovernedTarget,
-  taken: readonly evidence.Snapshot[],
-): Promise<readonly evidence.Evidence[]> {
-  const admitted = await findAdmission(ctx, version.id, target);
+async function heldTo(ctx: Ctx, version: ModelVersion, target: GovernedTarget): Promise<readonly evidence.Evidence[]> {
+  const [taken, admitted] = await Promise.all([evidence.listOfVersion(ctx, version.id), findAdmission(ctx, version.id, target)]);
   const snapshot = taken.findLast((each) => each.digest === admitted);
   return snapshot === undefined ? taken : [snapshot];
 }

@@ -318,11 +318,13 @@ function recordAllowed(
   version: ModelVersion | undefined,
 ): void {
   const main = operation.asks;
+  const target = targetWords(main.target);
+  const subject = subjectOf(operation.proposal);
   const versionId = version?.id;
   const modelId = version?.modelId ?? asked[0]?.question.model?.id;
   record(ctx, {
     type: 'transition.allowed',
-    target: targetWords(main.target),
+    target,
     ...(modelId === undefined ? {} : { modelId }),
     ...(versionId === undefined ? {} : { versionId }),
     data: {
@@ -342,6 +344,10 @@ function recordAllowed(
         target: targetWords(change.target),
       })),
     },
-    texts: { decision: canonicalize(asked.map(({ decision }) => decision)) ?? '[]', subject: subjectOf(operation.proposal) },
+    texts: {
+      decision: canonicalize(asked.map(({ decision }) => decision)) ?? '[]',
+      // Where the target says it all, it isn't said twice.
+      ...(subject === target ? {} : { subject }),
+    },
   });
 }

@@ -14,7 +14,6 @@ import * as approvals from '../approvals/approvals.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import type * as blocks from '../blocks/blocks.ts';
 import type * as breakGlass from '../break-glass/break-glass.ts';
-import * as evidence from '../evidence/evidence.ts';
 import type { RegisteredModel } from '../models/models.ts';
 import * as models from '../models/models.ts';
 import * as policies from '../policies/policies.ts';
@@ -39,14 +38,8 @@ export { keepDeciders } from './settings-deciders.ts';
 export { canonicalStageOf, isActiveStage, stagesOf } from './workspace-stages.ts';
 
 /** A transaction that decides by what stands in a model: nobody else changes that until the commit. */
-async function changing<T>(
-  ctx: Ctx,
-  name: string,
-  number: number | undefined,
-  work: (inner: TxCtx) => Promise<T>,
-  lane?: string,
-): Promise<T> {
-  await prepare(ctx, name, number);
+async function changing<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>, lane?: string): Promise<T> {
+  await policies.recollect(ctx);
   const holding = async (inner: TxCtx): Promise<T> => {
     await models.hold(inner, name);
     return work(inner);
@@ -55,19 +48,13 @@ async function changing<T>(
 }
 
 /** Where a version stands: whatever is written for it is of this one model, so changes of others may take turns with it. */
-function placing<T>(ctx: Ctx, name: string, number: number | undefined, work: (inner: TxCtx) => Promise<T>): Promise<T> {
-  return changing(ctx, name, number, work, `${ctx.workspace.id}/${name}`);
-}
-
-/** Before the transaction, so that it needn't wait: which policies are in force is remembered, and the files that evidence is of are read. */
-async function prepare(ctx: Ctx, name: string, number?: number): Promise<void> {
-  if (ctx.tx !== undefined || (await policies.getInForce(ctx)).policies.length === 0 || number === undefined) return;
-  await evidence.prepare(ctx, await versions.getIdentity(ctx, name, number));
+function placing<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>): Promise<T> {
+  return changing(ctx, name, work, `${ctx.workspace.id}/${name}`);
 }
 
 /** Registers a version: entry into a model. What was asked for and let in meanwhile is given to whoever asked. */
 export function registerVersion(ctx: Ctx, input: NewVersion): Promise<ModelVersion> {
-  return changing(ctx, input.name, undefined, (inner) => register(inner, input));
+  return changing(ctx, input.name, (inner) => register(inner, input));
 }
 
 export interface StageMove {
@@ -83,7 +70,7 @@ export interface StageMove {
 /** Both halves go through the door: what enters, and what archive_existing_versions makes leave. What comes back, comes along no edge. */
 export async function moveStage(ctx: Ctx, move: StageMove, way: Way = AS_CALLER): Promise<ModelVersion> {
   readMove(await getStages(ctx), move);
-  return placing(ctx, move.name, move.version, async (inner) => {
+  return placing(ctx, move.name, async (inner) => {
     const defined = await getStages(inner);
     const stages = way.by === 'rollback' ? { ...defined, stage_edges: null } : defined;
     const stage = readMove(stages, move);
@@ -126,7 +113,7 @@ async function archiveOther(ctx: TxCtx, stages: Stages, keep: ModelVersion, othe
 
 export function setAlias(ctx: Ctx, name: string, alias: string, number: number, way: Way = AS_CALLER): Promise<void> {
   checkAlias(alias);
-  return placing(ctx, name, number, async (inner) => {
+  return placing(ctx, name, async (inner) => {
     const version = await versions.get(inner, name, number);
     if (way.by === 'caller') await demandAlias(inner, { id: version.modelId, name }, alias);
     const operation = operations.aliasOperation(inner, version, alias);
@@ -143,7 +130,7 @@ async function demandAlias(ctx: TxCtx, model: { id: number; name: string }, alia
 }
 
 export function deleteAlias(ctx: Ctx, name: string, alias: string, way: Way = AS_CALLER): Promise<void> {
-  return placing(ctx, name, undefined, async (inner) => {
+  return placing(ctx, name, async (inner) => {
     const model = await models.getIdentity(inner, name);
     const holder = await versions.findAlias(inner, model, alias);
     const version = holder && (await versions.findById(inner, holder.versionId));
@@ -158,7 +145,7 @@ export function deleteAlias(ctx: Ctx, name: string, alias: string, way: Way = AS
 /** Its name may bring it under another policy. */
 export function renameModel(ctx: Ctx, name: string, newName: string, way: Way = AS_CALLER): Promise<RegisteredModel> {
   checkModelName(newName);
-  return changing(ctx, name, undefined, async (inner) => {
+  return changing(ctx, name, async (inner) => {
     const model = await models.get(inner, name);
     if (way.by === 'caller') demandNoGain(inner, 'registered-model', model, newName);
     const operation = operations.renameOperation(inner, model, newName);
@@ -172,7 +159,7 @@ export function renameModel(ctx: Ctx, name: string, newName: string, way: Way = 
 
 /** Open requests about it go with it, and don't come back with it. */
 export function deleteModel(ctx: Ctx, name: string, way: Way = AS_CALLER): Promise<void> {
-  return changing(ctx, name, undefined, async (inner) => {
+  return changing(ctx, name, async (inner) => {
     const model = await models.get(inner, name);
     const operation = operations.modelDeletionOperation(inner, model);
     const allowed = await permit(inner, operation, way);
@@ -244,7 +231,7 @@ export function purgeModel(ctx: Ctx, id: number): Promise<void> {
 
 /** Its open requests go with it, and don't come back with it. */
 export function deleteVersion(ctx: Ctx, name: string, number: number, way: Way = AS_CALLER): Promise<void> {
-  return changing(ctx, name, number, async (inner) => {
+  return changing(ctx, name, async (inner) => {
     const version = await versions.get(inner, name, number);
     const operation = operations.deletionOperation(inner, version);
     const allowed = await permit(inner, operation, way);
@@ -255,7 +242,7 @@ export function deleteVersion(ctx: Ctx, name: string, number: number, way: Way =
 }
 
 export function restoreVersion(ctx: Ctx, name: string, number: number, way: Way = AS_CALLER): Promise<ModelVersion> {
-  return changing(ctx, name, undefined, async (inner) => {
+  return changing(ctx, name, async (inner) => {
     const model = await models.get(inner, name);
     const version = await versions.getDeleted(inner, model, number);
     const operation = operations.restorationOperation(inner, version);
@@ -276,7 +263,7 @@ export function createModel(ctx: Ctx, input: models.NewModel): Promise<Registere
 /** `value` null: it is taken away. */
 export async function setModelTag(ctx: Ctx, name: string, key: string, value: string | null, way: Way = AS_CALLER): Promise<void> {
   if (value !== null) checkRegistryTag(key, value);
-  await prepare(ctx, name);
+  await policies.recollect(ctx);
   return transaction(ctx, (inner) => tagModel(inner, name, key, value, way));
 }
 
@@ -289,7 +276,7 @@ export async function setVersionTag(
   way: Way = AS_CALLER,
 ): Promise<void> {
   if (value !== null) checkRegistryTag(key, value);
-  await prepare(ctx, name, number);
+  await policies.recollect(ctx);
   return transaction(ctx, (inner) => tagVersion(inner, name, number, key, value, way));
 }
 
@@ -417,7 +404,7 @@ export async function sealVersion(ctx: Ctx, name: string, number: number, roots:
     await transaction(ctx, (inner) => versions.demandSource(inner, version));
     return sealOutside(ctx, version, folder, roots);
   }
-  return changing(ctx, name, number, async (inner) => {
+  return changing(ctx, name, async (inner) => {
     const found = await versions.get(inner, name, number);
     if (found.sealState !== 'sealed' && !found.isPrompt) await versions.demandSource(inner, found);
     return versions.seal(inner, found);
@@ -429,7 +416,7 @@ async function sealOutside(ctx: Ctx, version: ModelVersion, folder: string, root
   const incoming = `${artifacts.SEALED_ROOT}/.incoming/${version.id}/${randomHex(ctx.clock)}`;
   try {
     await artifacts.copyIn(ctx, incoming, filesBelow(folder, roots));
-    const sealed = await changing(ctx, version.name, version.version, async (inner) =>
+    const sealed = await changing(ctx, version.name, async (inner) =>
       versions.seal(inner, await versions.get(inner, version.name, version.version), incoming),
     );
     if (sealed.sealState === 'sealed') return sealed;

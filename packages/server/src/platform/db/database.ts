@@ -20,6 +20,16 @@ export interface Tx extends Queries {
   defer(item: unknown): void;
 }
 
+/** A closure needs what isn't in the database: `prepare` fetches it, outside of any transaction, and the closure runs again. */
+export class Unprepared extends Error {
+  readonly prepare: () => Promise<void>;
+
+  constructor(prepare: () => Promise<void>) {
+    super('a closure needs what was not fetched before its transaction');
+    this.prepare = prepare;
+  }
+}
+
 /**
  * Called once per commit with what the batch's closures deferred, in order, as the last thing before COMMIT.
  * Its answer is called after the commit succeeded.

@@ -1,6 +1,6 @@
 /** Group commit: the closures of a tick share one transaction, so that many callers share one fsync (or one round trip to the chain's head). */
 import { Problem } from '@countersign/contract/problem.ts';
-import type { CommitHook, Queries, SqlValue, Tx } from './database.ts';
+import { type CommitHook, type Queries, type SqlValue, type Tx, Unprepared } from './database.ts';
 
 /** The one connection that writes. */
 export interface WriteConnection {
@@ -120,7 +120,8 @@ export class Gatherer {
     } catch (error) {
       if (this.#connection.isConflict(error)) throw error;
       // Another error may be the database's own, after which PostgreSQL goes on with nothing in this transaction.
-      if (tx.hasWritten || !(error instanceof Problem)) throw new NeedsIsolation('a closure wrote and failed', { cause: error });
+      if (tx.hasWritten || !(error instanceof Problem || error instanceof Unprepared))
+        throw new NeedsIsolation('a closure wrote and failed', { cause: error });
       return { deferred: [], answer: () => job.reject(error) };
     } finally {
       tx.end();
