@@ -24,6 +24,7 @@ import { addServiceAccount } from '@countersign/cli/service-account.ts';
 import { addToken } from '@countersign/cli/token.ts';
 import { addUser } from '@countersign/cli/user.ts';
 import { addVersion } from '@countersign/cli/version.ts';
+import { addWebhook } from '@countersign/cli/webhook.ts';
 import { addWhoami } from '@countersign/cli/whoami.ts';
 import { addWorkspace } from '@countersign/cli/workspace.ts';
 import { endpoints } from '@countersign/contract/native-api.ts';
@@ -99,7 +100,7 @@ for (const add of [
     addKeys,
   ],
   ...[addModel, addPermission, addPolicy, addProvider, addRequest, addServer, addServiceAccount, addToken, addUser, addVersion, addWhoami],
-  ...[addWorkspace],
+  ...[addWebhook, addWorkspace],
 ])
   add(program);
 

@@ -30,6 +30,7 @@ import { addServiceAccount } from './service-account.ts';
 import { addToken } from './token.ts';
 import { addUser } from './user.ts';
 import { addVersion } from './version.ts';
+import { addWebhook } from './webhook.ts';
 import { addWhoami } from './whoami.ts';
 import { addWorkspace } from './workspace.ts';
 
@@ -58,6 +59,7 @@ const NOUNS: Readonly<Record<string, (program: Command) => void>> = {
   'break-glass': addBreakGlass,
   evidence: addEvidence,
   audit: addAudit,
+  webhook: addWebhook,
   inbox: addInbox,
   whoami: addWhoami,
 };

@@ -18,6 +18,7 @@ import { addToken } from './token.ts';
 import { addUser } from './user.ts';
 import { relativeTime, table } from './verbs.ts';
 import { addVersion } from './version.ts';
+import { addWebhook } from './webhook.ts';
 import { addWhoami } from './whoami.ts';
 
 function leaves(command: Command): Command[] {
@@ -56,6 +57,7 @@ describe('the verbs that ask the native API', () => {
     addPolicy,
     addRequest,
     addExplain,
+    addWebhook,
   ])
     add(program);
   const verbs = leaves(program);
