@@ -53,7 +53,7 @@ onBothDatabases('inboxes', (databaseUrl) => {
       return ended.stdout;
     };
     const shown = await command(bob);
-    expect(shown).toMatch(new RegExp(`Waiting for you \\(1\\)\\n  ID +ON +TO +BY .*\\n  ${id} +churn/1 +stage:Production +alice `));
+    expect(shown).toMatch(new RegExp(`Waiting for you \\(1\\)\\n  ID +ON +FOR +BY .*\\n  ${id} +churn/1 +stage:Production +alice `));
     expect(shown).toMatch(new RegExp(`Mentions, unread \\(1\\)\\n.*\\n  churn/1, request ${id} +alice .* Ready, @bob@example.com`));
     expect(await command(stranger)).toBe('Nothing waits for you.\n');
     expect(JSON.parse(await command(bob, '--json')).waiting_for_me.requests[0].id).toBe(id);

@@ -68,11 +68,11 @@ function section(title: string, found: { readonly count: number; readonly is_cou
 
 function requestLines(found: Requests | null): string[] {
   return table(
-    ['ID', 'ON', 'TO', 'BY', 'ASKED', 'MISSING'],
+    ['ID', 'ON', 'FOR', 'BY', 'ASKED', 'MISSING'],
     (found?.requests ?? []).map((each) => [
       String(each.id),
       placeOf(each),
-      each.target,
+      inShort(each.subject),
       each.created_by.name,
       relativeTime(each.created_at),
       each.missing.join('; '),
@@ -88,8 +88,10 @@ function placeOf(at: { readonly name: string | null; readonly version: number | 
 const SHOWN_CHARACTERS = 60;
 
 function firstLine(markdown: string | null): string {
-  if (markdown === null) return '(erased)';
-  const [line = ''] = markdown.split('\n', 1);
-  const text = printable(line);
+  return markdown === null ? '(erased)' : inShort(markdown.split('\n', 1)[0] ?? '');
+}
+
+function inShort(words: string): string {
+  const text = printable(words);
   return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS - 1)}…` : text;
 }

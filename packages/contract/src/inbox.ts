@@ -32,7 +32,10 @@ export const InboxRequestSchema = named('InboxRequest', {
   id: Id,
   name: Name,
   version: Version,
-  target: Type.String({ description: 'What is asked for: `stage:Production`, `alias:champion`, `entry`, `tag:risk`.' }),
+  target: Type.String({ description: 'Which place it is about: `stage:Production`, `alias:champion`, `entry`, `tag:risk`.' }),
+  subject: Type.String({
+    description: 'What is asked for in full, as in the request itself: `deleted`, `alias:champion#removed`, `tag:risk=low`.',
+  }),
   comment: nullable(Type.String(), 'Of whoever asks; null where nothing was said, or it was erased.'),
   created_by: PrincipalRef,
   created_at: Time,

@@ -131,3 +131,14 @@ test('broken glass waits for a second person', async () => {
     openings: [{ id: opening.id, name: 'Fraud', reason: 'it burns', opened_by: { name: 'user' } }],
   });
 });
+
+test('what is asked for is said in full: who deletes is not taken for who adds', async () => {
+  const chief = await person('chief', { isAdmin: true });
+  const eve = await person('eve');
+  await models.create(local, { name: 'Churn', tags: [] });
+  const files = { source: 's3://bucket/model', runId: '', loggedModelId: undefined, runLink: '' };
+  await transitions.registerVersion(local, { name: 'Churn', ...files, description: undefined, tags: [] });
+  await requests.create(eve, 'Churn', { target: { kind: 'entry' }, change: 'leave', version: 1 });
+  const { waiting_for_me: waiting } = await ask(chief, 'GET', '/inbox');
+  expect(waiting.requests[0]).toMatchObject({ name: 'Churn', version: 1, target: 'entry', subject: 'deleted' });
+});

@@ -29,6 +29,7 @@ async function answerRequests(ctx: Ctx, list: readonly inbox.OpenRequest[]): Pro
     name,
     version,
     target: request.target,
+    subject: request.subject,
     comment: activitiesOf.get(request.id)?.opened?.comment ?? null,
     created_by: principalOf(request.createdBy),
     created_at: request.createdAt,
