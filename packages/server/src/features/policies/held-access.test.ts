@@ -1,0 +1,63 @@
+/** Who decides about a change under a policy is known until its commit, whichever process would change that. */
+import { setTimeout } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openContext } from '../../../../../test/support/context.ts';
+import { type PostgresCluster, startPostgres } from '../../../../../test/support/postgres.ts';
+import { type Ctx, type TxCtx, transaction } from '../../platform/context.ts';
+import { PostgresDatabase } from '../../platform/db/postgres.ts';
+import * as accounts from '../accounts/accounts.ts';
+import * as groups from '../groups/groups.ts';
+import * as models from '../models/models.ts';
+import * as transitions from '../transitions/transitions.ts';
+import * as policies from './policies.ts';
+
+const POLICY = 'name: p\nmode: enforce\nmatch: { target: { stage: Production } }\nrequirements: { approvals: [{ group: risk }] }\n';
+
+let cluster: PostgresCluster;
+let here: Ctx;
+let there: Ctx;
+let visitor: accounts.Account;
+let risk: groups.Group;
+beforeAll(async () => {
+  cluster = await startPostgres();
+  const url = await cluster.createDatabase();
+  here = await openContext({ db: new PostgresDatabase(url) });
+  there = await openContext({ db: new PostgresDatabase(url) });
+  for (const name of ['root', 'second']) await accounts.createUser(here, { name, isAdmin: true });
+  visitor = await accounts.createUser(here, { name: 'visitor' });
+  risk = await groups.create(here, { name: 'risk', workspaceId: groups.SERVER_WIDE });
+  await transitions.replacePolicies(here, { published: [{ text: POLICY, listedDigests: [] }], withdrawn: [] });
+}, 120_000);
+afterAll(async () => {
+  for (const ctx of [here, there]) await ctx.db.close();
+  await cluster.stop();
+});
+
+/** What happened first, where the other process begins while a decision is under way here. */
+async function orderOf(change: () => Promise<unknown>): Promise<readonly string[]> {
+  const order: string[] = [];
+  const { changed } = await transaction(here, async (inner: TxCtx) => {
+    await policies.holdInForce(inner);
+    const changing = change().then(() => order.push('changed'));
+    await setTimeout(150);
+    order.push('decided');
+    return { changed: changing };
+  });
+  await changed;
+  return order;
+}
+
+it('whoever joins or leaves a group waits for the decision', async () => {
+  expect(await orderOf(() => groups.addMember(there, risk, visitor))).toEqual(['decided', 'changed']);
+  expect(await orderOf(() => groups.removeMember(there, risk, visitor.id))).toEqual(['decided', 'changed']);
+});
+
+it('an account that is closed waits for it', async () => {
+  expect(await orderOf(() => accounts.setState(there, visitor, 'disabled'))).toEqual(['decided', 'changed']);
+});
+
+it('whoever makes something that nobody knows yet waits for nobody', async () => {
+  const { id, name } = visitor;
+  const maker: Ctx = { ...there, principal: { id, kind: 'user', name } };
+  expect(await orderOf(() => models.create(maker, { name: 'new', tags: [] }))).toEqual(['changed', 'decided']);
+});
