@@ -98,10 +98,11 @@ export async function getInForce(ctx: Ctx): Promise<PoliciesInForce> {
   const found = recall(ctx);
   if (found !== undefined) return found;
   const db = reading(ctx);
-  const epoch = knownEpoch(ctx.db) ?? (await getEpoch(ctx.db, -1));
+  // A transaction may have changed it itself, and be undone.
+  const epoch = ctx.tx === undefined ? (knownEpoch(ctx.db) ?? (await getEpoch(ctx.db, -1))) : undefined;
   const head = await store.readHead(db, ctx.workspace.id, false);
   const inForce = head === undefined ? NONE : await readInForce(ctx, db, head);
-  if (ctx.tx === undefined && db.dialect === 'sqlite' && knownEpoch(ctx.db) === epoch) {
+  if (epoch !== undefined && db.dialect === 'sqlite' && knownEpoch(ctx.db) === epoch) {
     const ofDatabase = remembered.get(ctx.db) ?? new Map<number, Remembered>();
     remembered.set(ctx.db, ofDatabase);
     ofDatabase.set(ctx.workspace.id, { epoch, inForce });
