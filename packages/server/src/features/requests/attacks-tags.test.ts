@@ -169,3 +169,23 @@ describe('a policy on a tag that asks something of the version', () => {
     await expect(requests.setModelTag(people.alice, 'm', 'validated', 'yes')).rejects.toMatchObject(DENIED);
   });
 });
+
+describe('what makes room for something that is read otherwise', () => {
+  it('does so by the policies that are about it', async () => {
+    await create('greeting');
+    await register('greeting', [PROMPT, { key: 'mlflow.prompt.text', value: 'Hello' }]);
+    await register('greeting');
+    await move('greeting', 'Production');
+    await requests.setAlias(people.alice, 'greeting', 'champion', 1);
+    await publish(
+      policy('alias', '{ target: { prompt: { alias: champion } } }'),
+      policy('stage', '{ target: { prompt: { stage: Production } } }'),
+    );
+    const replace = { name: 'greeting', version: 2, stage: 'Production', archiveExisting: true };
+    await expect(requests.moveStage(people.alice, replace)).rejects.toMatchObject(DENIED);
+    await expect(requests.setAlias(people.alice, 'greeting', 'champion', 2)).rejects.toMatchObject(DENIED);
+    const { id } = await requests.create(people.alice, 'greeting', { target: { kind: 'alias', alias: 'champion' }, version: 2 });
+    expect((await requests.approve(people.bob, id)).state).toBe('approved');
+    await requests.moveStage(people.alice, { ...replace, archiveExisting: false });
+  });
+});

@@ -11,7 +11,7 @@ import type { ModelVersion, NewVersion, Resolved } from '../versions/versions.ts
 import * as versions from '../versions/versions.ts';
 import { leavingChanges, type Proposal, placesOf, stageChanges, type TargetChange } from './operation-rules.ts';
 import { chooseEach, type GovernedModel, kindsOf, type Operation, type OtherChange } from './permits.ts';
-import { rechosen, rechosenByTags, rechosenTags, type Situation } from './policy-changes.ts';
+import { displaced, rechosen, rechosenByTags, rechosenTags, type Situation } from './policy-changes.ts';
 import { findFallback } from './settings-fallback.ts';
 
 /** What of a request says what is asked for. */
@@ -40,13 +40,18 @@ export function governedModel(ctx: Ctx, id: number): () => Promise<GovernedModel
 export function stageOperation(ctx: Ctx, version: ModelVersion, stage: string, archiveExisting: boolean): Operation {
   const { name, version: number, modelId } = version;
   const changes = stageChanges(version.stage, stage);
+  const asks: TargetChange = { target: { kind: 'stage', stage }, change: 'enter' };
+  const listStanding = (): Promise<ModelVersion[]> => versions.listInStage(ctx, { id: modelId }, stage);
   return {
     about: aboutVersion(version),
     proposal: { op: 'stage', name, version: number, stage, archiveExisting },
-    asks: { target: { kind: 'stage', stage }, change: 'enter' },
+    asks,
     changes,
     model: governedModel(ctx, modelId),
     version,
+    ...(archiveExisting
+      ? { others: async (inForce, model) => displaced(ctx, { inForce, model }, asks.target, version, listStanding) }
+      : {}),
   };
 }
 
@@ -57,12 +62,18 @@ export function replacementOperation(ctx: Ctx, version: ModelVersion, stage: str
 }
 
 export function aliasOperation(ctx: Ctx, version: ModelVersion, alias: string): Operation {
+  const target: GovernedTarget = { kind: 'alias', alias };
+  const listHolder = async (): Promise<ModelVersion[]> => {
+    const holder = await versions.findAlias(ctx, { id: version.modelId }, alias);
+    return holder === undefined ? [] : versions.listByIds(ctx, [holder.versionId]);
+  };
   return {
     about: aboutVersion(version),
     proposal: { op: 'alias', name: version.name, version: version.version, alias },
-    ...single({ target: { kind: 'alias', alias }, change: 'enter' }),
+    ...single({ target, change: 'enter' }),
     model: governedModel(ctx, version.modelId),
     version,
+    others: async (inForce, model) => displaced(ctx, { inForce, model }, target, version, listHolder),
   };
 }
 

@@ -45,7 +45,7 @@ export interface Operation {
   /** What holds where no policy is about it. */
   readonly fallback?: policies.PublishedPolicy;
   /** What the change does to other versions: each is asked for itself. */
-  readonly others?: (inForce: policies.PoliciesInForce) => Promise<readonly OtherChange[]>;
+  readonly others?: (inForce: policies.PoliciesInForce, model: GovernedModel | undefined) => Promise<readonly OtherChange[]>;
 }
 
 /** Of a version that a change of the whole model touches, or of the model itself. */
@@ -148,7 +148,7 @@ export async function judge(ctx: Ctx, operation: Operation, way: Way = AS_CALLER
     const chosen = await chooseEach(ctx, inForce, change.target, model, model === undefined ? [] : kinds);
     for (const policy of withFallback(operation, chosen)) own.push({ change, policy });
   }
-  const others = (await operation.others?.(inForce)) ?? [];
+  const others = (await operation.others?.(inForce, model)) ?? [];
   if (own.length === 0 && others.length === 0) return { asked: [], binding: NO_BINDING };
   return decideEach(ctx, operation, own, others, model, way);
 }

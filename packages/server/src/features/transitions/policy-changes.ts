@@ -67,6 +67,26 @@ function insideOf(ctx: Ctx, { workspace }: Situation): Ctx {
   return workspace === undefined ? ctx : { ...ctx, workspace };
 }
 
+/** What makes room may be read as of another kind than what comes: then policies that are about it alone must let it go. */
+export async function displaced(
+  ctx: Ctx,
+  { inForce, model }: { readonly inForce: PoliciesInForce; readonly model: GovernedModel | undefined },
+  target: GovernedTarget,
+  came: ModelVersion,
+  listHolders: () => Promise<readonly ModelVersion[]>,
+): Promise<readonly OtherChange[]> {
+  const asked = await chooseEach(ctx, inForce, target, model, kindsOf(came));
+  const isNew = (policy: PublishedPolicy): boolean => !asked.includes(policy);
+  if (!(await chooseEach(ctx, inForce, target, model, [true, false])).some(isNew)) return [];
+  const found: OtherChange[] = [];
+  for (const version of await listHolders()) {
+    if (version.id === came.id) continue;
+    const chosen = (await chooseEach(ctx, inForce, target, model, kindsOf(version))).filter(isNew);
+    found.push(...chosen.map((policy): OtherChange => ({ version, change: { target, change: 'leave' }, policy })));
+  }
+  return found;
+}
+
 function hasTagPolicy({ inForce }: Situation): boolean {
   return inForce.policies.some(({ document }) => document.match.target.tag !== undefined);
 }
