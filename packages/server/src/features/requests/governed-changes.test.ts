@@ -211,6 +211,23 @@ requirements: { approvals: [{ group: risk, count: 2 }] }
   });
 });
 
+describe('a request that expired', () => {
+  it('is approved no more, and another one is made, before anybody swept it', async () => {
+    await models.create(people.root, { name: 'fraud-eu', tags: [] });
+    await register(people.alice, 'fraud-eu');
+    await publish(FRAUD);
+    const wish: Wish = { target: { kind: 'stage', stage: 'Production' }, version: 1 };
+    const { id } = await requests.create(people.alice, 'fraud-eu', wish);
+    const later = (by: Ctx): Ctx => ({ ...by, clock: { ...by.clock, now: () => 1_700_000_000_000 + 31 * 86_400_000 } });
+    await expect(requests.approve(later(people.bob), id)).rejects.toMatchObject({
+      code: 'INVALID_STATE',
+      message: expect.stringContaining('expired'),
+    });
+    const another = await requests.create(later(people.alice), 'fraud-eu', wish);
+    expect([(await requests.get(people.alice, id)).state, another.state]).toEqual(['expired', 'open']);
+  });
+});
+
 describe('a newer version', () => {
   it('supersedes what older ones asked for, where the policy says so', async () => {
     await models.create(people.root, { name: 'fraud-eu', tags: [] });

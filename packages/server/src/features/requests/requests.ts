@@ -55,8 +55,20 @@ export function create(ctx: Ctx, name: string, wish: Wish, comment?: string): Pr
     demand(inner, 'registered-model', { id: model.id, name }, 'READ');
     await demandPossible(inner, model, wish);
     const operation = await operationFor(inner, model, wish);
+    await expireOwn(inner, operation);
     return mustOpen(inner, operation, comment);
   });
+}
+
+/** It counts for nothing any more, and would stand in the way until it is swept. Approvals of a candidate's bytes go on with the candidate. */
+async function expireOwn(ctx: TxCtx, operation: transitions.Operation): Promise<void> {
+  const own = await findOwn(ctx, operation);
+  if (own === undefined || own.candidateId !== null || !hasExpired(ctx, own)) return;
+  await withdraw(ctx, own, 'expired', { cause: 'time' });
+}
+
+function hasExpired({ clock }: Ctx, { expiresAt }: approvals.Request): boolean {
+  return expiresAt !== null && expiresAt <= clock.now();
 }
 
 /**
@@ -146,6 +158,7 @@ export interface Answer {
 export function approve(ctx: Ctx, id: number, answer: Answer = {}): Promise<approvals.Request> {
   checkComment(answer.comment);
   return answering(ctx, id, async (inner, request, open) => {
+    if (hasExpired(inner, request)) throw new Problem('INVALID_STATE', `Request ${id} has expired. A new one can be made.`);
     const operation = await transitions.operationOf(inner, request);
     const { version } = operation;
     const about = { number: version?.version, from: version?.stage };
