@@ -60,12 +60,21 @@ function keepingManagers<T>(ctx: TxCtx, key: GrantKey, work: () => Promise<T>): 
 /** Policies may name a level as who approves; and who manages a workspace decides its settings. */
 async function governGrant(ctx: TxCtx, key: GrantKey, level: GrantLevel): Promise<void> {
   if (level === 'DENY') return;
-  const where = `${key.kind} ${key.objectId < 0 ? `${key.prefix}*` : key.objectId}`;
-  const everywhere = key.workspaceId === EVERY_WORKSPACE ? ' in every workspace' : '';
-  const words = `give ${level} on ${where}${everywhere} to ${key.subjectKind} ${key.subjectId}`;
   const isManaging = key.kind === 'workspace' && level === 'MANAGE';
-  const change = { setting: 'memberships', words, workspaceId: key.workspaceId } as const;
-  await governSetting(ctx, isManaging ? change : { ...change, names: { level } });
+  const change = { setting: 'memberships', words: `give ${level} on ${wordsOf(key)}`, workspaceId: key.workspaceId } as const;
+  const wasDenied = (await store.find(ctx.tx, key))?.level === 'DENY';
+  await governSetting(ctx, isManaging ? change : { ...change, names: { level: wasDenied ? 'MANAGE' : level } });
+}
+
+/** Whoever is denied no more has what he is granted elsewhere, which may be any level. */
+async function governUndenying(ctx: TxCtx, key: GrantKey): Promise<void> {
+  const words = `no longer give DENY on ${wordsOf(key)}`;
+  await governSetting(ctx, { setting: 'memberships', words, workspaceId: key.workspaceId, names: { level: 'MANAGE' } });
+}
+
+function wordsOf(key: GrantKey): string {
+  const everywhere = key.workspaceId === EVERY_WORKSPACE ? ' in every workspace' : '';
+  return `${key.kind} ${key.objectId < 0 ? `${key.prefix}*` : key.objectId}${everywhere} to ${key.subjectKind} ${key.subjectId}`;
 }
 
 async function tellSet(
@@ -108,6 +117,14 @@ export function changeGrants(
 }
 
 export function removeGrant(ctx: Ctx, grant: Grant): Promise<void> {
+  return transaction(ctx, async (inner) => {
+    if (grant.level === 'DENY') await governUndenying(inner, grant);
+    await dropGrant(inner, grant);
+  });
+}
+
+/** Also of what goes altogether. */
+function dropGrant(ctx: TxCtx, grant: Grant): Promise<void> {
   return transaction(ctx, async (inner) => {
     await keepingManagers(inner, grant, async () => {
       await store.remove(inner.tx, grant.id);
@@ -229,7 +246,7 @@ export function listInWorkspace(ctx: Ctx, workspaceId: number, page: { afterId: 
 
 /** All grants of an account that goes. In the caller's transaction. */
 export async function forgetSubject(ctx: TxCtx, subjectKind: SubjectKind, subjectId: number): Promise<void> {
-  for (const grant of await store.listOfSubject(ctx.tx, subjectKind, subjectId)) await removeGrant(ctx, grant);
+  for (const grant of await store.listOfSubject(ctx.tx, subjectKind, subjectId)) await dropGrant(ctx, grant);
 }
 
 /** With the workspace it holds in: -1 is every one. */
@@ -340,7 +357,7 @@ export async function forgetWorkspace(ctx: TxCtx, objectsTo: WorkspaceRef | unde
   for (;;) {
     const page = await store.listInWorkspace(ctx.tx, ctx.workspace.id, { afterId: -1, limit: FORGOTTEN_PAGE });
     for (const { id, createdAt, level, ...key } of page) {
-      await removeGrant(ctx, { id, createdAt, level, ...key });
+      await dropGrant(ctx, { id, createdAt, level, ...key });
       if (objectsTo !== undefined && key.objectId >= 0)
         await setGrant({ ...ctx, workspace: objectsTo }, { ...key, workspaceId: objectsTo.id }, level);
     }

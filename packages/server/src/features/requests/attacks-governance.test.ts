@@ -216,6 +216,22 @@ describe('ways around policies', () => {
       await groups.addMember(people.root, other, puppet);
     });
 
+    it('nor by being denied it no more', async () => {
+      const [staff, guests] = [
+        await groups.create(people.root, { name: 'staff', workspaceId: groups.SERVER_WIDE }),
+        await groups.create(people.root, { name: 'guests', workspaceId: groups.SERVER_WIDE }),
+      ];
+      const puppet = await user('puppet');
+      for (const group of [staff, guests]) await groups.addMember(people.root, group, puppet);
+      const models_ = { kind: 'registered-model' } as const;
+      await access.setGrant(people.root, { ...manageDefault(staff), ...models_ }, 'MANAGE');
+      const denied = await access.setGrant(people.root, { ...manageDefault(guests), ...models_ }, 'DENY');
+      await publish(policy('p', '{ target: { stage: Production } }', 'approvals: [{ level: MANAGE }]'));
+      await expect(access.removeGrant(people.root, denied)).rejects.toMatchObject(DENIED);
+      await expect(access.setGrant(people.root, denied, 'READ')).rejects.toMatchObject(DENIED);
+      await expect(groups.removeMember(people.root, guests, puppet.id)).rejects.toMatchObject(DENIED);
+    });
+
     it('what was approved of one account is not of another that has its name now', async () => {
       await publish(policy('p', '{ target: { stage: Production } }'));
       const [dave, eve] = [await user('dave'), await user('eve')];

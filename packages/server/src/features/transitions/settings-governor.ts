@@ -73,7 +73,9 @@ async function isNamed(ctx: TxCtx, { names = {}, workspaceId }: SettingChange, g
     const roles = [...requirements.approvals, ...(rollback?.roles ?? [])];
     const groups = [...roles.map((role) => role.group), requirements.breaking_signature_needs?.group];
     const { group, level, permission, checks, reporters } = names;
-    const levels = [level, ...given.grants.map((grant) => grant.level)].filter((each) => each !== undefined && each !== 'DENY');
+    // Who leaves a group that is denied something has what he is granted elsewhere.
+    const byGroup = given.grants.map((grant) => (grant.level === 'DENY' ? 'MANAGE' : grant.level));
+    const levels = [level, ...byGroup].filter((each) => each !== undefined);
     const permissions = [permission, ...given.permissions].filter((each) => each !== undefined);
     return (
       (group !== undefined && groups.includes(group)) ||
