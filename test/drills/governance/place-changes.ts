@@ -1,4 +1,5 @@
 /** Which governed places changed between two moments, and by what they could have been asked for: read from the tables alone. */
+import { changesOfModel, governedAnew, tagChanges } from './model-changes.ts';
 import { type Place, policiesAbout } from './policy-choice.ts';
 import type { Seen, SeenModel, SeenPolicy, SeenVersion } from './seen.ts';
 
@@ -21,7 +22,7 @@ export interface PlaceChange {
 type Bare = Omit<PlaceChange, 'policies'>;
 
 /** By the policies before the change. */
-function asked(before: Seen, change: Bare): PlaceChange {
+export function asked(before: Seen, change: Bare): PlaceChange {
   return { ...change, policies: policiesAbout(before, change.model, change.version, change.place) };
 }
 
@@ -36,7 +37,7 @@ export function placeChanges(before: Seen, after: Seen): readonly PlaceChange[] 
       after.versions.has(version.id) || !version.isAlive ? [] : gone(before, version),
     ),
     ...aliasChanges(before, after),
-    ...[...after.models.values()].flatMap((model) => modelTagChanges(before, model)),
+    ...[...after.models.values()].flatMap((model) => changesOfModel(before, model)),
   ];
 }
 
@@ -65,7 +66,7 @@ function changesOfVersion(before: Seen, after: Seen, now: SeenVersion): readonly
       changes.push({ ...common, place: { kind: 'stage', word: then.stage }, direction: 'leave', or });
     }
   }
-  return [...changes.map((change) => asked(before, change)), ...governedAnew(before, then, model)];
+  return [...changes.map((change) => asked(before, change)), ...governedAnew(before, then, now, model)];
 }
 
 /** As if each came again that is there before and after. */
@@ -89,35 +90,7 @@ function hasEntered(before: Seen, after: Seen, model: number, stage: string): bo
   );
 }
 
-/** It is where it was, and another policy is about that place since the model changed: the old one lets it go, the new one lets it in. */
-function governedAnew(before: Seen, version: SeenVersion, now: SeenModel): readonly PlaceChange[] {
-  const then = modelOf(before, version);
-  const about = `model:${now.id}`;
-  const tags = tagChanges(then.tags, now.tags);
-  if (then.name === now.name && then.workspace === now.workspace && tags.length === 0) return [];
-  const subjects = [
-    ...(then.name === now.name ? [] : [[about, `renamed:${now.name}`] as const]),
-    ...tags.map(([key, value]) => [about, value === undefined ? `tag:${key}#removed` : `tag:${key}=${value}`] as const),
-  ];
-  // Whoever reads by the name finds other bytes there than before.
-  const isElsewhere = then.name !== now.name || then.workspace !== now.workspace;
-  const without = (all: readonly SeenPolicy[], others: readonly SeenPolicy[]): readonly SeenPolicy[] =>
-    all.filter(({ hash }) => others.every((each) => each.hash !== hash));
-  return placesOf(before, version).flatMap((place): readonly PlaceChange[] => {
-    const old = policiesAbout(before, then, version, place);
-    const next = policiesAbout(before, now, version, place);
-    const leaving = without(old, next);
-    const entering = isElsewhere ? next : without(next, old);
-    return [
-      ...(leaving.length === 0 ? [] : [{ version, place, direction: 'leave', model: then, policies: leaving, asked: subjects } as const]),
-      ...(entering.length === 0
-        ? []
-        : [{ version, place, direction: 'enter', model: now, policies: entering, asked: subjects, isAnew: true } as const]),
-    ];
-  });
-}
-
-function placesOf(seen: Seen, version: SeenVersion): readonly Place[] {
+export function placesOf(seen: Seen, version: SeenVersion): readonly Place[] {
   return [
     { kind: 'entry' },
     ...(version.stage === 'None' ? [] : [{ kind: 'stage', word: version.stage } as const]),
@@ -168,29 +141,6 @@ function aliasChanges(before: Seen, after: Seen): readonly PlaceChange[] {
     changes.push(asked(before, { version, place: { kind: 'alias', word }, direction, model, asked: [[`version:${version.id}`, subject]] }));
   }
   return changes;
-}
-
-function modelTagChanges(before: Seen, now: SeenModel): readonly PlaceChange[] {
-  const then = before.models.get(now.id);
-  if (!now.isAlive || then?.isAlive === false) return [];
-  return tagChanges(then?.tags ?? new Map(), now.tags).map(([word, value]) =>
-    asked(before, {
-      version: undefined,
-      place: { kind: 'tag', word },
-      direction: value === undefined ? 'leave' : 'enter',
-      model: now,
-      asked: [[`model:${now.id}`, value === undefined ? `tag:${word}#removed` : `tag:${word}=${value}`]],
-    }),
-  );
-}
-
-function tagChanges(
-  then: ReadonlyMap<string, string>,
-  now: ReadonlyMap<string, string>,
-): readonly (readonly [string, string | undefined])[] {
-  return [...new Set([...then.keys(), ...now.keys()])]
-    .filter((key) => then.get(key) !== now.get(key))
-    .map((key) => [key, now.get(key)] as const);
 }
 
 export function modelOf(seen: Seen, version: SeenVersion): SeenModel {

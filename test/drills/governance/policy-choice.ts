@@ -77,11 +77,15 @@ export function isPromptTagged(tags: ReadonlyMap<string, string>): boolean {
 export function policiesAbout(seen: Seen, model: SeenModel, version: SeenVersion | undefined, place: Place): readonly SeenPolicy[] {
   const kinds = new Set([isPromptTagged(model.tags)]);
   if (version !== undefined) kinds.add(version.isPrompt).add(isPromptTagged(version.tags));
-  const stages = new Set(stagesOf(seen, model.workspace).names.map((name) => name.toLowerCase()));
   const found = new Map<string, SeenPolicy>();
   for (const isPrompt of kinds) {
-    const policy = policyFor(policiesOf(seen, model.workspace), model, { place, isPrompt, stages });
+    const policy = policyOn(seen, model, place, isPrompt);
     if (policy !== undefined) found.set(policy.hash, policy);
   }
   return [...found.values()];
+}
+
+export function policyOn(seen: Seen, model: SeenModel, place: Place, isPrompt: boolean): SeenPolicy | undefined {
+  const stages = new Set(stagesOf(seen, model.workspace).names.map((name) => name.toLowerCase()));
+  return policyFor(policiesOf(seen, model.workspace), model, { place, isPrompt, stages });
 }

@@ -44,7 +44,7 @@ export function randomPolicy(chance: Chance, slot: string = chance.pick(Object.k
     ...(isSetting ? {} : { freeze: randomFreeze(chance) }),
     expiry: { approval: chance.pick(['1h', '14d']), request: chance.pick(['90m', '20h', '30d', '30d']) },
     ...(chance.is(0.2) ? { apply: 'manual' } : {}),
-    ...(chance.is(0.3) && !isSetting ? { supersedes: 'older' } : {}),
+    ...(chance.is(0.5) && !isSetting ? { supersedes: 'older' } : {}),
     ...(chance.is(0.6) && !isSetting ? { rollback: { within_days: 3, roles: [{ group: 'risk' }] } } : {}),
     ...(chance.is(0.4) && !isSetting ? { break_glass: { permission: 'break-glass', minutes: 30 } } : {}),
     ...(chance.is(0.7) ? { on_refused: 'open_request' } : {}),

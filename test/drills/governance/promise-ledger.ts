@@ -92,7 +92,9 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
   function isStillBound(seen: Seen, given: GivenApproval, policy: SeenPolicy, change: PlaceChange): boolean {
     const { version, place, model, isAnew } = change;
     const then = isAnew === true ? model : (given.seen.models.get(model.id) ?? model);
-    const asked = policiesAbout(given.seen, then, version, place);
+    // Of what may come into a model later, the policy that is asked may be about another kind than the model is.
+    const isLater = isAnew === true && version === undefined;
+    const asked = isLater ? policiesOf(given.seen, policy.workspace) : policiesAbout(given.seen, then, version, place);
     if (!asked.some(({ hash }) => hash === policy.hash)) return false;
     if (version === undefined) return true;
     const [kind = '', id = ''] = given.about.split(':');

@@ -31,7 +31,7 @@ const ASKED: Readonly<Record<string, readonly [number, (chance: Chance) => unkno
   signature: [0.1, () => true],
   input_example: [0.08, () => true],
   breaking_signature_needs: [0.12, () => ({ group: 'legal' })],
-  soak: [0.12, (chance) => chance.pick(SOAKS)],
+  soak: [0.15, (chance) => chance.pick(SOAKS)],
   registered_by: [0.05, (chance) => ({ trust: chance.pick(['main', 'main', 'main', 'other']) })],
   expressions: [0.15, (chance) => expressions(chance)],
 };

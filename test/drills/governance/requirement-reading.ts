@@ -120,8 +120,9 @@ export function readRequirements(people: PeopleReading, stays: StayLedger): Requ
 
   return {
     isMet: (act, seen, rules, change) => {
-      const { version, direction } = change;
-      if (version === undefined || direction === 'leave') return true;
+      const { version, direction, place } = change;
+      if (direction === 'leave') return true;
+      if (version === undefined) return place.kind !== 'tag' || !asksOfVersion(rules);
       if (rules.sealed && version.digest === null) return false;
       const { moments, accuracy } = knownOf(seen, version);
       const file = fileOf(seen, version);
@@ -172,4 +173,12 @@ export function readRequirements(people: PeopleReading, stays: StayLedger): Requ
       }
     },
   };
+}
+
+/** What the tag of a model can't have. */
+function asksOfVersion(rules: PolicyWords['requirements']): boolean {
+  const { checks, metrics, tags, model_card_sections, expressions = [] } = rules;
+  const lists: readonly (readonly unknown[])[] = [checks, metrics, tags, model_card_sections, expressions];
+  const isFlagged = rules.description || rules.signature || rules.input_example;
+  return isFlagged || lists.some((each) => each.length > 0) || rules.soak !== undefined || rules.registered_by !== undefined;
 }

@@ -11,17 +11,17 @@ import type { Ctx } from '@countersign/server/platform/context.ts';
 import { isPromptTagged } from './policy-choice.ts';
 import { randomPolicy } from './policy-family.ts';
 import { PROMPT } from './prompt-steps.ts';
-import type { SeenVersion } from './seen.ts';
+import { requestSteps } from './request-steps.ts';
+import { type SeenVersion, stagesOf } from './seen.ts';
 import { STAGE_SETTINGS } from './setting-steps.ts';
-import { aliveModels, type Doing, type Scene, type Step, type StoryStep } from './step-subjects.ts';
-import { newRun, reportCheck } from './version-steps.ts';
+import { aliveModels, type Doing, type Scene, type Step, type Steps, type StoryStep } from './step-subjects.ts';
+import { newRun, reportCheck, versionSteps } from './version-steps.ts';
 
 type Target = Parameters<typeof requests.create>[2]['target'];
 
 const TARGETS: readonly Target[] = [
   { kind: 'stage', stage: 'Production' },
   { kind: 'stage', stage: 'Production' },
-  { kind: 'stage', stage: 'UAT' },
   { kind: 'alias', alias: 'champion' },
   { kind: 'alias', alias: 'champion' },
   { kind: 'alias', alias: 'production' },
@@ -30,7 +30,19 @@ const TARGETS: readonly Target[] = [
 const GOOD = ['# Limitations\n\nNone that we know.', '# Limitations\n\n# Use\n\nFor scores.'];
 
 export function tellStory(scene: Scene): readonly StoryStep[] {
-  return scene.chance.is(0.25) ? tellOfSettings(scene) : tellOfVersion(scene);
+  const drawn = scene.chance.below(100);
+  if (drawn < 8) return tellOfFire();
+  return drawn < 30 ? tellOfSettings(scene) : tellOfVersion(scene);
+}
+
+/** Somebody breaks a glass and does what he can't wait for; another one looks at it later. */
+function tellOfFire(): readonly StoryStep[] {
+  const doing = (by: string, kind: string, { [kind]: found }: Steps): StoryStep => {
+    if (found === undefined) throw new TypeError(`${kind} is a step`);
+    return { kind, by, step: found[1] };
+  };
+  const acts = ['stage', 'alias', 'stage', 'alias'].map((kind) => doing('dora', kind, versionSteps));
+  return [doing('dora', 'break-glass', requestSteps), ...acts, doing('root', 'review', requestSteps)];
 }
 
 /** An administrator changes a setting, another one agrees, and he does it again. */
@@ -51,7 +63,9 @@ function tellOfVersion(scene: Scene): readonly StoryStep[] {
   const { chance, seen } = scene;
   const model = chance.maybe([...seen.models.values()].filter((each) => each.isAlive && each.workspace === 0));
   if (model === undefined) return [];
-  const target = chance.pick(TARGETS);
+  const hasOwn = stagesOf(seen, 0).names.includes('UAT');
+  const target: Target = hasOwn && chance.is(0.3) ? { kind: 'stage', stage: 'UAT' } : chance.pick(TARGETS);
+  const older = [...seen.versions.values()].findLast((each) => each.isAlive && each.model === model.id);
   const isPrompt = isPromptTagged(model.tags);
   const maker = chance.pick(['alices-job', 'alices-job', 'alice', 'dora']);
   const first = Math.max(0, ...seen.versions.keys());
@@ -86,7 +100,17 @@ function tellOfVersion(scene: Scene): readonly StoryStep[] {
     },
   };
   const quick = chance.is(0.5);
+  const askedBefore: StoryStep = {
+    kind: 'ask',
+    by: 'dora',
+    step: async ({ ctx, scene: now }) => {
+      const name = now.seen.models.get(model.id)?.name ?? 'gone';
+      if (older !== undefined) await requests.create(ctx, name, { target, version: older.number });
+    },
+  };
   return [
+    // What a newer one may overtake.
+    ...(chance.is(0.4) ? [askedBefore] : []),
     register,
     approval('bob'),
     approval('carol'),

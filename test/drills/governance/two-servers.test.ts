@@ -3,7 +3,7 @@
  * the request and the record agree, and it is the one that the order of the record says.
  */
 import { setTimeout } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { counts } from '../../counts.ts';
 import type { Answer } from '../../support/server.ts';
 import { logModelRun, openTwoServers, type TwoServers } from '../../support/two-servers.ts';
@@ -77,7 +77,7 @@ type Act = (server: number) => Promise<Answer>;
 type Judge = (outcome: Outcome, succeeded: readonly [boolean, boolean], round: Round) => void;
 
 /** Each act by another server; which of them, and which begins, is chance. */
-async function race(first: Act, second: Act, { isSwapped }: Round): Promise<readonly [Answer, Answer]> {
+async function race(first: Act, second: Act, { isSwapped }: Pick<Round, 'isSwapped'>): Promise<readonly [Answer, Answer]> {
   const server = Math.random() < 0.5 ? 0 : 1;
   const headStart = Math.random() * HEAD_START_MS;
   const later = async (act: Act, at: number): Promise<Answer> => {
@@ -302,3 +302,74 @@ async function expectInOrder({ versionId, lane }: Round): Promise<void> {
   const moved = await db.one<{ seq: number }>("SELECT seq FROM events WHERE type = 'transition.allowed' AND version_id = ?", versionId);
   if (moved !== undefined) expect(moved.seq).toBeLessThan(leftAt);
 }
+
+describe('a setting that two act on', () => {
+  const member = '/api/v1/groups/risk/members/dora';
+  const join = (server: number): Promise<Answer> => servers.as(server, 'root', 'PUT', member, {});
+  const answered = (who: string, request: number, how: string) => (server: number) =>
+    servers.as(server, who, 'POST', `/api/v1/requests/${request}/${how}`, {});
+  /** root asks. */
+  async function ask(server: number): Promise<number> {
+    const refused = await join(server);
+    expect(refused.status, JSON.stringify(refused.body)).toBe(403);
+    return Number(/Request (\d+)/.exec(refused.body.message)?.[1]);
+  }
+  const endings = async (request: number): Promise<readonly string[]> => {
+    const types = ['request.applied', 'request.rejected', 'request.cancelled'];
+    const rows = await servers.ctx.db.all<{ type: string }>('SELECT type FROM events WHERE target = ? ORDER BY seq', `request:${request}`);
+    return rows.map(({ type }) => type).filter((type) => types.includes(type));
+  };
+  const stateOf = async (request: number): Promise<string> => (await servers.must(0, 'root', 'GET', `/api/v1/requests/${request}`)).state;
+
+  it(
+    'one approves and one rejects: it is rejected, and nothing is left of the approval',
+    async () => {
+      for (let round = 0; round < counts.serverRaces; round++) {
+        const request = await ask(round);
+        const [approved, rejected] = await race(answered('second', request, 'approve'), answered('dora', request, 'reject'), {
+          isSwapped: Math.random() < 0.5,
+        });
+        expect([approved.status < 500, rejected.status, JSON.stringify(rejected.body)]).toEqual([true, 200, expect.any(String)]);
+        expect([await stateOf(request), await endings(request)]).toEqual(['rejected', ['request.rejected']]);
+        const again = await ask(round);
+        expect((await servers.must(round, 'root', 'GET', `/api/v1/requests/${again}`)).approvals).toEqual([]);
+        await servers.must(round, 'root', 'POST', `/api/v1/requests/${again}/cancel`, {});
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  it(
+    'one makes it and one rejects: exactly one of them',
+    async () => {
+      for (let round = 0; round < counts.serverRaces; round++) {
+        const request = await ask(round);
+        expect((await answered('second', request, 'approve')(round)).status).toBe(200);
+        const [joined, rejected] = await race(join, answered('dora', request, 'reject'), { isSwapped: Math.random() < 0.5 });
+        expect([joined.status < 300, rejected.status], JSON.stringify([joined.body, rejected.body])).toEqual(
+          joined.status < 300 ? [true, 400] : [false, 200],
+        );
+        const isMember = joined.status < 300;
+        expect([await stateOf(request), await endings(request)]).toEqual(
+          isMember ? ['approved', ['request.applied']] : ['rejected', ['request.rejected']],
+        );
+        if (isMember) await leaveAgain(round);
+        else await withdrawOthers();
+      }
+    },
+    TIMEOUT_MS,
+  );
+
+  async function leaveAgain(server: number): Promise<void> {
+    const leave = (): Promise<Answer> => servers.as(server, 'root', 'DELETE', member);
+    const request = /Request (\d+)/.exec((await leave()).body.message)?.[1];
+    await servers.must(server, 'second', 'POST', `/api/v1/requests/${request}/approve`, {});
+    expect((await leave()).status).toBe(200);
+  }
+
+  /** Whoever was refused asked once more by that. */
+  async function withdrawOthers(): Promise<void> {
+    const { requests } = await servers.must(0, 'root', 'GET', '/api/v1/requests?state=open&created_by=me&target=setting:memberships');
+    for (const { id } of requests) await servers.must(0, 'root', 'POST', `/api/v1/requests/${id}/cancel`, {});
+  }
+});
