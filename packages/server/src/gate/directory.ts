@@ -33,6 +33,8 @@ const TOKENS_MAX = 50_000;
 const WORKSPACES_MAX = 10_000;
 
 export class Directory {
+  /** The reading that is about to begin. */
+  #next: Promise<void> | undefined;
   readonly #db: Database;
   #epoch = -1;
   #isOpen: boolean | undefined;
@@ -50,8 +52,20 @@ export class Directory {
     return this.#epoch;
   }
 
-  /** Forgets what changed since the last call. */
-  async refresh(): Promise<void> {
+  /**
+   * Forgets what changed since the last call. On PostgreSQL, whoever comes in one turn of the event loop shares one reading, which begins when all of
+   * them have come.
+   */
+  refresh(): Promise<void> {
+    if (this.#db.dialect === 'sqlite') return this.#follow();
+    this.#next ??= new Promise((resume) => setImmediate(resume)).then(() => {
+      this.#next = undefined;
+      return this.#follow();
+    });
+    return this.#next;
+  }
+
+  async #follow(): Promise<void> {
     const epoch = await accounts.getEpoch(this.#db, this.#epoch);
     if (epoch === this.#epoch) return;
     if (this.#epoch < 0 || epoch - this.#epoch > accounts.CHANGES_KEPT || epoch < this.#epoch) {

@@ -92,10 +92,12 @@ function commitHook(clock: Clock, origins: KnownOrigins, isSoleOwner: boolean): 
         hash,
       });
     }
-    await store.insertEvents(tx, rows);
-    if (texts.length > 0) await store.insertTexts(tx, texts);
-    for (const origin of unknown) await originStore.insert(tx, origin);
-    await store.moveHead(tx, seq, hash, recordedAt);
+    await Promise.all([
+      store.insertEvents(tx, rows),
+      texts.length > 0 && store.insertTexts(tx, texts),
+      ...[...unknown].map((origin) => originStore.insert(tx, origin)),
+      store.moveHead(tx, seq, hash, recordedAt),
+    ]);
     const moved = { server_id: head.server_id, seq, hash, recorded_at: recordedAt };
     return () => {
       known = moved;
