@@ -113,6 +113,10 @@ describe.each(['sqlite', 'postgres'] as const)('commands for policies and reques
     expect(planned).toMatch(new RegExp(`^fails +fraud/1 +stage:Production +${asked.id} +.*2 approvals`, 'm'));
     expect(planned).toMatch(/^fails +fraud\/3 +stage:Production +stands there/m);
     expect(planned.indexOf('fails ')).toBeLessThan(planned.lastIndexOf('fails '));
+    writeFileSync(join(folder, 'crowd.yaml'), PRODUCTION.replace('count: 2', 'count: 9'));
+    expect(await ok('root', 'policy', 'plan', 'crowd.yaml')).toContain(
+      "\nwarning: With today's members nobody could ever satisfy 'fraud-production': at most 2 of 9 approvals of group 'risk' can be given.",
+    );
     expect(await ok('root', 'policy', 'list')).toBe('');
     expect((await run('alice', 'policy', 'plan', policies)).code).toBe(3);
   });

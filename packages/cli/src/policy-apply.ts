@@ -148,7 +148,7 @@ function headLines(plan: Plan): string[] {
     ]),
     ...plan.withdraw.map((name) => ['withdraw', name, '', '']),
   ];
-  return table(['', 'POLICY', 'HASH', ''], rows);
+  return [...table(['', 'POLICY', 'HASH', ''], rows), ...plan.warnings.map(({ what }) => `warning: ${printable(what)}`)];
 }
 
 type Kind = 'fails' | 'passes' | 'still fails' | 'same';

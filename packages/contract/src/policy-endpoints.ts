@@ -121,6 +121,10 @@ export const PastDecisionSchema = named('PastDecision', {
   decision: nullable(Type.Unsafe<unknown>({ description: 'Every reason, as it was then; null where it was erased.' })),
 });
 
+const Warnings = Type.Array(closed({ policy: Type.String(), what: Type.String() }), {
+  description: "Of what is published: policies that with today's members of its groups nobody could ever satisfy.",
+});
+
 export const policyEndpoints = [
   endpoint({
     id: 'listPolicies',
@@ -160,7 +164,9 @@ export const policyEndpoints = [
     path: '/api/v1/policies',
     permission: 'policy.publish',
     summary: 'Publish a policy; it takes the place of the one of the same name.',
-    description: "Governed itself as the setting 'policies' as soon as a policy in force refuses anything.",
+    description:
+      "Governed itself as the setting 'policies' as soon as a policy in force refuses anything. A policy that with today's members of its groups nobody could " +
+      'ever satisfy is told of in the header Countersign-Warning; INVALID_STATE where that would lock the policies.',
     params: NoParams,
     body: closed({ text: Text, listed_digests: ListedDigests }),
     output: PolicyInForceSchema,
@@ -179,7 +185,7 @@ export const policyEndpoints = [
       policies: Type.Optional(Type.Array(closed({ text: Text, listed_digests: ListedDigests }), { maxItems: 100 })),
       withdraw: Type.Optional(Type.Array(Type.String(), { maxItems: 100, description: 'Names.' })),
     }),
-    output: named('PolicyApplied', { policies: Type.Array(PolicyInForceSchema) }),
+    output: named('PolicyApplied', { policies: Type.Array(PolicyInForceSchema), warnings: Warnings }),
   }),
   endpoint({
     id: 'withdrawPolicy',
@@ -206,6 +212,7 @@ export const policyEndpoints = [
     output: named('PolicyPlan', {
       publish: Type.Array(closed({ name: Type.String(), hash: Type.String(), replaces: nullable(Type.String()) })),
       withdraw: Type.Array(Type.String()),
+      warnings: Warnings,
       lines: Type.Array(PlanLine),
       is_truncated: Type.Boolean({ description: 'More is concerned than is shown.' }),
     }),

@@ -112,11 +112,15 @@ export const policyHandlers: Handlers<(typeof policyEndpoints)[number]['id']> = 
   listPolicyVersions: async (ctx, { params }) => ({ policies: await answerPolicies(ctx, await policies.listVersions(ctx, params.policy)) }),
   publishPolicy: async (ctx, { body }) => {
     const published = [{ text: body.text, listedDigests: bare(body.listed_digests) }];
-    return answerPolicy(ctx, (await requests.replacePolicies(ctx, { published, withdrawn: [] }))[0]);
+    const [policy] = await requests.replacePolicies(ctx, { published, withdrawn: [] });
+    for (const { what } of policy === undefined ? [] : await transitions.listUnsatisfiable(ctx, [policy])) ctx.warn?.(what);
+    return answerPolicy(ctx, policy);
   },
   applyPolicies: async (ctx, { body }) => {
     const published = (body.policies ?? []).map(({ text, listed_digests }) => ({ text, listedDigests: bare(listed_digests) }));
-    return { policies: await answerPolicies(ctx, await requests.replacePolicies(ctx, { published, withdrawn: body.withdraw ?? [] })) };
+    const applied = await requests.replacePolicies(ctx, { published, withdrawn: body.withdraw ?? [] });
+    const warnings = (await transitions.listUnsatisfiable(ctx, applied)).map(({ policyName, what }) => ({ policy: policyName, what }));
+    return { policies: await answerPolicies(ctx, applied), warnings };
   },
   withdrawPolicy: (ctx, { params }) => done(requests.replacePolicies(ctx, { published: [], withdrawn: [params.policy] })),
   planPolicies: async (ctx, { body }) => {
@@ -125,6 +129,7 @@ export const policyHandlers: Handlers<(typeof policyEndpoints)[number]['id']> = 
     return {
       publish: plan.publish.map((each) => ({ ...each })),
       withdraw,
+      warnings: plan.warnings.map(({ policyName, what }) => ({ policy: policyName, what })),
       lines: plan.lines.map(({ now, next }) => ({
         name: now.name,
         version: now.version ?? null,

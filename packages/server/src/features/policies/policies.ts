@@ -22,6 +22,7 @@ export { decideBreakGlass, decideRollback } from './exception-rules.ts';
 export { speakOf } from './expression-rules.ts';
 export { choosePolicy, type PolicyChoice, type PolicyQuestion, policiesToAsk } from './policy-choice-rules.ts';
 export { type NamedPolicy, namePolicy } from './policy-hash-rules.ts';
+export { unreachable } from './reach-rules.ts';
 export { refusalText, warningText } from './refusal-rules.ts';
 
 export interface PublishedPolicy extends NamedPolicy {

@@ -84,6 +84,8 @@ export interface PlanLine {
 
 export interface Plan {
   readonly publish: readonly { readonly name: string; readonly hash: string; readonly replaces: string | null }[];
+  /** Of what would be published. */
+  readonly warnings: readonly transitions.Unsatisfiable[];
   readonly lines: readonly PlanLine[];
   readonly isTruncated: boolean;
 }
@@ -100,10 +102,15 @@ export async function plan(ctx: Ctx, input: PlanInput): Promise<Plan> {
     replaces: before.find((each) => each.document.name === document.name)?.hash ?? null,
   }));
   let lines: PlanLine[] = [];
+  let warnings: readonly transitions.Unsatisfiable[] = [];
   let isTruncated = false;
   const problem = await transitions.rehearse(ctx, async (inner, rehearsal) => {
     const now = await lookAtAll(inner);
     await transitions.putInForce(inner, rehearsal, named, input.withdraw);
+    warnings = await transitions.listUnsatisfiable(
+      inner,
+      named.map(({ policy }) => policy),
+    );
     const next = await lookAtAll(inner);
     const byKey = new Map(next.looked.map((each) => [each.key, each]));
     lines = now.looked.flatMap((each) => {
@@ -115,7 +122,7 @@ export async function plan(ctx: Ctx, input: PlanInput): Promise<Plan> {
     isTruncated = now.isTruncated || next.isTruncated;
   });
   if (problem !== undefined) throw problem;
-  return { publish, lines, isTruncated };
+  return { publish, warnings, lines, isTruncated };
 }
 
 async function lookAtAll(ctx: TxCtx): Promise<{ readonly looked: readonly Looked[]; readonly isTruncated: boolean }> {

@@ -10,6 +10,7 @@ import * as policies from '../policies/policies.ts';
 import { DEFAULT_WORKSPACE_ID, getWorkspaceById, within } from '../workspaces/workspaces.ts';
 import { settingOperation } from './operations.ts';
 import { AS_CALLER, permit, unasked } from './permits.ts';
+import { whyLocked } from './satisfiability.ts';
 import { demandDeciders } from './settings-deciders.ts';
 import { governSettingChange } from './settings-governor.ts';
 import { settle } from './settlement.ts';
@@ -47,7 +48,11 @@ export async function putPolicies(
     const operation = await settingOperation(ctx, 'policies', words.join(', '));
     const allowed = await permit(ctx, operation);
     await policies.replace(ctx, allowed, changed, stages);
-    if ((await policies.holdInForce(ctx)).isEnforced) await demandDeciders(ctx);
+    if ((await policies.holdInForce(ctx)).isEnforced) {
+      await demandDeciders(ctx);
+      const why = await whyLocked(ctx);
+      if (why !== undefined) throw new Problem('INVALID_STATE', why);
+    }
     await settle(ctx, operation, allowed, AS_CALLER);
   }
   // One after another: a transaction has one connection.

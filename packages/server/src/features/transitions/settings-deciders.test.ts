@@ -142,3 +142,32 @@ describe('those who manage a workspace', () => {
     await expect(access.changeGrants(people.root, { set: [], remove: [grant] })).rejects.toMatchObject(TOO_FEW);
   });
 });
+
+describe('a policy that nobody could ever satisfy', () => {
+  const BY_TWO = BY_DECIDERS.replace('group: deciders', 'group: deciders, count: 2');
+  beforeEach(async () => {
+    await open(undefined);
+    await fromProvider('carol', ['deciders']);
+  });
+  afterEach(() => store.close());
+
+  it('is no policy on policies: it would stay for ever', async () => {
+    // Those who may ask are those who approve, and their own approval doesn't count.
+    for (const name of ['bob', 'carol']) await accounts.setAdmin(people.root, await accountOf(name), true);
+    for (const name of ['second', 'root']) await accounts.setAdmin(people.bob, await accountOf(name), false);
+    const locked = { code: 'INVALID_STATE', message: expect.stringContaining("at most 1 of 2 approvals of group 'deciders' can be given") };
+    await expect(publish(people.bob, ENFORCED, BY_TWO)).rejects.toMatchObject(locked);
+    await fromProvider('dora', ['deciders']);
+    await publish(people.bob, ENFORCED, BY_TWO);
+    await expect(fromProvider('dora', [])).rejects.toMatchObject(locked);
+  });
+
+  it('is told of in a plan, and where it is published', async () => {
+    const three = ENFORCED.replace('group: risk', 'group: deciders, count: 3');
+    const plan = await requests.plan(people.root, { texts: [three], withdraw: [] });
+    const what = expect.stringContaining("nobody could ever satisfy 'p': at most 2 of 3 approvals of group 'deciders' can be given.");
+    expect(plan.warnings).toEqual([{ policyName: 'p', what }]);
+    await expect(publish(people.root, three)).resolves.toHaveLength(1);
+    expect((await requests.plan(people.root, { texts: [ENFORCED.replace('risk', 'deciders')], withdraw: [] })).warnings).toEqual([]);
+  });
+});

@@ -8,6 +8,7 @@ import * as people from '../people/people.ts';
 import * as policies from '../policies/policies.ts';
 import { DEFAULT_WORKSPACE_ID, getWorkspaceById, within } from '../workspaces/workspaces.ts';
 import { choose } from './permits.ts';
+import { whyLocked } from './satisfiability.ts';
 import { fallbackPolicy } from './settings-fallback.ts';
 
 const DECIDERS_MIN = 2;
@@ -74,14 +75,17 @@ function tooFew({ policyName, groups, persons }: Deciders, there: string): Probl
 export const keepDeciders: Keeper = async (ctx, work, { accounts: lost = [], isClaimed = false }) => {
   await lockAccess(ctx);
   const places = await listPlaces(ctx);
-  const before: number[] = [];
-  for (const place of places) before.push((await readDeciders(place)).persons.length);
+  const before: { readonly count: number; readonly isLocked: boolean }[] = [];
+  for (const place of places)
+    before.push({ count: (await readDeciders(place)).persons.length, isLocked: (await whyLocked(place)) !== undefined });
   const done = await work();
   for (const [index, place] of places.entries()) {
     const { persons, ...found } = await readDeciders(place);
     const left = { ...found, persons: persons.filter(({ id }) => !lost.includes(id)) };
-    if (left.persons.length >= Math.min(DECIDERS_MIN, before[index] ?? 0)) continue;
-    if (!isClaimed) throw tooFew(left, 'after this change there would be');
+    const { count = 0, isLocked = true } = before[index] ?? {};
+    const why = isLocked ? undefined : await whyLocked(place, lost);
+    if (left.persons.length >= Math.min(DECIDERS_MIN, count) && why === undefined) continue;
+    if (!isClaimed) throw why === undefined ? tooFew(left, 'after this change there would be') : new Problem('INVALID_STATE', why);
     // Whom the provider let go decides nothing more: the rest is the host's owner's.
     record(place, { type: 'setting.deciders-lost', target: 'setting:policies', data: { left: left.persons.length } });
   }

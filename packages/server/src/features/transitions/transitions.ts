@@ -33,6 +33,7 @@ export { type Proposal, readTarget, subjectOf, type TargetChange, targetWords } 
 export * as operations from './operations.ts';
 export { type AskedFor, operationOf } from './operations.ts';
 export { AS_CALLER, type Judgement, judge, NotYet, type Operation, Refused, type Way } from './permits.ts';
+export { listUnsatisfiable, type Unsatisfiable } from './satisfiability.ts';
 export { type BreakGlassWish, governSetting, type PolicyChanges } from './settings-changes.ts';
 export { keepDeciders } from './settings-deciders.ts';
 export { canonicalStageOf, isActiveStage, stagesOf } from './workspace-stages.ts';
