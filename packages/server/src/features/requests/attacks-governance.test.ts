@@ -14,6 +14,7 @@ import * as evidence from '../evidence/evidence.ts';
 import * as groups from '../groups/groups.ts';
 import * as models from '../models/models.ts';
 import * as namedPermissions from '../named-permissions/named-permissions.ts';
+import * as tokens from '../tokens/tokens.ts';
 import * as transitions from '../transitions/transitions.ts';
 import * as versions from '../versions/versions.ts';
 import * as requests from './requests.ts';
@@ -273,6 +274,16 @@ describe('ways around policies', () => {
     await expect(robot('nightly')).rejects.toMatchObject(DENIED);
     await expect(call(other, 'nightly')).rejects.toMatchObject(DENIED);
     await call(other, 'weekly');
+  });
+
+  it('nobody gives himself a token for the check whose metrics a policy asks for', async () => {
+    const robot = await accounts.createServiceAccount(people.root, { name: 'nightly', ownerId: people.root.principal.id });
+    const metric = (check: string): string => `metrics: [{ name: accuracy, op: '>=', value: 0.9, reported_by: check${check} }]`;
+    await publish(policy('p', '{ target: { stage: Production } }', metric(', check: ci/eval')));
+    const mint = (scope: string): Promise<unknown> =>
+      tokens.mint(people.root, robot, { kind: 'personal', name: 't', scopes: [scope], expiresAt: null });
+    await expect(mint('check:ci/eval')).rejects.toMatchObject(DENIED);
+    await mint('check:other');
   });
 
   it('who broke the glass reviews it by no account that he made', async () => {

@@ -82,11 +82,20 @@ async function isNamed(ctx: TxCtx, { names = {}, workspaceId }: SettingChange, g
       levels.some((each) => roles.some((role) => role.level !== undefined && RANK[each] >= RANK[role.level])) ||
       permissions.some((each) => break_glass?.permission === each) ||
       (reporters ?? []).some((name) => namesAccount(requirements, name)) ||
-      (checks ?? []).some((check) => requirements.checks.some(({ name }) => check === '*' || name === check)) ||
+      (checks ?? []).some((check) => asksFor(requirements, check)) ||
       // An expression may speak of any.
       ((checks ?? []).length > 0 && policies.speakOf(requirements, 'checks'))
     );
   });
+}
+
+/** Itself, or a metric that it, or whatever check, reports. */
+function asksFor({ checks, metrics }: Policy['requirements'], check: string): boolean {
+  const names = [
+    ...checks.map(({ name }) => name),
+    ...metrics.flatMap((rule) => (rule.reported_by === 'check' ? [rule.check ?? '*'] : [])),
+  ];
+  return names.length > 0 && (check === '*' || names.includes('*') || names.includes(check));
 }
 
 /** As a reporter, or as a text in an expression. */
