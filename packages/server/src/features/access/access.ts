@@ -5,7 +5,15 @@ import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { accountIdOf, type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
-import { type Account, announceChange, findAccount, governSetting, recordAccess, takingAway } from '../accounts/accounts.ts';
+import {
+  type Account,
+  announceChange,
+  type ConcernedByChange,
+  findAccount,
+  governSetting,
+  recordAccess,
+  takingAway,
+} from '../accounts/accounts.ts';
 import { DEFAULT_WORKSPACE_ID, getSettings, getWorkspace, noWorkspace, settingsOf, type Workspace } from '../workspaces/workspaces.ts';
 import { compileAccess, DECIDING_KINDS, decidesAbout, fullAccess, type ReachingGrant } from './access-rules.ts';
 import type { Grant, GrantKey, SubjectKind } from './grant-store.ts';
@@ -29,24 +37,24 @@ export const NO_OBJECT = -1;
 
 /** Sets the level, and makes the grant where there is none. Once more changes nothing. */
 export function setGrant(ctx: Ctx, key: GrantKey, level: GrantLevel): Promise<Grant> {
-  return putGrant(ctx, key, level, governGrant);
+  return putGrant(ctx, key, level, { govern: governGrant });
 }
 
-function putGrant(
-  ctx: Ctx,
-  key: GrantKey,
-  level: GrantLevel,
-  govern: (ctx: TxCtx, key: GrantKey, level: GrantLevel) => Promise<void>,
-): Promise<Grant> {
+interface Giving {
+  readonly govern?: (ctx: TxCtx, key: GrantKey, level: GrantLevel) => Promise<void>;
+  readonly isOfNewObject?: boolean;
+}
+
+function putGrant(ctx: Ctx, key: GrantKey, level: GrantLevel, { govern, isOfNewObject = false }: Giving): Promise<Grant> {
   if (!GRANT_LEVELS.includes(level)) throw invalid(`There is no level '${clip(level)}'. Levels are: ${GRANT_LEVELS.join(', ')}.`);
   return transaction(ctx, async (inner) => {
     const before = await store.find(inner.tx, key);
     if (before?.level === level) return before;
-    await govern(inner, key, level);
+    await govern?.(inner, key, level);
     return keepingManagers(inner, key, async () => {
       const at = inner.clock.now();
       const id = await store.upsert(inner.tx, key, level, at, inner.principal.id);
-      await tellSet(inner, key, { id, level, before: before?.level });
+      await tellSet(inner, key, { id, level, before: before?.level, isOfNewObject });
       return { id, ...key, level, createdAt: before?.createdAt ?? at };
     });
   });
@@ -80,10 +88,10 @@ function wordsOf(key: GrantKey): string {
 async function tellSet(
   ctx: TxCtx,
   key: GrantKey,
-  { id, level, before }: { id: number; level: GrantLevel; before?: GrantLevel | undefined },
+  { id, level, before, isOfNewObject = false }: { id: number; level: GrantLevel; before?: GrantLevel | undefined; isOfNewObject?: boolean },
 ): Promise<void> {
   recordAccess(ctx, { type: 'grant.set', ...modelOf(key), data: { grant_id: id, ...factsOf(key), level, before: before ?? null } });
-  await announce(ctx, key, before === undefined ? id : undefined);
+  await announce(ctx, key, { isOfNewObject, ...(before === undefined ? { grantId: id } : {}) });
 }
 
 /** A new grant. RESOURCE_ALREADY_EXISTS, with the words given, where there is one, whatever its level. */
@@ -153,9 +161,9 @@ function factsOf(key: GrantKey) {
   };
 }
 
-async function announce(ctx: TxCtx, key: GrantKey, addedId?: number): Promise<void> {
+async function announce(ctx: TxCtx, key: GrantKey, added: Omit<ConcernedByChange, 'principalId'> = {}): Promise<void> {
   if (key.subjectKind === 'group') return announceChange(ctx);
-  await announceChange(ctx, { principalId: key.subjectId, ...(addedId === undefined ? {} : { grantId: addedId }) });
+  await announceChange(ctx, { ...added, principalId: key.subjectId });
 }
 
 /** For what only the room itself knows: where a version comes from, what a transition leaves. Throws PERMISSION_DENIED. */
@@ -192,7 +200,7 @@ export async function grantCreator(ctx: TxCtx, kind: ObjectKind, objectId: numbe
   if (ctx.principal.kind === 'local' || !(await getSettings(ctx)).creator_manages) return;
   const key = { ...ofPrincipal(accountIdOf(ctx.principal)), workspaceId: ctx.workspace.id, kind, objectId, prefix: '' };
   // That creators manage what they create is a setting of the workspace, and was decided there.
-  await putGrant(ctx, key, 'MANAGE', async () => {});
+  await putGrant(ctx, key, 'MANAGE', { isOfNewObject: true });
 }
 
 function ofPrincipal(id: number): { subjectKind: SubjectKind; subjectId: number } {

@@ -265,10 +265,21 @@ export async function forgetChanges(tx: Queries, before: number): Promise<void> 
   await tx.run('DELETE FROM access_changes WHERE epoch < ?', before);
 }
 
-/** Held: until the commit nobody's access changes; to change it, nobody else may decide by it either. On SQLite all changes are one after another. */
-export async function getEpoch(db: Queries, held?: 'to-decide' | 'to-change'): Promise<number> {
-  const lock = held === undefined || db.dialect === 'sqlite' ? '' : held === 'to-decide' ? ' FOR SHARE' : ' FOR UPDATE';
-  return (await db.one<{ epoch: number }>(`SELECT epoch FROM access_head WHERE id = 1${lock}`))?.epoch ?? 0;
+export async function getEpoch(db: Queries): Promise<number> {
+  return (await db.one<{ epoch: number }>('SELECT epoch FROM access_head WHERE id = 1'))?.epoch ?? 0;
+}
+
+const ACCESS_LOCK = 4_021_988;
+
+/**
+ * For a column of a statement in a transaction that decides by who may do what: until the commit no process changes that. Only on PostgreSQL; SQLite has
+ * one writer.
+ */
+export const HOLDING_ACCESS = `pg_advisory_xact_lock_shared(${ACCESS_LOCK}) IS NULL`;
+
+/** Waits until nobody decides by it any more. */
+export async function lockAccess(tx: Queries): Promise<void> {
+  if (tx.dialect === 'postgres') await tx.one(`SELECT pg_advisory_xact_lock(${ACCESS_LOCK})`);
 }
 
 export interface AccessChange {

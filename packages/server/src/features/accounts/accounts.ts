@@ -14,6 +14,7 @@ import { hashPassword, SALT_BYTES, verifyPassword } from './password-hashes.ts';
 
 export { checkAccountName } from './account-rules.ts';
 export type { AccessChange, Account, AccountKind, AccountState, CredentialChange } from './account-store.ts';
+export { HOLDING_ACCESS } from './account-store.ts';
 export {
   accountWords,
   type Governor,
@@ -36,8 +37,18 @@ export function recordAccess(ctx: TxCtx, event: Omit<NewEvent, 'target'>): void 
   record(ctx, { ...event, target: ACCESS_TARGET });
 }
 
-/** Counts a change of access in the caller's transaction. `principalId` undefined: it concerns everyone. `grantId`: it only adds this grant. */
-export async function announceChange(ctx: TxCtx, concerned: { principalId?: number; grantId?: number } = {}): Promise<void> {
+export interface ConcernedByChange {
+  /** Undefined: everyone. */
+  readonly principalId?: number;
+  /** It only adds this grant. */
+  readonly grantId?: number;
+  /** It is about something that nobody else knows yet, so that nobody decides by it. */
+  readonly isOfNewObject?: boolean;
+}
+
+/** Counts a change of access in the caller's transaction. Whoever decides by what it changes is done before it, or sees it. */
+export async function announceChange(ctx: TxCtx, concerned: ConcernedByChange = {}): Promise<void> {
+  if (concerned.isOfNewObject !== true) await lockAccess(ctx);
   const epoch = await store.nextEpoch(ctx.tx);
   announced.set(ctx.db, Math.max(announced.get(ctx.db) ?? 0, epoch));
   await store.insertChange(ctx.tx, epoch, concerned.principalId ?? null, concerned.grantId ?? null);
@@ -91,18 +102,18 @@ export function knownEpoch(db: Database): number | undefined {
 
 /**
  * The count as of which what is read here of accounts and their access may be remembered, and what was remembered holds. Undefined where it isn't known,
- * or where the transaction may see what isn't committed. What a transaction reads then stays so until its commit, whichever process would change it.
+ * or where the transaction may see what isn't committed.
  */
-export async function holdEpoch(ctx: Pick<Ctx, 'db' | 'tx'>): Promise<number | undefined> {
+export async function rememberableEpoch(ctx: Pick<Ctx, 'db' | 'tx'>): Promise<number | undefined> {
   const known = knownEpoch(ctx.db);
-  if (ctx.db.dialect === 'sqlite' || (known === undefined && ctx.tx === undefined)) return known;
+  if (known === undefined || ctx.db.dialect === 'sqlite') return known;
   // Another process may have changed something since a request read the count; nothing uncommitted is behind a count that a request read.
-  return (await store.getEpoch(reading(ctx), ctx.tx && 'to-decide')) === known ? known : undefined;
+  return (await store.getEpoch(reading(ctx))) === known ? known : undefined;
 }
 
-/** For a change of access that is decided about first: whoever decides by what it changes is done before it, or sees it. */
-export async function lockAccess(ctx: TxCtx): Promise<void> {
-  await store.getEpoch(ctx.tx, 'to-change');
+/** For a change of access that is decided about first: by then nobody else decides. */
+export function lockAccess(ctx: TxCtx): Promise<void> {
+  return store.lockAccess(ctx.tx);
 }
 
 export function listChanges(db: Queries, afterEpoch: number): Promise<store.AccessChange[]> {

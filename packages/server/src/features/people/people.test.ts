@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { PolicyPrincipal } from '@countersign/contract/policy-facts.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openContext } from '../../../../../test/support/context.ts';
@@ -143,29 +142,6 @@ describe.each(['sqlite', 'postgres'] as const)('people on %s', (dialect) => {
     const here = await ask({ groups: ['risk', 'leads'] });
     expect(here.principals.find((each) => each.id === bob.id)?.groups).toEqual([]);
     expect(here.principals.find((each) => each.id === robot.id)?.groups).toEqual(['risk']);
-  });
-
-  it.runIf(dialect === 'postgres')('stay as a transaction decided by, until its commit, whichever process would change it', async () => {
-    const url = await cluster.createDatabase();
-    const clock = { ...systemClock, now: () => now };
-    const [here, there] = [
-      await openContext({ clock, db: new PostgresDatabase(url) }),
-      await openContext({ clock, db: new PostgresDatabase(url) }),
-    ];
-    const visitor = await accounts.createUser(here, { name: 'visitor', isAdmin: true });
-    const risk = await groups.create(here, { name: 'risk', workspaceId: groups.SERVER_WIDE });
-    await groups.addMember(here, risk, visitor);
-    const order: string[] = [];
-    const decided = transaction(here, async (inner) => {
-      const { principals } = await ask({ groups: ['risk'] }, inner);
-      const left = groups.removeMember(there, risk, visitor.id).then(() => order.push('left'));
-      await setTimeout(100);
-      order.push(`${principals.length} decided`);
-      return { left };
-    });
-    await (await decided).left;
-    expect(order).toEqual(['2 decided', 'left']);
-    for (const { db } of [here, there]) await db.close();
   });
 
   it('levels are what grants compile to, of accounts and of the jobs that act for them', async () => {

@@ -30,7 +30,7 @@ export interface PeopleFacts {
 }
 
 export async function readPeople(ctx: Ctx, question: PeopleQuestion): Promise<PeopleFacts> {
-  const epoch = await accounts.holdEpoch(ctx);
+  const epoch = await accounts.rememberableEpoch(ctx);
   const memory = epoch === undefined ? undefined : memoryOf(ctx.db, epoch);
   const asked = await listRows(ctx, memory, [...question.ids, ...(await listMembers(ctx, memory, question.groups))]);
   // Not remembered: an account's new token is no change of its access.

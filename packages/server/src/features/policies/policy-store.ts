@@ -1,4 +1,5 @@
 import type { Queries } from '../../platform/db/database.ts';
+import { HOLDING_ACCESS } from '../accounts/accounts.ts';
 
 export interface PolicyRow {
   readonly id: number;
@@ -22,15 +23,16 @@ const COLUMNS =
   'id, workspace_id AS "workspaceId", name, hash, mode, document, source, listed_digests AS "listedDigests", published_at AS "publishedAt", ' +
   'published_by AS "publishedBy", withdrawn_at AS "withdrawnAt", withdrawn_by AS "withdrawnBy"';
 
-/** Undefined: nothing was ever published there. Held until the commit, so that no policy changes under a decision. */
+/**
+ * Undefined: nothing was ever published there. Held until the commit, so that no policy changes under a decision, nor, where one may refuse anything, who
+ * may do what.
+ */
 export async function readHead(db: Queries, workspaceId: number, isHeld: boolean): Promise<string | undefined> {
-  const lock = isHeld && db.dialect === 'postgres' ? ' FOR SHARE' : '';
-  return (await db.one<{ head: string }>(`SELECT head FROM policy_heads WHERE workspace_id = ?${lock}`, workspaceId))?.head;
-}
-
-/** Decisions hold it before they hold who may do what, so whoever changes both begins with it too: else each would wait for the other. */
-export async function lockHead(tx: Queries, workspaceId: number): Promise<void> {
-  if (tx.dialect === 'postgres') await tx.all('SELECT head FROM policy_heads WHERE workspace_id = ? FOR UPDATE', workspaceId);
+  const sql =
+    isHeld && db.dialect === 'postgres'
+      ? `SELECT head, CASE WHEN has_enforced = 1 THEN ${HOLDING_ACCESS} END AS held FROM policy_heads WHERE workspace_id = ? FOR SHARE`
+      : 'SELECT head FROM policy_heads WHERE workspace_id = ?';
+  return (await db.one<{ head: string }>(sql, workspaceId))?.head;
 }
 
 /** Whether any workspace has a policy in enforce. */

@@ -2,7 +2,7 @@
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { notFound, Problem } from '@countersign/contract/problem.ts';
 import type { TxCtx } from '../../platform/context.ts';
-import type { Governor } from '../accounts/accounts.ts';
+import { type Governor, lockAccess } from '../accounts/accounts.ts';
 import * as blocks from '../blocks/blocks.ts';
 import * as breakGlass from '../break-glass/break-glass.ts';
 import * as people from '../people/people.ts';
@@ -36,6 +36,7 @@ export async function putPolicies(
   published: readonly policies.NewPolicy[],
   withdrawn: readonly string[],
 ): Promise<readonly policies.PublishedPolicy[]> {
+  await lockAccess(ctx);
   // Held before the stages, as every other change does.
   await policies.holdInForce(ctx);
   const stages = await stagesOf(ctx);
@@ -70,6 +71,7 @@ export const governSetting: Governor = async (ctx, change) => {
 
 /** A block holds until somebody else agrees that it ends. */
 export async function endBlock(ctx: TxCtx, digest: string, reason: string, reach: blocks.Reach): Promise<void> {
+  await lockAccess(ctx);
   const id = await blocks.getIdForLift(ctx, digest, reach);
   // One of all workspaces ends by the policies of the default one, wherever the caller is.
   const at = reach.isServerWide ? within(ctx, await getWorkspaceById(ctx, DEFAULT_WORKSPACE_ID)) : ctx;
