@@ -10,6 +10,7 @@ import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { demandActive } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction } from '../../platform/context.ts';
 import { AS_LOCAL, demand } from '../access/access.ts';
+import { lockAccess } from '../accounts/accounts.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as candidates from '../candidates/candidates.ts';
 import * as checks from '../checks/checks.ts';
@@ -34,10 +35,10 @@ export type { Wish, WishedTarget } from './request-rules.ts';
 
 const COMMENT_MAX = 16_000;
 
-/** What is read and closed here is changed by nobody else until the commit. */
+/** What is read and closed here is changed by nobody else until the commit; settings are held all together. */
 function holding<T>(ctx: Ctx, modelId: number | null, work: (inner: TxCtx) => Promise<T>): Promise<T> {
   return transaction(ctx, async (inner) => {
-    if (modelId !== null) await models.holdById(inner, modelId);
+    await (modelId === null ? lockAccess(inner) : models.holdById(inner, modelId));
     return work(inner);
   });
 }
