@@ -261,6 +261,33 @@ onBothDatabases('governed changes', (databaseUrl) => {
       expect(await decisions(`${name}.model`, version)).toEqual([['stage:Production', 'ungoverned', false]]);
     });
 
+    it('that only warns does so whatever the way of the change', async () => {
+      const name = 'warned.ways';
+      const wish = { name, stage: 'Production', archive_existing_versions: false, comment: '' };
+      const ways: Readonly<Record<string, (version: number) => Promise<Answer>>> = {
+        'the native API': (version) => office.as('eve', 'PUT', `/api/v1/models/${name}/versions/${version}/stage`, { stage: 'Production' }),
+        'a request that is approved': async (version) => answer('eve', await open('alice', name, version)),
+        'a request that is applied': async (version) => answer('eve', await open('alice', name, version), 'apply'),
+        Databricks: (version) =>
+          office.as('eve', 'POST', '/api/2.0/mlflow/databricks/model-versions/transition-stage', { ...wish, version: String(version) }),
+        'a request of Databricks': async (version) => {
+          const asked = { ...wish, version: String(version) };
+          await office.must('alice', 'POST', '/api/2.0/mlflow/transition-requests/create', asked);
+          return office.as('eve', 'POST', '/api/2.0/mlflow/transition-requests/approve', asked);
+        },
+      };
+      for (const [way, take] of Object.entries(ways)) {
+        const version = await office.register('alice', name);
+        const done = await take(version);
+        expect([way, done.status, done.headers.get('countersign-warning'), await stage(name, version)]).toEqual([
+          way,
+          200,
+          expect.stringContaining("Policy 'warned' only warns"),
+          'Production',
+        ]);
+      }
+    });
+
     it('that wants to be applied by hand waits for it, and lets the plain call do it, archiving what stood there', async () => {
       const [first, second] = [await office.register('alice', 'byhand.model'), await office.register('alice', 'byhand.model')];
       for (const version of [first, second]) {
