@@ -37,8 +37,23 @@ export function reasonsIn(refusal: string): readonly string[] {
   return Object.entries(REASONS).flatMap(([reason, pattern]) => (pattern.test(refusal) ? [reason] : []));
 }
 
+/** Those of them that are told in these words. */
+export const MISSABLE = 'freeze soak expressions tags description model_card_sections signature input_example registered_by'.split(' ');
+
+/** Members of a policy that say something. */
+export function askedBy({
+  requirements,
+  freeze,
+}: {
+  readonly requirements: object;
+  readonly freeze: readonly object[];
+}): readonly string[] {
+  const said = Object.entries(requirements).filter(([, value]) => (Array.isArray(value) ? value.length > 0 : value !== false));
+  return [...said.map(([name]) => name), ...(freeze.length > 0 ? ['freeze'] : [])];
+}
+
 /** Each of these is a requirement with an oracle of its own. */
-const REQUIREMENTS =
+export const REQUIREMENTS =
   'approvals checks metrics tags description model_card_sections signature input_example breaking_signature_needs soak registered_by expressions freeze'.split(
     ' ',
   );

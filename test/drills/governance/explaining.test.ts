@@ -5,11 +5,15 @@ import * as requests from '@countersign/server/features/requests/requests.ts';
 import * as transitions from '@countersign/server/features/transitions/transitions.ts';
 import type { Ctx } from '@countersign/server/platform/context.ts';
 import { describe, expect, it } from 'vitest';
-import { counts } from '../../counts.ts';
+import { counts, isFull } from '../../counts.ts';
 import { registerFrom } from '../../support/governed-models.ts';
 import type { Chance } from './chance.ts';
+import { askedBy, MISSABLE, REQUIREMENTS, reasonsIn } from './coverage.ts';
+import { PROMPT_CONFIG } from './place-changes.ts';
+import { PROMPT_TAG } from './policy-choice.ts';
 import { randomPolicies, randomPolicy } from './policy-family.ts';
-import type { Seen, SeenVersion } from './seen.ts';
+import { PROMPT } from './prompt-steps.ts';
+import { type Seen, stagesOf } from './seen.ts';
 import { openWorld, succeeds, type World } from './world.ts';
 
 /** Enough for requests, approvals and checks to be there. */
@@ -25,10 +29,6 @@ interface Asked {
   readonly call: (ctx: Ctx) => Promise<unknown>;
 }
 
-function numberOf(seen: Seen, row: SeenVersion): number {
-  return [...seen.versions.values()].filter((each) => each.model === row.model && each.id <= row.id).length;
-}
-
 function ask(world: World, chance: Chance): Asked | undefined {
   const seen = world.seen();
   const models = [...seen.models.values()].filter((each) => each.isAlive && each.workspace === 0);
@@ -37,22 +37,28 @@ function ask(world: World, chance: Chance): Asked | undefined {
   const model = models.find((each) => each.id === row?.model);
   if (row === undefined || model === undefined) return undefined;
   const { name } = model;
-  const version = numberOf(seen, row);
+  const version = row.number;
   if (!row.isAlive) {
     const wish = { target: { kind: 'entry' }, change: 'enter', version } as const;
     return { name, wish, level: 'MANAGE', call: (ctx) => requests.restoreVersion(ctx, name, version) };
   }
   const own = [...seen.aliases].filter(([, id]) => id === row.id).map(([key]) => key.slice(key.indexOf(' ') + 1));
-  const stage = chance.pick(['Production', 'Production', 'Staging', 'Archived']);
+  const stage = chance.pick(['Production', 'Production', 'Staging', 'UAT', 'uat', 'Canary', 'Archived']);
   const archiveExisting = chance.is(0.3) && stage !== 'Archived';
-  const alias = chance.pick(['champion', 'production', 'challenger']);
+  const alias = chance.pick(['champion', 'production', 'challenger', 'uat']);
   const held = chance.maybe(own);
   const value = chance.pick(['gold', 'low']);
-  const key = chance.pick(['risk', 'tier']);
+  const [key, given] = chance.pick([
+    ['risk', value] as const,
+    ['tier', value] as const,
+    [PROMPT_TAG, chance.pick(['true', 'false'])] as const,
+  ]);
   const newName = chance.pick(['prod.churn', 'prod.next', 'fraud-us', 'free']);
   const to = chance.pick(models).name;
   const source = `models:/${name}/${version}`;
   const registration = { source, runId: '', loggedModelId: undefined, runLink: '', description: undefined, tags: [] };
+  const text = { key: 'mlflow.prompt.text', value: `Good evening ${chance.below(100)}` };
+  const prompt = { ...registration, source: 's3://prompts/none', tags: [PROMPT, text] };
   const all: readonly Asked[] = [
     ...[1, 2, 3].map(
       (): Asked => ({
@@ -92,9 +98,22 @@ function ask(world: World, chance: Chance): Asked | undefined {
     },
     {
       name,
-      wish: { target: { kind: 'tag', key, value } },
+      wish: { target: { kind: 'tag', key, value: given } },
       level: 'EDIT',
-      call: (ctx) => requests.setModelTag(ctx, name, key, value),
+      call: (ctx) => requests.setModelTag(ctx, name, key, given),
+    },
+    // What a prompt's model is told, and for a model a tag as any other.
+    {
+      name,
+      wish: { target: { kind: 'tag', key: PROMPT_CONFIG, value }, version },
+      level: 'EDIT',
+      call: (ctx) => requests.setVersionTag(ctx, name, version, PROMPT_CONFIG, value),
+    },
+    {
+      name,
+      wish: { target: { kind: 'entry' }, registration: prompt },
+      level: 'EDIT',
+      call: (ctx) => requests.registerVersion(ctx, { ...prompt, name }),
     },
     {
       name,
@@ -142,6 +161,9 @@ function answerOf(work: Promise<unknown>): Promise<string | undefined> {
 describe('explain', () => {
   it('says that it is allowed where the call succeeds, and nowhere else', async () => {
     const tally = { allowed: 0, refused: 0 };
+    /** Of which the explanation spoke, where the call succeeded; and why it would not. */
+    const met = new Set<string>();
+    const missed = new Set<string>();
     for (let seed = 1; tally.allowed + tally.refused < counts.explained; seed++) {
       const world = await openWorld({ seed: 50_000 + seed, policies: randomPolicies });
       const { chance, staff } = world.scene;
@@ -153,7 +175,12 @@ describe('explain', () => {
         const ctx = await staff.contextOf(by);
         if (asked === undefined || ctx === undefined) continue;
         const said = await requests.explain(ctx, asked.name, asked.wish).then(
-          ({ refusal }) => refusal?.message,
+          ({ refusal, asked: decided }) => {
+            for (const reason of reasonsIn(refusal?.message ?? '')) missed.add(reason);
+            for (const { policy } of refusal === undefined ? decided : [])
+              for (const each of REQUIREMENTS.filter((name) => askedBy(policy.document).includes(name))) met.add(each);
+            return refusal?.message;
+          },
           (error: unknown) => (error instanceof Error ? `not explained: ${error.message}` : 'not explained'),
         );
         const isCalled = await mayCall(ctx, asked, world.seen());
@@ -167,18 +194,29 @@ describe('explain', () => {
       }
       await world.close();
     }
-    if (process.env.COUNTERSIGN_DRILL_SHOW) console.info(tally);
+    if (process.env.COUNTERSIGN_DRILL_SHOW) console.info(tally, met, missed);
+    if (isFull) {
+      expect(REQUIREMENTS.filter((each) => !met.has(each))).toEqual([]);
+      expect(MISSABLE.filter((each) => !missed.has(each))).toEqual([]);
+    }
     expect(Math.min(tally.allowed, tally.refused)).toBeGreaterThan(counts.explained / 20);
   }, 3_600_000);
 });
 
 /** Nobody's access changes, so that two administrators are there to publish. */
 const PLACE_STEPS = new Set(
-  'register copy retry stage alias alias-removal tag model-tag rename version-deletion ask reject apply check evidence seal wait block'.split(
+  'register copy retry stage alias alias-removal prompt-version prompt-tag prompt-config prompt-stage prompt-alias describe tag model-tag rename version-deletion ask reject apply check evidence seal wait block'.split(
     ' ',
   ),
 );
-const SLOTS = ['production', 'fraud-production', 'archive', 'champion', 'prod-aliases', 'production-alias', 'entry', 'risk'];
+const SLOTS = [
+  ...['production', 'fraud-production', 'archive', 'champion', 'prod-aliases', 'production-alias', 'entry', 'risk'],
+  ...['prompt-champion', 'prompt-production', 'prompt-entry', 'uat'],
+];
+
+function slotsFor(stages: readonly string[], isDrawn: () => boolean): readonly string[] {
+  return SLOTS.filter((slot) => isDrawn() && (slot !== 'uat' || stages.includes('UAT')));
+}
 
 describe('plan', () => {
   /** By one administrator, and signed by the other where that is asked for. */
@@ -198,13 +236,14 @@ describe('plan', () => {
     for (let seed = 1; seed <= counts.planned; seed++) {
       const world = await openWorld({
         seed: 60_000 + seed,
-        policies: (chance) => SLOTS.filter(() => chance.is(0.5)).map((slot) => randomPolicy(chance, slot)),
+        policies: (chance, stages) => slotsFor(stages, () => chance.is(0.5)).map((slot) => randomPolicy(chance, slot)),
         kinds: PLACE_STEPS,
       });
       const { chance, store } = world.scene;
       for (let step = 0; step < STEPS_BEFORE; step++) await world.step();
       const root = await world.as('root');
-      const texts = SLOTS.filter(() => chance.is(0.4)).map((slot) => randomPolicy(chance, slot));
+      const { names } = stagesOf(world.seen(), 0);
+      const texts = slotsFor(names, () => chance.is(0.4)).map((slot) => randomPolicy(chance, slot));
       const plan = await requests.plan(root, { texts, withdraw: [] });
       await publish(world, texts);
       const later = await requests.plan(root, { texts: [], withdraw: [] });

@@ -1,6 +1,6 @@
 /** Which governed places changed between two moments, and by what they could have been asked for: read from the tables alone. */
 import { changesOfModel, governedAnew, tagChanges } from './model-changes.ts';
-import { type Place, policiesAbout } from './policy-choice.ts';
+import { isPromptTagged, type Place, policiesAbout } from './policy-choice.ts';
 import type { Seen, SeenModel, SeenPolicy, SeenVersion } from './seen.ts';
 
 export interface PlaceChange {
@@ -51,7 +51,7 @@ function changesOfVersion(before: Seen, after: Seen, now: SeenVersion): readonly
   const about = `version:${now.id}`;
   const changes: Bare[] = tagChanges(then.tags, now.tags).flatMap(([key, value]) => {
     const common = { version: now, model, asked: [[about, value === undefined ? `tag:${key}#removed` : `tag:${key}=${value}`] as const] };
-    const configured = then.isPrompt && key === PROMPT_CONFIG ? placesOf(before, then) : [];
+    const configured = (then.isPrompt || isPromptTagged(then.tags)) && key === PROMPT_CONFIG ? placesOf(before, then) : [];
     return [
       { ...common, place: { kind: 'tag', word: key }, direction: value === undefined ? 'leave' : 'enter' } as const,
       ...configured.map((place) => ({ ...common, place, direction: 'enter' }) as const),

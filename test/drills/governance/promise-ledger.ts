@@ -3,6 +3,7 @@
  * which check, and who broke which glass; and says of every change of a governed place whether its policy allowed it.
  */
 import { type Act, type Identity, ms } from './acts.ts';
+import { askedBy } from './coverage.ts';
 import { isFrozen } from './freeze-reading.ts';
 import { openRequests, readPeople, requestersOf } from './people-reading.ts';
 import { type PlaceChange, placeChanges } from './place-changes.ts';
@@ -176,9 +177,9 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
       return { change, how };
     });
     for (const opening of used) opening.isUsed = true;
-    const isAnswered = (change: PlaceChange): boolean =>
-      change.policies.some(({ document }) => document.requirements.approvals.length > 0) &&
-      change.policies.every((policy) => isSatisfied(act, before, policy, change));
+    const isAnswered = (move: readonly PlaceChange[]): boolean =>
+      move.some(({ policies }) => policies.some(({ document }) => document.requirements.approvals.length > 0)) &&
+      move.every((change) => change.policies.every((policy) => isSatisfied(act, before, policy, change)));
     wrong.push(...wrongMoves(act, before, after, { admitted, isAnswered, count }));
     return [...wrong, ...wrongEndings(act, before, after, admitted, endings)];
   }
@@ -266,12 +267,6 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
       if (reviewer.person !== undefined && reviewer.person !== identityOf(opening.by)?.person) opening.isReviewed = true;
     },
   };
-}
-
-/** Members of a policy that say something. */
-function askedBy({ requirements, freeze }: SeenPolicy['document']): readonly string[] {
-  const said = Object.entries(requirements).filter(([, value]) => (Array.isArray(value) ? value.length > 0 : value !== false));
-  return [...said.map(([name]) => name), ...(freeze.length > 0 ? ['freeze'] : [])];
 }
 
 function overlap(a: readonly number[], b: readonly number[]): boolean {

@@ -5,11 +5,11 @@ import { CHECK } from './staff.ts';
 
 /** The clock of a drill begins on a Wednesday in May, at ten in UTC. */
 const FREEZES: readonly object[] = [
-  { weekly: { from: 'wed 00:00', to: 'wed 13:00' }, time_zone: 'Europe/Berlin' },
+  { weekly: { from: 'wed 00:00', to: 'thu 02:15' }, time_zone: 'Europe/Berlin' },
   { weekly: { from: 'fri 16:00', to: 'mon 08:00' }, time_zone: 'America/New_York', reason: 'nobody is there' },
   { weekly: { from: 'thu 20:30', to: 'fri 09:15' }, time_zone: 'Asia/Kolkata' },
-  { dated: { from: '2026-05-06 11:30', to: '2026-05-07 06:00' }, time_zone: 'UTC' },
-  { dated: { from: '2026-05-08T00:00', to: '2026-05-09T12:00' }, time_zone: 'Europe/Berlin' },
+  { dated: { from: '2026-05-06 10:30', to: '2026-05-07 06:00' }, time_zone: 'UTC' },
+  { dated: { from: '2026-05-05T00:00', to: '2026-05-06T18:00' }, time_zone: 'America/New_York' },
 ];
 const SOAKS = [
   { stage: 'Staging', at_least: '1m' },

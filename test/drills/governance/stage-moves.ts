@@ -6,8 +6,8 @@ import { type Seen, stagesOf } from './seen.ts';
 
 interface Judged {
   readonly admitted: readonly Admitted[];
-  /** What approvals let happen asks nobody's level. */
-  readonly isAnswered: (change: PlaceChange) => boolean;
+  /** What approvals let happen, of where it goes and of where it comes from, asks nobody's level. */
+  readonly isAnswered: (move: readonly PlaceChange[]) => boolean;
   readonly count: (what: string) => unknown;
 }
 
@@ -36,7 +36,9 @@ export function wrongMoves(act: Act, before: Seen, after: Seen, { admitted, isAn
     const then = version && before.versions.get(version.id);
     if (place.kind !== 'stage' || direction !== 'enter' || then?.isAlive !== true || then.stage === place.word) continue;
     // What makes room goes with what comes; who brings something back is named by the policy.
-    if (place.word === 'Archived' || act.kind === 'rollback' || act.has === undefined || isAnswered(change)) continue;
+    if (place.word === 'Archived' || act.kind === 'rollback' || act.has === undefined) continue;
+    const move = admitted.map((each) => each.change).filter((each) => each.place.kind === 'stage' && each.version?.id === version?.id);
+    if (isAnswered(move)) continue;
     const { high } = stagesOf(before, model.workspace);
     const level = [then.stage, place.word].some((each) => high.includes(each)) ? 'MANAGE_PRODUCTION' : 'MANAGE_STAGING';
     if (!act.has(model, level)) wrong.push(`${act.kind} by ${act.by.name}: ${version?.id} to ${place.word} without ${level}`);
