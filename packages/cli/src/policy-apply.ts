@@ -148,7 +148,8 @@ function headLines(plan: Plan): string[] {
     ]),
     ...plan.withdraw.map((name) => ['withdraw', name, '', '']),
   ];
-  return [...table(['', 'POLICY', 'HASH', ''], rows), ...plan.warnings.map(({ what }) => `warning: ${printable(what)}`)];
+  const weak = plan.publish.flatMap(({ name, weaknesses }) => weaknesses.map(({ what }) => `weakness of ${name}: ${printable(what)}`));
+  return [...table(['', 'POLICY', 'HASH', ''], rows), ...weak, ...plan.warnings.map(({ what }) => `warning: ${printable(what)}`)];
 }
 
 type Kind = 'fails' | 'passes' | 'still fails' | 'same';

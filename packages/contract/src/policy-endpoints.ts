@@ -15,6 +15,8 @@ const MissingSchema = named('MissingItem', {
   until: nullable(Time, 'When it is over by itself.'),
 });
 
+const WeaknessSchema = closed({ member: Type.String(), what: Type.String() });
+
 export const DecisionSchema = named('PolicyDecision', {
   policy: closed({ name: Type.String(), hash: Type.String() }),
   target: Type.String({ description: 'As in `stage:Production`.' }),
@@ -25,7 +27,7 @@ export const DecisionSchema = named('PolicyDecision', {
   is_satisfied: Type.Boolean(),
   missing: Type.Array(MissingSchema),
   satisfied: Type.Array(closed({ requirement: Type.String(), what: Type.String() })),
-  weaknesses: Type.Array(closed({ member: Type.String(), what: Type.String() })),
+  weaknesses: Type.Array(WeaknessSchema),
   stale_approvals: Type.Array(closed({ id: Id, by: PrincipalRef, reason: Type.String(), what: Type.String() })),
   next_possible_at: nullable(Time, 'The first moment at which nothing would be missing if only the clock goes on.'),
 });
@@ -210,7 +212,14 @@ export const policyEndpoints = [
       withdraw: Type.Optional(Type.Array(Type.String(), { maxItems: 100, description: 'Names to be withdrawn.' })),
     }),
     output: named('PolicyPlan', {
-      publish: Type.Array(closed({ name: Type.String(), hash: Type.String(), replaces: nullable(Type.String()) })),
+      publish: Type.Array(
+        closed({
+          name: Type.String(),
+          hash: Type.String(),
+          replaces: nullable(Type.String()),
+          weaknesses: Type.Array(WeaknessSchema, { description: 'What the policy itself leaves open.' }),
+        }),
+      ),
       withdraw: Type.Array(Type.String()),
       warnings: Warnings,
       lines: Type.Array(PlanLine),

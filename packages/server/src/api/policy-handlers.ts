@@ -127,7 +127,7 @@ export const policyHandlers: Handlers<(typeof policyEndpoints)[number]['id']> = 
     const withdraw = body.withdraw ?? [];
     const plan = await requests.plan(ctx, { texts: body.texts ?? [], withdraw });
     return {
-      publish: plan.publish.map((each) => ({ ...each })),
+      publish: plan.publish.map(({ weaknesses, ...each }) => ({ ...each, weaknesses: weaknesses.map((weakness) => ({ ...weakness })) })),
       withdraw,
       warnings: plan.warnings.map(({ policyName, what }) => ({ policy: policyName, what })),
       lines: plan.lines.map(({ now, next }) => ({

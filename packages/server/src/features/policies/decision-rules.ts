@@ -125,7 +125,8 @@ function nextPossibleAt(policy: NamedPolicy, facts: PolicyFacts, findings: Findi
   return null;
 }
 
-function weaknessesOf({ requirements: asked, match }: Policy): readonly Weakness[] {
+/** What the policy itself leaves open. */
+export function weaknessesOf({ requirements: asked, match }: Policy): readonly Weakness[] {
   const isOfVersion = match.target.setting === undefined;
   const found: (Weakness | undefined)[] = [
     isOfVersion && !asked.sealed ? { member: 'sealed', what: 'what is approved need not be what is served' } : undefined,

@@ -17,7 +17,7 @@ import * as store from './policy-store.ts';
 import { stageNamed } from './target-rules.ts';
 
 export { isExcluded } from './approval-rules.ts';
-export { decide, decideAll } from './decision-rules.ts';
+export { decide, decideAll, weaknessesOf } from './decision-rules.ts';
 export { decideBreakGlass, decideRollback } from './exception-rules.ts';
 export { speakOf } from './expression-rules.ts';
 export { choosePolicy, type PolicyChoice, type PolicyQuestion, policiesToAsk } from './policy-choice-rules.ts';

@@ -211,6 +211,17 @@ requirements: { approvals: [{ group: risk, count: 2 }] }
   });
 });
 
+describe('a plan', () => {
+  it('shows what a policy itself leaves open', async () => {
+    const weak = FRAUD.replace('exclude: [run_author]', 'sealed: false\n  self_approval: true');
+    const { publish: planned } = await requests.plan(people.root, {
+      texts: [weak, FRAUD.replace('fraud-production', 'strict')],
+      withdraw: [],
+    });
+    expect(planned.map(({ weaknesses }) => weaknesses.map(({ member }) => member))).toEqual([['sealed', 'self_approval'], []]);
+  });
+});
+
 describe('a request that expired', () => {
   it('is approved no more, and another one is made, before anybody swept it', async () => {
     await models.create(people.root, { name: 'fraud-eu', tags: [] });

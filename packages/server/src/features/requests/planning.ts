@@ -1,5 +1,5 @@
 /** What would become of open requests, and of what stands in governed places, under other policies. Comes into force in a transaction that is undone. */
-import type { PolicyDecision } from '@countersign/contract/policy-decisions.ts';
+import type { PolicyDecision, Weakness } from '@countersign/contract/policy-decisions.ts';
 import type { Ctx, TxCtx } from '../../platform/context.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as models from '../models/models.ts';
@@ -82,8 +82,15 @@ export interface PlanLine {
   readonly next: Looked;
 }
 
+export interface PlannedPolicy {
+  readonly name: string;
+  readonly hash: string;
+  readonly replaces: string | null;
+  readonly weaknesses: readonly Weakness[];
+}
+
 export interface Plan {
-  readonly publish: readonly { readonly name: string; readonly hash: string; readonly replaces: string | null }[];
+  readonly publish: readonly PlannedPolicy[];
   /** Of what would be published. */
   readonly warnings: readonly transitions.Unsatisfiable[];
   readonly lines: readonly PlanLine[];
@@ -100,6 +107,7 @@ export async function plan(ctx: Ctx, input: PlanInput): Promise<Plan> {
     name: document.name,
     hash,
     replaces: before.find((each) => each.document.name === document.name)?.hash ?? null,
+    weaknesses: policies.weaknessesOf(document),
   }));
   let lines: PlanLine[] = [];
   let warnings: readonly transitions.Unsatisfiable[] = [];
