@@ -119,6 +119,16 @@ describe('ways around policies', () => {
   });
 
   describe('what stands in the target', () => {
+    it('is to be beaten by an alias that is called as the stage, too', async () => {
+      await models.create(people.alice, { name: 'm', tags: [] });
+      for (const accuracy of [0.95, 0.5]) await register(people.alice, 'm', { runId: await logRun(people.alice, accuracy) });
+      await requests.moveStage(people.alice, { name: 'm', version: 1, stage: 'Production', archiveExisting: false });
+      const metric = "metrics: [{ name: accuracy, op: '>=', current: { tolerance: 0.01 } }]";
+      await publish(policy('p', '{ target: { stage: Production } }', metric));
+      await expect(requests.setAlias(people.alice, 'm', 'production', 2)).rejects.toMatchObject(DENIED);
+      await requests.setAlias(people.alice, 'm', 'production', 1);
+    });
+
     it('isn’t made easier to beat by numbers that are logged while it stands there', async () => {
       await models.create(people.alice, { name: 'm', tags: [] });
       const first = await logRun(people.alice, 0.95);

@@ -1,11 +1,13 @@
 /** What stands in a target now, beside the version that is to come: read for policies that compare with it. */
 import type { GovernedTarget } from '@countersign/contract/permit.ts';
 import type { EvidenceMetric } from '@countersign/contract/policy-facts.ts';
+import { findStage } from '@countersign/contract/stages.ts';
 import type { Ctx } from '../../platform/context.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import * as evidence from '../evidence/evidence.ts';
 import type { ModelVersion } from '../versions/versions.ts';
 import * as versions from '../versions/versions.ts';
+import { getStages } from '../workspaces/workspaces.ts';
 import { findAdmission } from './stays.ts';
 
 export interface Incumbent {
@@ -40,7 +42,10 @@ async function listThere(ctx: Ctx, model: { readonly id: number }, target: Gover
     case 'alias': {
       const holder = await versions.findAlias(ctx, model, target.alias);
       const version = holder && (await versions.findById(ctx, holder.versionId));
-      return version ? [version] : [];
+      // An alias named like a stage counts as it, so what stands there is to be beaten too.
+      const stage = findStage(await getStages(ctx), target.alias)?.name;
+      const standing = stage === undefined ? [] : await versions.listInStage(ctx, model, stage);
+      return [...(version ? [version] : []), ...standing.filter((each) => each.id !== version?.id)];
     }
     case 'entry':
       return versions.listOfModel(ctx, model, { limit: 1 });
