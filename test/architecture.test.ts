@@ -107,6 +107,17 @@ describe('the laws of the house', () => {
     expect(around.map((file) => relative(ROOT, file))).toEqual([]);
   });
 
+  it('what a policy may refuse opens a request: settings are changed in rooms below, so whatever serves a call asks', () => {
+    const calls = serverFiles.flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(/^.*\bhandle\(ctx, (?:input|raw)\b.*$/gm)].map(([line]) => ({
+        file: relative(SERVER, file),
+        line,
+      })),
+    );
+    expect(calls.map(({ file }) => file)).toEqual(['api/api-routes.ts', 'api/direct-call.ts', 'mlflow/rpc.ts']);
+    expect(calls.filter(({ line }) => !line.includes('asking(ctx, () => handle(ctx,'))).toEqual([]);
+  });
+
   it('doors: between rooms, and from outside, only the door file is imported', () => {
     const around = imports.filter(({ from, to }) => {
       const room = roomOf(to);

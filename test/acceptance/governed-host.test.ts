@@ -40,5 +40,12 @@ onBothDatabases('the host of a governed server', (newDatabase) => {
     await run(['policy', 'apply', 'production.yaml', '--yes']);
     await create('third');
     expect(await marks()).toEqual(['setting:memberships make third, an administrator']);
+    // What isn't a recovery asks as everywhere.
+    const digest = '3f'.repeat(32);
+    await run(['block', 'add', digest, '--reason', 'poisoned']);
+    const lift = () => sourceCountersign(['block', 'lift', digest, '--reason', 'checked', ...place], { cwd: folder });
+    const [refused, again] = [await lift(), await lift()];
+    expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('Request 1 was opened for it')]);
+    expect([again.code, again.stderr]).toEqual([3, expect.stringContaining('Request 1 is open for it')]);
   });
 });

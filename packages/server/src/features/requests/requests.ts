@@ -74,7 +74,8 @@ function hasExpired({ clock }: Ctx, { expiresAt }: approvals.Request): boolean {
 
 /**
  * Where a policy says so, a refused call opens the request that it would have needed, and says which; else it says which is open, or how one is made.
- * Never inside of another transaction. What serves a call asks as well, for changes of settings, which are made in rooms below.
+ * Never inside of another transaction. Changes at this door ask by themselves, whoever makes them; whatever serves a call asks too, for those of settings,
+ * which are made in rooms below. Asked once more, nothing more happens: what comes out is no refusal of the door any more.
  */
 export async function asking<T>(ctx: Ctx, work: () => Promise<T>): Promise<T> {
   try {
