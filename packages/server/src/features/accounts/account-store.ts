@@ -269,13 +269,16 @@ export async function getEpoch(db: Queries): Promise<number> {
   return (await db.one<{ epoch: number }>('SELECT epoch FROM access_head WHERE id = 1'))?.epoch ?? 0;
 }
 
+/** Any number of the application's own; nothing else locks it. */
 const ACCESS_LOCK = 4_021_988;
 
 /**
- * For a column of a statement in a transaction that decides by who may do what: until the commit no process changes that. Only on PostgreSQL; SQLite has
- * one writer.
+ * Until the commit no process changes who may do what, nor policies, stages and blocks. Whoever changes those waits his turn, and those who come after
+ * him wait for him. Only on PostgreSQL; SQLite has one writer.
  */
-export const HOLDING_ACCESS = `pg_advisory_xact_lock_shared(${ACCESS_LOCK}) IS NULL`;
+export async function holdAccess(tx: Queries): Promise<void> {
+  if (tx.dialect === 'postgres') await tx.one(`SELECT pg_advisory_xact_lock_shared(${ACCESS_LOCK})`);
+}
 
 /** Waits until nobody decides by it any more. */
 export async function lockAccess(tx: Queries): Promise<void> {

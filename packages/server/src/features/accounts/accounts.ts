@@ -5,16 +5,27 @@
 import { clip } from '@countersign/contract/mlflow/message.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { accountIdOf, type Ctx, type Principal, reading, type TxCtx, transaction } from '../../platform/context.ts';
-import type { Database, Queries } from '../../platform/db/database.ts';
+import type { Queries } from '../../platform/db/database.ts';
 import { type NewEvent, record } from '../events/events.ts';
+import { announceChange } from './access-epoch.ts';
 import { checkAccountName, checkPassword } from './account-rules.ts';
 import * as store from './account-store.ts';
 import { accountWords, governSetting, type SettingChange, takingAway } from './governor.ts';
 import { hashPassword, SALT_BYTES, verifyPassword } from './password-hashes.ts';
 
+export {
+  announceChange,
+  CHANGES_KEPT,
+  type ConcernedByChange,
+  getEpoch,
+  knownEpoch,
+  listChanges,
+  lockAccess,
+  standingEpoch,
+} from './access-epoch.ts';
+export { AccessMemory } from './access-memory.ts';
 export { checkAccountName } from './account-rules.ts';
 export type { AccessChange, Account, AccountKind, AccountState, CredentialChange } from './account-store.ts';
-export { HOLDING_ACCESS } from './account-store.ts';
 export {
   accountWords,
   type Governor,
@@ -26,33 +37,12 @@ export {
   takingAway,
 } from './governor.ts';
 
-/** More changes than this behind, and whoever follows them starts anew. */
-export const CHANGES_KEPT = 10_000;
-
 /** What replaying access up to a moment asks by. */
 export const ACCESS_TARGET = 'access';
 
 /** An event that says who may do what from now on. */
 export function recordAccess(ctx: TxCtx, event: Omit<NewEvent, 'target'>): void {
   record(ctx, { ...event, target: ACCESS_TARGET });
-}
-
-export interface ConcernedByChange {
-  /** Undefined: everyone. */
-  readonly principalId?: number;
-  /** It only adds this grant. */
-  readonly grantId?: number;
-  /** It is about something that nobody else knows yet, so that nobody decides by it. */
-  readonly isOfNewObject?: boolean;
-}
-
-/** Counts a change of access in the caller's transaction. Whoever decides by what it changes is done before it, or sees it. */
-export async function announceChange(ctx: TxCtx, concerned: ConcernedByChange = {}): Promise<void> {
-  if (concerned.isOfNewObject !== true) await lockAccess(ctx);
-  const epoch = await store.nextEpoch(ctx.tx);
-  announced.set(ctx.db, Math.max(announced.get(ctx.db) ?? 0, epoch));
-  await store.insertChange(ctx.tx, epoch, concerned.principalId ?? null, concerned.grantId ?? null);
-  if (epoch % 1000 === 0) await store.forgetChanges(ctx.tx, epoch - CHANGES_KEPT);
 }
 
 /** That somebody changed another's credentials, or the groups that it is in: an approval by that one may not count for a while. */
@@ -74,50 +64,6 @@ function governed(ctx: TxCtx, change: Omit<SettingChange, 'workspaceId'>): Promi
 /** Whoever acts on his own account changes no other person's. */
 function isOwn(ctx: Ctx, account: Pick<store.Account, 'id'>): boolean {
   return accountIdOf(ctx.principal) === account.id;
-}
-
-/** The highest count that this process gave out; its transaction may be under way, or undone. */
-const announced = new WeakMap<Database, number>();
-
-/** How many changes of access were committed. `known`: where no other process can have made one, it is read only after one of this process. */
-export async function getEpoch(db: Database, known: number): Promise<number> {
-  if (db.dialect === 'sqlite' && known >= (announced.get(db) ?? 0)) return known;
-  const epoch = await store.getEpoch(db);
-  // Answers come in any order, and the count never goes back.
-  read.set(db, Math.max(read.get(db) ?? 0, epoch));
-  return epoch;
-}
-
-/** The highest count that this process read. */
-const read = new WeakMap<Database, number>();
-
-/**
- * The count that holds for whatever asks now, as far as it is known without a statement: on SQLite, where it can't have moved since it was read; on
- * PostgreSQL, what the last request read when it came in. Undefined: it must be read.
- */
-export function knownEpoch(db: Database): number | undefined {
-  const epoch = read.get(db);
-  return epoch !== undefined && epoch >= (announced.get(db) ?? 0) ? epoch : undefined;
-}
-
-/**
- * The count as of which what is read here of accounts and their access may be remembered, and what was remembered holds. Undefined where it isn't known,
- * or where the transaction may see what isn't committed.
- */
-export async function rememberableEpoch(ctx: Pick<Ctx, 'db' | 'tx'>): Promise<number | undefined> {
-  const known = knownEpoch(ctx.db);
-  if (known === undefined || ctx.db.dialect === 'sqlite') return known;
-  // Another process may have changed something since a request read the count; nothing uncommitted is behind a count that a request read.
-  return (await store.getEpoch(reading(ctx))) === known ? known : undefined;
-}
-
-/** For a change of access that is decided about first: by then nobody else decides. */
-export function lockAccess(ctx: TxCtx): Promise<void> {
-  return store.lockAccess(ctx.tx);
-}
-
-export function listChanges(db: Queries, afterEpoch: number): Promise<store.AccessChange[]> {
-  return store.listChanges(db, afterEpoch, CHANGES_KEPT);
 }
 
 /** Without any, the server is open to whoever reaches it. */

@@ -26,16 +26,6 @@ export function listOpenOf(db: Queries, workspaceIds: readonly number[], digests
   );
 }
 
-/**
- * On PostgreSQL, until the commit: who decides by a digest holds it together with others, who blocks it holds it alone. So a decision is over before
- * the block, or sees it. SQLite has one writer.
- */
-export async function hold(tx: Queries, digests: readonly string[], mode: 'shared' | 'alone'): Promise<void> {
-  if (tx.dialect !== 'postgres') return;
-  const lock = mode === 'shared' ? 'pg_advisory_xact_lock_shared' : 'pg_advisory_xact_lock';
-  for (const digest of [...digests].sort()) await tx.one(`SELECT ${lock}(?)`, BigInt.asIntN(64, BigInt(`0x${digest.slice(0, 16)}`)));
-}
-
 /** Undefined where one holds already. */
 export async function insert(
   tx: Queries,

@@ -9,6 +9,7 @@ import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import { invalid, notFound, Problem } from '@countersign/contract/problem.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { EVERY_WORKSPACE } from '../access/access.ts';
+import { AccessMemory, announceChange } from '../accounts/accounts.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import * as events from '../events/events.ts';
 import type { ModelVersion } from '../versions/versions.ts';
@@ -42,16 +43,21 @@ export interface Blocked {
   readonly at: number;
 }
 
-/** Which of these digests are blocked here. One indexed statement where none is. In a transaction it stays so until the commit. */
+/** Which of these digests are blocked here. In a transaction it stays so until the commit. */
 export async function find(ctx: Pick<Ctx, 'db' | 'tx' | 'workspace'>, digests: readonly string[]): Promise<ReadonlyMap<string, Blocked>> {
-  const asked = [...new Set(digests)].filter((digest) => DIGEST.test(digest));
-  if (asked.length === 0) return new Map();
-  if (ctx.tx !== undefined) await store.hold(ctx.tx, asked, 'shared');
-  const db = reading(ctx);
-  const rows = await store.listOpenOf(db, reaching(ctx), asked);
+  const asked = [...new Set(digests)].filter((digest) => DIGEST.test(digest)).sort();
+  const rows = asked.length === 0 ? [] : await open.recall(ctx, `${ctx.workspace.id} ${asked.join(' ')}`, () => listOpen(ctx, asked));
   if (rows.length === 0) return new Map();
-  const shown = await withReasons(db, rows);
+  // Words aren't remembered: they can be erased.
+  const shown = await withReasons(reading(ctx), rows);
   return new Map(shown.map(({ digest, reason, blockedAt }) => [digest, { reason: reason ?? NO_REASON, at: blockedAt }]));
+}
+
+/** The same bytes are asked about at every step of their way. */
+const open = new AccessMemory<readonly BlockRow[]>(10_000);
+
+function listOpen(ctx: Pick<Ctx, 'db' | 'tx' | 'workspace'>, digests: readonly string[]): Promise<BlockRow[]> {
+  return store.listOpenOf(reading(ctx), reaching(ctx), digests);
 }
 
 function reaching(ctx: Pick<Ctx, 'workspace'>): readonly number[] {
@@ -73,8 +79,8 @@ async function withReasons(db: Parameters<typeof events.listTextsOn>[0], rows: r
 }
 
 /**
- * By whoever manages a model that has these bytes, or the workspace; in all workspaces by administrators of the server. What was decided about the bytes
- * is over by then. RESOURCE_ALREADY_EXISTS where they are blocked already.
+ * By whoever manages a model that has these bytes, or the workspace; in all workspaces by administrators of the server. RESOURCE_ALREADY_EXISTS where
+ * they are blocked already.
  */
 export function block(ctx: Ctx, digest: string, reason: string, { isServerWide = false }: Reach = {}): Promise<Block> {
   checkDigest(digest);
@@ -82,7 +88,8 @@ export function block(ctx: Ctx, digest: string, reason: string, { isServerWide =
   return transaction(ctx, async (inner) => {
     const having = await store.listModels(inner.tx, isServerWide ? undefined : inner.workspace.id, digest, MODELS_MAX);
     demandBlock(inner, having, isServerWide);
-    await store.hold(inner.tx, [digest], 'alone');
+    // Before it is written: what was decided about the bytes is over by then.
+    await announceChange(inner);
     const workspaceId = isServerWide ? EVERY_WORKSPACE : inner.workspace.id;
     const row = { digest, blockedBy: inner.principal.id, blockedAt: inner.clock.now() };
     const id = await store.insert(inner.tx, { ...row, workspaceId });
@@ -128,6 +135,7 @@ export async function lift(
   checkReason(reason);
   demandLift(ctx, isServerWide);
   const workspaceId = isServerWide ? EVERY_WORKSPACE : ctx.workspace.id;
+  await announceChange(ctx);
   const row = await store.lift(ctx.tx, workspaceId, digest, ctx.clock.now(), ctx.principal.id);
   if (row === undefined) throw notBlocked(digest, isServerWide);
   tell(ctx, 'lifted', row, reason, permit);
@@ -225,6 +233,7 @@ export async function listVersions(
 
 /** What is blocked in a workspace that goes is blocked where its models go. In the caller's transaction. */
 export async function moveAll(ctx: TxCtx, to: WorkspaceRef): Promise<void> {
+  await announceChange(ctx);
   const count = await store.moveOpen(ctx.tx, ctx.workspace.id, to.id, ctx.principal.id);
   if (count > 0) events.record(ctx, { type: 'digest.blocks-moved', data: { to: to.id, count } });
 }

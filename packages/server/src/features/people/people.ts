@@ -4,7 +4,6 @@
  */
 import type { AccessChangeFact, PolicyPrincipal } from '@countersign/contract/policy-facts.ts';
 import { type Ctx, reading } from '../../platform/context.ts';
-import type { Database } from '../../platform/db/database.ts';
 import * as access from '../access/access.ts';
 import * as accounts from '../accounts/accounts.ts';
 import type { PersonRow } from './people-store.ts';
@@ -30,9 +29,7 @@ export interface PeopleFacts {
 }
 
 export async function readPeople(ctx: Ctx, question: PeopleQuestion): Promise<PeopleFacts> {
-  const epoch = await accounts.rememberableEpoch(ctx);
-  const memory = epoch === undefined ? undefined : memoryOf(ctx.db, epoch);
-  const asked = await listRows(ctx, memory, [...question.ids, ...(await listMembers(ctx, memory, question.groups))]);
+  const asked = await listRows(ctx, [...question.ids, ...(await listMembers(ctx, question.groups))]);
   // Not remembered: an account's new token is no change of its access.
   const accessChanges = await accounts.listCredentialChanges(
     ctx,
@@ -41,20 +38,20 @@ export async function readPeople(ctx: Ctx, question: PeopleQuestion): Promise<Pe
   );
   const rows = new Map(asked.map((row) => [row.id, row]));
   const changers = [...new Set(accessChanges.map((change) => change.by))].filter((id) => !rows.has(id));
-  if (changers.length > 0) for (const row of await listRows(ctx, memory, changers)) rows.set(row.id, row);
-  return { principals: await describe(ctx, memory, [...rows.values()], question.model), accessChanges };
+  if (changers.length > 0) for (const row of await listRows(ctx, changers)) rows.set(row.id, row);
+  return { principals: await describe(ctx, [...rows.values()], question.model), accessChanges };
 }
 
-async function listMembers(ctx: Ctx, memory: Memory | undefined, groups: readonly string[]): Promise<readonly number[]> {
+async function listMembers(ctx: Ctx, groups: readonly string[]): Promise<readonly number[]> {
   const { id } = ctx.workspace;
   const names = [...new Set(groups)].sort();
-  return names.length === 0 ? [] : recall(memory?.members, [id, ...names], () => store.listMembers(reading(ctx), id, names));
+  return names.length === 0 ? [] : members.recall(ctx, JSON.stringify([id, ...names]), () => store.listMembers(reading(ctx), id, names));
 }
 
 /** Who comes for the first time as a job changes nobody's access, so jobs aren't remembered. */
-function listRows(ctx: Ctx, memory: Memory | undefined, ids: readonly number[]): Promise<readonly PersonRow[]> {
+function listRows(ctx: Ctx, ids: readonly number[]): Promise<readonly PersonRow[]> {
   const asked = [...new Set(ids)].sort((one, other) => one - other);
-  return recall(memory?.rows, asked, () => store.listWithThoseBehind(reading(ctx), asked), isWithoutJobs);
+  return persons.recall(ctx, JSON.stringify(asked), () => store.listWithThoseBehind(reading(ctx), asked), isWithoutJobs);
 }
 
 function isWithoutJobs(rows: readonly PersonRow[]): boolean {
@@ -68,43 +65,12 @@ interface Belongings {
   readonly general: access.GeneralAccess;
 }
 
-interface Memory {
-  /** The count of changes of access as of which it holds. */
-  readonly epoch: number;
-  readonly members: Map<string, readonly number[]>;
-  readonly rows: Map<string, readonly PersonRow[]>;
-  readonly belongings: Map<string, Belongings>;
-}
-
 const QUESTIONS_MAX = 1000;
 
 /** The same few people decide about change after change: what is known of them holds as long as nobody's access changes. */
-const memories = new WeakMap<Database, Memory>();
-
-function memoryOf(db: Database, epoch: number): Memory {
-  const found = memories.get(db);
-  if (found?.epoch === epoch) return found;
-  const memory = { epoch, members: new Map(), rows: new Map(), belongings: new Map() };
-  memories.set(db, memory);
-  return memory;
-}
-
-async function recall<T>(
-  memory: Map<string, T> | undefined,
-  question: readonly (number | string)[],
-  read: () => Promise<T>,
-  isKept: (found: T) => boolean = () => true,
-): Promise<T> {
-  const key = JSON.stringify(question);
-  const known = memory?.get(key);
-  if (known !== undefined) return known;
-  const found = await read();
-  if (memory !== undefined && isKept(found)) {
-    if (memory.size >= QUESTIONS_MAX) memory.clear();
-    memory.set(key, found);
-  }
-  return found;
-}
+const members = new accounts.AccessMemory<readonly number[]>(QUESTIONS_MAX);
+const persons = new accounts.AccessMemory<readonly PersonRow[]>(QUESTIONS_MAX);
+const belongings = new accounts.AccessMemory<Belongings>(QUESTIONS_MAX);
 
 async function readBelongings(ctx: Ctx, own: readonly PersonRow[]): Promise<Belongings> {
   const db = reading(ctx);
@@ -131,7 +97,6 @@ function subjectOf({ id, kind, is_admin }: PersonRow): access.AccessSubject {
 
 async function describe(
   ctx: Ctx,
-  memory: Memory | undefined,
   rows: readonly PersonRow[],
   model: { readonly id: number; readonly name: string } | undefined,
 ): Promise<PolicyPrincipal[]> {
@@ -139,7 +104,7 @@ async function describe(
   // A job has what its account has, and is in no group.
   const own = rows.filter((row) => row.job_of === null);
   const question = [ctx.workspace.id, ...own.map((row) => row.id)];
-  const { groups, permissions, general } = await recall(memory?.belongings, question, () => readBelongings(ctx, own));
+  const { groups, permissions, general } = await belongings.recall(ctx, JSON.stringify(question), () => readBelongings(ctx, own));
   const levels = await access.listLevelsOn(ctx, own.map(subjectOf), general, model);
   return rows.map((row) =>
     toPrincipal(row, {

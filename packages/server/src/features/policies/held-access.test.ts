@@ -37,7 +37,7 @@ afterAll(async () => {
 async function orderOf(change: () => Promise<unknown>): Promise<readonly string[]> {
   const order: string[] = [];
   const { changed } = await transaction(here, async (inner: TxCtx) => {
-    await policies.holdInForce(inner);
+    await policies.getInForce(inner);
     const changing = change().then(() => order.push('changed'));
     await setTimeout(150);
     order.push('decided');

@@ -7,8 +7,8 @@ import { type Permit, permitFacts } from '@countersign/contract/permit.ts';
 import type { Policy } from '@countersign/contract/policies.ts';
 import { invalid, notFound } from '@countersign/contract/problem.ts';
 import { type Ctx, randomHex, reading, type TxCtx } from '../../platform/context.ts';
-import type { Database, Queries, Tx } from '../../platform/db/database.ts';
-import { announceChange, getEpoch, knownEpoch } from '../accounts/accounts.ts';
+import type { Database, Queries } from '../../platform/db/database.ts';
+import { AccessMemory, announceChange } from '../accounts/accounts.ts';
 import { record } from '../events/events.ts';
 import { decidingTagKeys, publishingObjections, stagesNamedBy } from './policy-choice-rules.ts';
 import { canonicalPolicy, type NamedPolicy, namePolicy } from './policy-hash-rules.ts';
@@ -45,6 +45,7 @@ export interface PoliciesInForce {
   readonly isEnforced: boolean;
 }
 
+const WORKSPACES_MAX = 10_000;
 const NONE: PoliciesInForce = { policies: [], decidingKeys: new Set(), isEnforced: false };
 
 interface Known {
@@ -55,70 +56,15 @@ interface Known {
 /** What was read of a workspace's policies stays good until its head changes. */
 const known = new WeakMap<Database, Map<number, Known>>();
 
-interface Remembered {
-  /** The count of changes of access as of which it holds: every publication moves it. */
-  readonly epoch: number;
-  readonly inForce: PoliciesInForce;
-}
+const memory = new AccessMemory<PoliciesInForce>(WORKSPACES_MAX);
 
-/** On SQLite, where one process changes everything, even the head needn't be looked at. Nothing uncommitted is remembered. */
-const remembered = new WeakMap<Database, Map<number, Remembered>>();
-
-/** What a transaction holds, it needn't ask for again. */
-const held = new WeakMap<Tx, Map<number, PoliciesInForce>>();
-
-/** Those that decide about a change: none comes into force or goes before its commit. */
-export async function holdInForce(ctx: TxCtx): Promise<PoliciesInForce> {
-  const { tx, workspace } = ctx;
-  const found = recall(ctx) ?? held.get(tx)?.get(workspace.id);
-  if (found !== undefined) return found;
-  const inForce = await readHeld(ctx);
-  held.set(tx, (held.get(tx) ?? new Map<number, PoliciesInForce>()).set(workspace.id, inForce));
-  return inForce;
-}
-
-async function readHeld(ctx: TxCtx): Promise<PoliciesInForce> {
-  const { tx, workspace } = ctx;
-  let head = await store.readHead(tx, workspace.id, true);
-  if (head === undefined) {
-    // On PostgreSQL only a row can be held.
-    if (tx.dialect !== 'postgres') return NONE;
-    await store.setHead(tx, workspace.id, randomHex(ctx.clock), false, 'keep');
-    head = await store.readHead(tx, workspace.id, true);
-  }
-  return head === undefined ? NONE : readInForce(ctx, tx, head);
-}
-
-/** Held for a change; as they are for whoever only looks. */
-export function findInForce(ctx: Ctx): Promise<PoliciesInForce> {
-  return ctx.tx === undefined ? getInForce(ctx) : holdInForce({ ...ctx, tx: ctx.tx });
-}
-
-/** As of now, for whoever looks. */
-export async function getInForce(ctx: Ctx): Promise<PoliciesInForce> {
-  const found = recall(ctx);
-  if (found !== undefined) return found;
-  const db = reading(ctx);
-  // A transaction may have changed it itself, and be undone.
-  const epoch = ctx.tx === undefined ? (knownEpoch(ctx.db) ?? (await getEpoch(ctx.db, -1))) : undefined;
-  const head = await store.readHead(db, ctx.workspace.id, false);
-  const inForce = head === undefined ? NONE : await readInForce(ctx, db, head);
-  if (epoch !== undefined && db.dialect === 'sqlite' && knownEpoch(ctx.db) === epoch) {
-    const ofDatabase = remembered.get(ctx.db) ?? new Map<number, Remembered>();
-    remembered.set(ctx.db, ofDatabase);
-    ofDatabase.set(ctx.workspace.id, { epoch, inForce });
-  }
-  return inForce;
-}
-
-/** On SQLite, so that the transaction that follows needn't read them. */
-export async function recollect(ctx: Ctx): Promise<void> {
-  if (ctx.tx === undefined && ctx.db.dialect === 'sqlite') await getInForce(ctx);
-}
-
-function recall({ db, workspace }: Ctx): PoliciesInForce | undefined {
-  const found = remembered.get(db)?.get(workspace.id);
-  return found !== undefined && found.epoch === knownEpoch(db) ? found.inForce : undefined;
+/** As of now. In a transaction those that decide about a change: none comes into force or goes before its commit. */
+export function getInForce(ctx: Ctx): Promise<PoliciesInForce> {
+  return memory.recall(ctx, String(ctx.workspace.id), async () => {
+    const db = reading(ctx);
+    const head = await store.readHead(db, ctx.workspace.id);
+    return head === undefined ? NONE : readInForce(ctx, db, head);
+  });
 }
 
 /** As of a time, by name. */
@@ -176,7 +122,7 @@ async function compileAll({ requirements: { expressions = [] } }: Policy): Promi
 
 /** Names of policies in force that name a stage; none comes into force that does, before the commit. */
 export async function listNamingStage(ctx: TxCtx, stage: string): Promise<string[]> {
-  const { policies } = await holdInForce(ctx);
+  const { policies } = await getInForce(ctx);
   return policies.filter(({ document }) => stageNamed(stagesNamedBy(document), stage) !== undefined).map(({ document }) => document.name);
 }
 
@@ -225,8 +171,7 @@ interface Replacement extends PolicyChanges {
 async function replacementOf(ctx: TxCtx, changes: PolicyChanges, stages: readonly string[]): Promise<Replacement> {
   // Before anything is written, so that nobody remembers what may be undone.
   await announceChange(ctx);
-  held.delete(ctx.tx);
-  const before = (await holdInForce(ctx)).policies;
+  const before = (await getInForce(ctx)).policies;
   const byName = new Map(before.map((each) => [each.document.name, each]));
   const missing = changes.withdrawn.find((name) => !byName.has(name));
   if (missing !== undefined) throw notFound(`No policy named '${missing}' is in force.`);
@@ -292,7 +237,6 @@ function refuseObjections(policies: readonly NamedPolicy[], stages: readonly str
 }
 
 async function renewHead(ctx: TxCtx): Promise<void> {
-  held.delete(ctx.tx);
   const rows = await store.listInForce(ctx.tx, ctx.workspace.id);
   await store.setHead(
     ctx.tx,

@@ -1,5 +1,4 @@
 import type { Queries } from '../../platform/db/database.ts';
-import { HOLDING_ACCESS } from '../accounts/accounts.ts';
 
 export interface PolicyRow {
   readonly id: number;
@@ -23,16 +22,9 @@ const COLUMNS =
   'id, workspace_id AS "workspaceId", name, hash, mode, document, source, listed_digests AS "listedDigests", published_at AS "publishedAt", ' +
   'published_by AS "publishedBy", withdrawn_at AS "withdrawnAt", withdrawn_by AS "withdrawnBy"';
 
-/**
- * Undefined: nothing was ever published there. Held until the commit, so that no policy changes under a decision, nor, where one may refuse anything, who
- * may do what.
- */
-export async function readHead(db: Queries, workspaceId: number, isHeld: boolean): Promise<string | undefined> {
-  const sql =
-    isHeld && db.dialect === 'postgres'
-      ? `SELECT head, CASE WHEN has_enforced = 1 THEN ${HOLDING_ACCESS} END AS held FROM policy_heads WHERE workspace_id = ? FOR SHARE`
-      : 'SELECT head FROM policy_heads WHERE workspace_id = ?';
-  return (await db.one<{ head: string }>(sql, workspaceId))?.head;
+/** Undefined: nothing was ever published there. */
+export async function readHead(db: Queries, workspaceId: number): Promise<string | undefined> {
+  return (await db.one<{ head: string }>('SELECT head FROM policy_heads WHERE workspace_id = ?', workspaceId))?.head;
 }
 
 /** Whether any workspace has a policy in enforce. */
@@ -49,17 +41,10 @@ export async function listEnforcedWorkspaceIds(db: Queries, limit: number): Prom
   return rows.map(({ id }) => id);
 }
 
-/** `keep`: one that is there stays. */
-export async function setHead(
-  tx: Queries,
-  workspaceId: number,
-  head: string,
-  isEnforced: boolean,
-  old: 'replace' | 'keep' = 'replace',
-): Promise<void> {
-  const onConflict = old === 'keep' ? 'NOTHING' : 'UPDATE SET head = excluded.head, has_enforced = excluded.has_enforced';
+export async function setHead(tx: Queries, workspaceId: number, head: string, isEnforced: boolean): Promise<void> {
   await tx.run(
-    `INSERT INTO policy_heads (workspace_id, head, has_enforced) VALUES (?, ?, ?) ON CONFLICT (workspace_id) DO ${onConflict}`,
+    'INSERT INTO policy_heads (workspace_id, head, has_enforced) VALUES (?, ?, ?) ' +
+      'ON CONFLICT (workspace_id) DO UPDATE SET head = excluded.head, has_enforced = excluded.has_enforced',
     workspaceId,
     head,
     isEnforced ? 1 : 0,

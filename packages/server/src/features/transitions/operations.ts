@@ -222,7 +222,7 @@ export function moveOperation(ctx: Ctx, model: ModelOf, to: WorkspaceRef): Opera
     version: undefined,
     others: async (inForce) => {
       const same = await before();
-      const there = await policies.findInForce({ ...ctx, workspace: to });
+      const there = await policies.getInForce({ ...ctx, workspace: to });
       return rechosenInAll(ctx, { inForce, model: same }, { inForce: there, model: same, workspace: to, isElsewhere: true });
     },
   };

@@ -137,7 +137,7 @@ export function unasked(): Permit {
 
 /** What each policy that is about the change says of it. */
 export async function judge(ctx: Ctx, operation: Operation, way: Way = AS_CALLER): Promise<Judgement> {
-  const inForce = await policies.findInForce(ctx);
+  const inForce = await policies.getInForce(ctx);
   // What moves to another workspace comes under that one's policies.
   const isFree = inForce.policies.length === 0 && operation.fallback === undefined && operation.proposal.op !== 'move';
   if (isFree) return { asked: [], binding: NO_BINDING };

@@ -16,7 +16,7 @@ import { settle } from './settlement.ts';
 /** Registers a version: entry into a model. What was asked for and let in meanwhile is given to whoever asked. */
 export async function register(ctx: TxCtx, input: NewVersion): Promise<ModelVersion> {
   const model = await models.getIdentity(ctx, input.name);
-  const inForce = await policies.holdInForce(ctx);
+  const inForce = await policies.getInForce(ctx);
   const isGoverned = inForce.policies.length > 0;
   const kept = isGoverned && versions.isCopy(input.source) ? await withoutGovernedTags(ctx, inForce, model, input) : input;
   const resolved = await versions.resolve(ctx, model, kept);

@@ -28,7 +28,7 @@ export async function listUnsatisfiable(ctx: Ctx, asked: readonly policies.Named
 /** Why nobody could ever change the policies again: a sentence. Undefined where somebody could. `lost`: who can't sign in any more. */
 export async function whyLocked(ctx: TxCtx, lost: readonly number[] = []): Promise<string | undefined> {
   const target = { kind: 'setting', setting: 'policies' } as const;
-  const chosen = await choose(ctx, await policies.holdInForce(ctx), target, undefined);
+  const chosen = await choose(ctx, await policies.getInForce(ctx), target, undefined);
   if (chosen?.document.mode !== 'enforce') return undefined;
   const missing = await missingOf(ctx, chosen, target, lost);
   return missing.length === 0 ? undefined : `${sentenceOf(chosen.document, missing)} It would lock the policies for ever.`;

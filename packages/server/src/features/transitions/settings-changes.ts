@@ -37,8 +37,6 @@ export async function putPolicies(
   withdrawn: readonly string[],
 ): Promise<readonly policies.PublishedPolicy[]> {
   await lockAccess(ctx);
-  // Held before the stages, as every other change does.
-  await policies.holdInForce(ctx);
   const stages = await stagesOf(ctx);
   const changed = await policies.effectOf(ctx, { published, withdrawn }, stages);
   const words = [
@@ -49,7 +47,7 @@ export async function putPolicies(
     const operation = await settingOperation(ctx, 'policies', words.join(', '));
     const allowed = await permit(ctx, operation);
     await policies.replace(ctx, allowed, changed, stages);
-    if ((await policies.holdInForce(ctx)).isEnforced) {
+    if ((await policies.getInForce(ctx)).isEnforced) {
       await demandDeciders(ctx);
       const why = await whyLocked(ctx);
       if (why !== undefined) throw new Problem('INVALID_STATE', why);
@@ -92,7 +90,7 @@ export interface BreakGlassWish {
  * has no break-glass.
  */
 export async function breakOpen(ctx: TxCtx, wish: BreakGlassWish): Promise<breakGlass.Opening> {
-  const { policies: inForce } = await policies.holdInForce(ctx);
+  const { policies: inForce } = await policies.getInForce(ctx);
   const policy = inForce.find(({ document }) => document.name === wish.policyName);
   if (policy === undefined) throw notFound(`No policy named '${clip(wish.policyName)}' is in force.`);
   const rule = policy.document.break_glass;

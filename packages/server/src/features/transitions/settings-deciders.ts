@@ -27,7 +27,7 @@ interface Deciders {
 
 /** By the policy on policies; where it refuses nothing, by the rule that holds then. */
 async function readDeciders(ctx: TxCtx, without: Without = {}): Promise<Deciders> {
-  const inForce = await policies.holdInForce(ctx);
+  const inForce = await policies.getInForce(ctx);
   const chosen = await choose(ctx, inForce, { kind: 'setting', setting: 'policies' }, undefined);
   const policy = chosen?.document.mode === 'enforce' ? chosen : await fallbackPolicy();
   const roles = policy.document.requirements.approvals;

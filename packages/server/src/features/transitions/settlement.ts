@@ -20,7 +20,7 @@ export async function settle(ctx: TxCtx, operation: Operation, allowed: Permit, 
 
 /** What a newer version took the place of, before it was answered. */
 async function supersede(ctx: TxCtx, { asks, model }: Operation, came: ModelVersion, allowed: Permit): Promise<void> {
-  const inForce = await policies.holdInForce(ctx);
+  const inForce = await policies.getInForce(ctx);
   const saying = inForce.policies.filter(({ hash, document }) => document.supersedes === 'older' && allowed.policies.includes(hash));
   if (saying.length === 0) return;
   // What a policy says is of its own place, and not of where something went that left it.

@@ -13,7 +13,7 @@ import { isLeftAlone, settleGoverned } from './settlement.ts';
 /** With tags that no policy is about, or that it lets in: others are asked for once the model is there. */
 export async function createTagged(ctx: TxCtx, input: models.NewModel): Promise<models.RegisteredModel> {
   const model = await models.create(ctx, input);
-  if ((await policies.holdInForce(ctx)).policies.length === 0) return model;
+  if ((await policies.getInForce(ctx)).policies.length === 0) return model;
   for (const [at, { key, value }] of input.tags.entries()) {
     try {
       await permit(ctx, operations.modelTagOperation(ctx, model, key, value, input.tags.slice(0, at)));
@@ -30,7 +30,7 @@ export async function tagModel(ctx: TxCtx, name: string, key: string, value: str
   const model = await models.getIdentity(ctx, name);
   const operation = operations.modelTagOperation(ctx, model, key, value);
   // What decides which policy applies is judged by what stands in the model.
-  if ((await policies.holdInForce(ctx)).policies.length > 0) {
+  if ((await policies.getInForce(ctx)).policies.length > 0) {
     await models.hold(ctx, name);
     const { tags } = await models.get(ctx, name);
     if (isSaid(tags, key, value) && (await isLeftAlone(ctx, operation, way))) return;
@@ -42,7 +42,7 @@ export async function tagModel(ctx: TxCtx, name: string, key: string, value: str
 }
 
 export async function tagVersion(ctx: TxCtx, name: string, number: number, key: string, value: string | null, way: Way): Promise<void> {
-  if ((await policies.holdInForce(ctx)).policies.length === 0) {
+  if ((await policies.getInForce(ctx)).policies.length === 0) {
     const identity = await versions.getIdentity(ctx, name, number);
     const allowed = await permit(ctx, operations.freeTagOperation(identity, key, value));
     return writeVersionTag(ctx, allowed, identity, key, value);

@@ -40,7 +40,6 @@ export { canonicalStageOf, isActiveStage, stagesOf } from './workspace-stages.ts
 
 /** A transaction that decides by what stands in a model: nobody else changes that until the commit. */
 async function changing<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>, lane?: string): Promise<T> {
-  await policies.recollect(ctx);
   const holding = async (inner: TxCtx): Promise<T> => {
     await models.hold(inner, name);
     return work(inner);
@@ -176,8 +175,8 @@ export function deleteModel(ctx: Ctx, name: string, way: Way = AS_CALLER): Promi
 export function moveModels(ctx: Ctx, to: WorkspaceRef): Promise<void> {
   return transaction(ctx, async (inner) => {
     let allowed: Permit | undefined;
-    const here = await policies.holdInForce(inner);
-    const there = await policies.holdInForce({ ...inner, workspace: to });
+    const here = await policies.getInForce(inner);
+    const there = await policies.getInForce({ ...inner, workspace: to });
     if (here.policies.length > 0 || there.policies.length > 0) {
       // They may come back there, with the tags that say which policy applies.
       for (const model of await models.listDeleted(inner)) allowed = await permit(inner, operations.moveOperation(inner, model, to));
@@ -207,7 +206,7 @@ export function restoreModel(ctx: Ctx, id: number, newName: string | undefined):
     await models.holdById(inner, id);
     const model = await models.getDeleted(inner, id);
     const deletedAt = model.deletedAt ?? 0;
-    const inForce = await policies.holdInForce(inner);
+    const inForce = await policies.getInForce(inner);
     const returning =
       inForce.policies.length === 0 ? [] : (await versions.listDeleted(inner, model)).filter((each) => each.deletedAt === deletedAt);
     const allowed = await permit(inner, operations.modelRestorationOperation(inner, model, newName ?? model.name, returning));
@@ -249,7 +248,7 @@ export function restoreVersion(ctx: Ctx, name: string, number: number, way: Way 
     const operation = operations.restorationOperation(inner, version);
     const allowed = await permit(inner, operation, way);
     const restored = await versions.restore(inner, allowed, model, number);
-    const inForce = await policies.holdInForce(inner);
+    const inForce = await policies.getInForce(inner);
     if (inForce.policies.length > 0) await dropGovernedTags(inner, inForce, allowed, version);
     await settle(inner, operation, allowed, way);
     return inForce.policies.length > 0 ? versions.get(inner, name, number) : restored;
@@ -264,7 +263,6 @@ export function createModel(ctx: Ctx, input: models.NewModel): Promise<Registere
 /** `value` null: it is taken away. */
 export async function setModelTag(ctx: Ctx, name: string, key: string, value: string | null, way: Way = AS_CALLER): Promise<void> {
   if (value !== null) checkRegistryTag(key, value);
-  await policies.recollect(ctx);
   return transaction(ctx, (inner) => tagModel(inner, name, key, value, way));
 }
 
@@ -277,7 +275,6 @@ export async function setVersionTag(
   way: Way = AS_CALLER,
 ): Promise<void> {
   if (value !== null) checkRegistryTag(key, value);
-  await policies.recollect(ctx);
   return transaction(ctx, (inner) => tagVersion(inner, name, number, key, value, way));
 }
 

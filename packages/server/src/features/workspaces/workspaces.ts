@@ -7,12 +7,11 @@ import { DEFAULT_SETTINGS, type SettingName, type Settings } from '@countersign/
 import type { Stage } from '@countersign/contract/stages.ts';
 import { type Ctx, reading, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import type { Database, Queries } from '../../platform/db/database.ts';
-import { announceChange, governSetting, knownEpoch, recordAccess } from '../accounts/accounts.ts';
+import { announceChange, governSetting, knownEpoch, lockAccess, recordAccess } from '../accounts/accounts.ts';
 import * as settingsStore from './settings-store.ts';
 import { goneStages, STAGE_SETTINGS, withStages } from './stage-rules.ts';
 import * as usageStore from './usage-store.ts';
 import { checkAllowed, checkSettings, isServed, overQuota, type Usage } from './workspace-rules.ts';
-import { forgetHeld } from './workspace-stages.ts';
 import type { Workspace } from './workspace-store.ts';
 import * as store from './workspace-store.ts';
 
@@ -200,7 +199,7 @@ export type RefuseGone = (ctx: TxCtx, gone: readonly Stage[]) => Promise<void>;
 export async function changeSettings(ctx: Ctx, changes: Partial<Settings>, refuseGone: RefuseGone = neverGone): Promise<Settings> {
   checkSettings(ctx, changes);
   return transaction(ctx, async (inner) => {
-    if (STAGE_SETTINGS.some((name) => changes[name] !== undefined)) await settingsStore.lockStageSettings(inner.tx);
+    if (STAGE_SETTINGS.some((name) => changes[name] !== undefined)) await lockAccess(inner);
     const before = await getSettings(inner);
     const normalised = withStages(before, changes);
     const gone = goneStages(before, { ...before, ...normalised });
@@ -217,7 +216,6 @@ export async function changeSettings(ctx: Ctx, changes: Partial<Settings>, refus
         ...(isText ? { texts: { value: String(value) } } : {}),
       });
     }
-    forgetHeld(inner.tx);
     return getSettings(inner);
   });
 }
