@@ -173,6 +173,11 @@ export function listOpenOfVersion(ctx: Ctx, versionId: number): Promise<Request[
   return requestStore.listOpenOfVersion(reading(ctx), versionId);
 }
 
+/** Open ones about any of these that somebody approved, oldest first. */
+export function listApprovedAbout(ctx: Ctx, abouts: readonly string[], limit: number): Promise<Request[]> {
+  return requestStore.listApprovedAbout(reading(ctx), abouts, limit);
+}
+
 export function listOpenOfModel(ctx: Ctx, modelId: number): Promise<Request[]> {
   return requestStore.listOpenOfModel(reading(ctx), modelId);
 }

@@ -130,6 +130,18 @@ export function listApproved(db: Queries, { afterId, limit }: { afterId: number;
   );
 }
 
+/** Those of them that somebody approved, oldest first. Along requests_open. */
+export function listApprovedAbout(db: Queries, abouts: readonly string[], limit: number): Promise<Request[]> {
+  // A JSON list is one bound value on both.
+  const given = db.dialect === 'sqlite' ? 'SELECT value FROM json_each(?)' : 'SELECT value FROM jsonb_array_elements_text(?::jsonb)';
+  return db.all(
+    `SELECT ${COLUMNS} FROM requests r WHERE state = 'open' AND about IN (${given}) AND EXISTS (SELECT 1 FROM approvals a WHERE a.about = r.about ` +
+      'AND a.subject = r.subject AND a.closed_at IS NULL) ORDER BY id LIMIT ?',
+    JSON.stringify(abouts),
+    limit,
+  );
+}
+
 export interface RequestQuery {
   readonly workspaceId: number;
   readonly versionId?: number | undefined;

@@ -15,6 +15,7 @@ import * as groups from '../groups/groups.ts';
 import * as models from '../models/models.ts';
 import * as namedPermissions from '../named-permissions/named-permissions.ts';
 import * as tokens from '../tokens/tokens.ts';
+import { readScopes } from '../tokens/tokens.ts';
 import * as transitions from '../transitions/transitions.ts';
 import * as versions from '../versions/versions.ts';
 import * as requests from './requests.ts';
@@ -443,6 +444,36 @@ onBothDatabases('approvals and candidates', (databaseUrl) => {
       await expect(register(people.dora, 'prod.m', { runId })).rejects.toMatchObject(DENIED);
       await expect(register(people.alice, 'prod.m', { runId })).resolves.toMatchObject({ version: 1 });
       await expect(register(people.alice, 'prod.m', { runId })).rejects.toMatchObject(DENIED);
+    });
+
+    it('that two ask for is one, which neither of them approves, and which a check on its source carries out', async () => {
+      const source = 'models:/dev.m/1';
+      const checked = `{ name: checked, mode: enforce, match: { model: 'prod.checked', target: { entry: true } }, on_refused: open_request,
+        requirements: { approvals: [{ group: risk }], checks: [{ name: ci/tests }] } }`;
+      await requests
+        .replacePolicies(people.root, { published: [{ text: checked, listedDigests: [] }], withdrawn: [] })
+        .catch(() => undefined);
+      await requests.approve(people.second, 1);
+      await requests.replacePolicies(people.root, { published: [{ text: checked, listedDigests: [] }], withdrawn: [] });
+      for (const name of ['dev.m', 'prod.checked']) await models.create(people.alice, { name, tags: [] });
+      await register(people.alice, 'dev.m');
+      await expect(register(people.alice, 'prod.checked', { source })).rejects.toThrow(/Request \d+ was opened/);
+      await expect(register(people.dora, 'prod.checked', { source })).rejects.toThrow(/Request \d+ was opened/);
+      const both = (await requests.list(people.root, { state: 'open', target: 'entry', beforeId: undefined, limit: 9 })).requests;
+      expect(new Set(both.map(({ candidateId }) => candidateId)).size).toBe(1);
+      const [{ id = 0 } = {}] = both;
+      await expect(requests.approve(people.dora, id)).rejects.toMatchObject(DENIED);
+      expect((await requests.approve(people.bob, id)).state).toBe('open');
+      const robot = await accounts.createServiceAccount(people.root, { name: 'robot', ownerId: people.root.principal.id });
+      const by = {
+        ...people.root,
+        principal: { id: robot.id, kind: 'service', name: 'robot' },
+        tokenScope: readScopes(['check:ci/tests']),
+      } as const;
+      const green = { name: 'ci/tests', externalId: '1', status: 'completed', conclusion: 'success', metrics: {} } as never;
+      await requests.reportCheck(by, 'dev.m', 1, green);
+      for (const each of both) expect((await requests.get(people.root, each.id)).state).toBe('approved');
+      for (const who of [people.dora, people.alice]) expect((await register(who, 'prod.checked', { source })).version).toBe(1);
     });
 
     it('of a long source, tag or name is asked for as any other', async () => {

@@ -4,17 +4,13 @@ import * as approvals from '../approvals/approvals.ts';
 import * as candidates from '../candidates/candidates.ts';
 import * as versions from '../versions/versions.ts';
 
-/** More copies than this wait for the sweep. */
-const COPIES_MAX = 500;
+/** More copies than this, and more requests, wait for the sweep. */
+const WAITING_MAX = 500;
 
 /** Those that somebody approved, oldest first. */
 export async function listWaitingFor(ctx: Ctx, versionId: number): Promise<readonly approvals.Request[]> {
-  const ids = [versionId, ...(await versions.listCopyIds(ctx, versionId, COPIES_MAX))];
-  const open: approvals.Request[] = [];
-  for (const id of ids) open.push(...(await approvals.listOpenOfVersion(ctx, id)));
-  for (const id of await candidates.listWaitingIds(ctx, ids, COPIES_MAX))
-    open.push(...(await approvals.listOpen(ctx, { about: `candidate:${id}`, subject: 'entry' })));
-  const approved: approvals.Request[] = [];
-  for (const request of open) if ((await approvals.listLive(ctx, request)).length > 0) approved.push(request);
-  return approved.sort((a, b) => a.id - b.id);
+  const ids = [versionId, ...(await versions.listCopyIds(ctx, versionId, WAITING_MAX))];
+  const entering = await candidates.listWaitingIds(ctx, ids, WAITING_MAX);
+  const abouts = [...ids.map((id) => `version:${id}`), ...entering.map((id) => `candidate:${id}`)];
+  return approvals.listApprovedAbout(ctx, abouts, WAITING_MAX);
 }
