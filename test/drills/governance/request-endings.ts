@@ -33,10 +33,17 @@ export function wrongEndings(act: Act, before: Seen, after: Seen, admitted: read
     }
     if (request.state !== 'open') continue;
     if (act.kind === 'sweep' && request.expiresAt !== null && request.expiresAt < act.at) wrong.push(`${words} is open after its time`);
-    const by = admitted.find((each) => each.how === 'policy' && act.kind !== 'rollback' && isOvertaken(after, request, each));
+    const by = admitted.find(
+      (each) => each.how === 'policy' && act.kind !== 'rollback' && hasCome(each) && isOvertaken(after, request, each),
+    );
     if (by !== undefined) wrong.push(`${words} is open, though version ${by.change.version?.number} took its place`);
   }
   return wrong;
+}
+
+/** Not for what stays where it is, and is only judged there anew. */
+function hasCome({ change: { asked, place } }: Admitted): boolean {
+  return asked.some(([, subject]) => subject === wordsOf(place));
 }
 
 /** By a newer version of the model, which a policy let into the place that the request is about, and that policy says so. */

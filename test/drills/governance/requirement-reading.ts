@@ -4,7 +4,7 @@ import { EXPRESSIONS, type ExpressionFacts } from './expression-family.ts';
 import { breaksCallers, DESCRIPTIONS, type ModelFile } from './model-files.ts';
 import { type PeopleReading, requestersOf } from './people-reading.ts';
 import type { PlaceChange } from './place-changes.ts';
-import type { PolicyWords, Seen, SeenVersion } from './seen.ts';
+import { type PolicyWords, type Seen, type SeenVersion, stagesOf } from './seen.ts';
 import type { StayLedger } from './stay-ledger.ts';
 
 export interface Report {
@@ -92,7 +92,10 @@ export function readRequirements(people: PeopleReading, stays: StayLedger): Requ
     const there = (): readonly SeenVersion[] => {
       if (place.kind === 'entry') return alive.sort((a, b) => b.number - a.number).slice(0, 1);
       if (place.kind === 'stage') return alive.filter((each) => each.stage === place.word);
-      return place.kind === 'alias' ? alive.filter((each) => seen.aliases.get(`${model.id} ${place.word}`) === each.id) : [];
+      if (place.kind !== 'alias') return [];
+      // Called like a stage, it is that stage, too.
+      const stage = stagesOf(seen, model.workspace).names.find((name) => name.toLowerCase() === place.word.toLowerCase());
+      return alive.filter((each) => seen.aliases.get(`${model.id} ${place.word}`) === each.id || each.stage === stage);
     };
     return there().filter((each) => each.id !== version?.id);
   }
