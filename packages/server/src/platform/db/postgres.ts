@@ -4,6 +4,7 @@ import { Problem } from '@countersign/contract/problem.ts';
 import pg from 'pg';
 import type { CommitHook, Database, Queries, SqlValue, Tx } from './database.ts';
 import { Gatherer, type WriteConnection } from './gatherer.ts';
+import { type Client, StatementBunches } from './statement-bunches.ts';
 
 const READERS_MAX = 8;
 const INT8 = 20;
@@ -19,10 +20,6 @@ const types: pg.CustomTypesConfig = {
 function readInt8(text: string): number | bigint {
   const value = Number(text);
   return Number.isSafeInteger(value) ? value : BigInt(text);
-}
-
-interface Client {
-  query(config: pg.QueryConfig): Promise<pg.QueryResult>;
 }
 
 interface Prepared {
@@ -144,15 +141,14 @@ function pool(url: string, max: number, isPipelined = false): pg.Pool {
 /** One session for all statements of a batch: a statement must never land on another connection than its BEGIN. */
 function connectionOf(writers: pg.Pool): WriteConnection {
   let session: pg.PoolClient | undefined;
-  const client: Client = {
-    query: (config) => {
-      if (session === undefined) throw new TypeError('a statement of a transaction came outside of it');
-      return session.query(config);
-    },
-  };
+  const bunches = new StatementBunches(async (config) => {
+    if (session === undefined) throw new TypeError('a statement of a transaction came outside of it');
+    return session.query(config);
+  });
   return {
-    queries: new PostgresQueries(client),
+    queries: new PostgresQueries(bunches),
     exec: async (sql) => {
+      bunches.flush();
       if (sql === 'BEGIN') session = await writers.connect();
       if (session === undefined) return;
       const ends = sql === 'COMMIT' || sql === 'ROLLBACK';
