@@ -12,6 +12,7 @@ const SLOTS: Readonly<Record<string, object>> = {
   'production-alias': { model: 'fraud-eu', target: { alias: 'production' } },
   entry: { model: 'prod.*', target: { entry: true } },
   risk: { target: { tag: 'risk' } },
+  'prod-note': { model: 'prod.*', target: { tag: 'note' } },
   uat: { target: { stage: 'UAT' } },
   'prompt-champion': { target: { prompt: { alias: 'champion' } } },
   'prompt-production': { target: { prompt: { stage: 'Production' } } },
@@ -55,7 +56,12 @@ export function randomPolicy(chance: Chance, slot: string = chance.pick(Object.k
 export function randomPolicies(chance: Chance, stages: readonly string[] = []): readonly string[] {
   const slots = Object.keys(SLOTS).filter((slot) => {
     if (slot === 'gold' || (slot === 'uat' && !stages.includes('UAT'))) return false;
-    return chance.is(slot === 'settings' ? 0.2 : 0.6);
+    return chance.is(slot === 'settings' || slot === 'prod-note' ? 0.2 : 0.6);
   });
-  return slots.map((slot) => randomPolicy(chance, slot));
+  // One that matches by tags needs another without them, at least as strict.
+  const hasGold = slots.includes('production') && chance.is(0.4);
+  return [
+    ...slots.map((slot) => randomPolicy(chance, slot, hasGold && slot === 'production' ? 'enforce' : undefined)),
+    ...(hasGold ? [randomPolicy(chance, 'gold')] : []),
+  ];
 }

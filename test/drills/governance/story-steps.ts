@@ -14,7 +14,7 @@ import { PROMPT } from './prompt-steps.ts';
 import { requestSteps } from './request-steps.ts';
 import { type SeenVersion, stagesOf } from './seen.ts';
 import { STAGE_SETTINGS } from './setting-steps.ts';
-import { aliveModels, type Doing, type Scene, type Step, type Steps, type StoryStep } from './step-subjects.ts';
+import { aliveModels, type Doing, NAMES, type Scene, type Step, type Steps, type StoryStep, VALUES } from './step-subjects.ts';
 import { newRun, reportCheck, versionSteps } from './version-steps.ts';
 
 type Target = Parameters<typeof requests.create>[2]['target'];
@@ -32,7 +32,8 @@ const GOOD = ['# Limitations\n\nNone that we know.', '# Limitations\n\n# Use\n\n
 export function tellStory(scene: Scene): readonly StoryStep[] {
   const drawn = scene.chance.below(100);
   if (drawn < 8) return tellOfFire();
-  return drawn < 30 ? tellOfSettings(scene) : tellOfVersion(scene);
+  if (drawn < 16) return tellOfModel(scene);
+  return drawn < 36 ? tellOfSettings(scene) : tellOfVersion(scene);
 }
 
 /** Somebody breaks a glass and does what he can't wait for; another one looks at it later. */
@@ -56,6 +57,27 @@ function tellOfSettings({ chance }: Scene): readonly StoryStep[] {
     [...seen.requests.values()].findLast((each) => each.state === 'open' && each.model === null)?.id ?? 0;
   const doing: StoryStep = { kind, by: 'root', step: ({ ctx }) => requests.asking(ctx, () => change(ctx)) };
   return [doing, { kind: 'approve', by: 'second', answers: asked, step: ({ ctx, scene }) => requests.approve(ctx, asked(scene)) }, doing];
+}
+
+/** Tags are set where nobody is asked for them, and then the model is another, or is gone and comes back. */
+function tellOfModel({ chance, seen }: Scene): readonly StoryStep[] {
+  const model = chance.maybe([...seen.models.values()].filter((each) => each.isAlive && each.workspace === 0));
+  const version = [...seen.versions.values()].findLast((each) => each.isAlive && each.model === model?.id);
+  if (model === undefined || version === undefined) return [];
+  const { name, id } = model;
+  const [newName, value] = [chance.pick(NAMES), chance.pick(VALUES)];
+  const by = 'mallory';
+  const tags: readonly StoryStep[] = [
+    { kind: 'tag', by, step: ({ ctx }) => requests.setVersionTag(ctx, name, version.number, chance.pick(['risk', 'note']), value) },
+    { kind: 'model-tag', by, step: ({ ctx }) => requests.setModelTag(ctx, name, chance.pick(['risk', 'tier']), value) },
+  ];
+  const rename: StoryStep = { kind: 'rename', by, step: ({ ctx }) => requests.renameModel(ctx, name, newName) };
+  if (chance.is(0.5)) return [...tags, rename];
+  return [
+    ...tags,
+    { kind: 'model-deletion', by, step: ({ ctx }) => requests.deleteModel(ctx, name) },
+    { kind: 'model-restoration-elsewhere', by, step: ({ ctx }) => transitions.restoreModel(ctx, id, newName) },
+  ];
 }
 
 /** Of a model of the default workspace that is there now. */
@@ -99,7 +121,11 @@ function tellOfVersion(scene: Scene): readonly StoryStep[] {
       return requests.registerVersion(doing.ctx, { ...common, source: `runs:/${id}/model`, runId: id, tags: [] });
     },
   };
-  const quick = chance.is(0.5);
+  const waiting = (times: readonly number[]): StoryStep => ({
+    kind: 'wait',
+    by: 'root',
+    step: async () => scene.store.wait(chance.pick(times)),
+  });
   const askedBefore: StoryStep = {
     kind: 'ask',
     by: 'dora',
@@ -139,9 +165,7 @@ function tellOfVersion(scene: Scene): readonly StoryStep[] {
       by: 'mallory',
       step: about(({ ctx }, name, row) => requests.setAlias(ctx, name, 'challenger', row.number)),
     },
-    ...(quick
-      ? []
-      : [{ kind: 'wait', by: 'root', step: async () => scene.store.wait(chance.pick([60_000, 3_700_000])) } satisfies StoryStep]),
+    ...(chance.is(0.5) ? [waiting([60_000, 3_700_000])] : []),
     { kind: 'check', by: 'bobs-robot', step: about((doing, name, row) => reportCheck(doing, name, row, 'success')) },
     { kind: 'evidence', by: 'erin', step: about(({ ctx }, name, row) => evidence.renew(ctx, name, row.number)) },
     {
@@ -149,6 +173,8 @@ function tellOfVersion(scene: Scene): readonly StoryStep[] {
       by: chance.pick(['alice', 'dora']),
       step: about(({ ctx }, name, row) => requests.create(ctx, name, { target, version: row.number })),
     },
+    // Long enough for a request to be too old, and for what waits for a thaw.
+    ...(chance.is(0.2) ? [waiting([6_000_000, 75_000_000])] : []),
     ...['bob', 'carol', 'erin', 'second'].map(approval),
     { kind: 'apply', by: 'mallory', answers: asked, step: (doing) => requests.apply(doing.ctx, asked(doing.scene)) },
   ];

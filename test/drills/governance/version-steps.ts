@@ -26,7 +26,7 @@ export async function newRun({ scene, ctx }: Doing, { isGood = false } = {}): Pr
   known.push(run);
   if (!run.isWhole) return run;
   const file = {
-    signature: isGood ? chance.pick(['x', 'x', 'x and y'] as const) : chance.pick(SIGNATURES),
+    signature: isGood ? chance.pick(['x', 'x and y'] as const) : chance.pick(SIGNATURES),
     hasExample: isGood || chance.is(0.4),
   };
   if (file.hasExample) await put(ctx, `${root}/example.json`, '[]');
