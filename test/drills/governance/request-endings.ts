@@ -25,7 +25,8 @@ export function wrongEndings(act: Act, before: Seen, after: Seen, admitted: read
     const words = `request ${request.id} (${request.about} ${request.subject})`;
     if (request.state === 'superseded') {
       counts.superseded++;
-      if (!admitted.some((each) => isOvertaken(after, request, each))) wrong.push(`${words} was superseded by nothing`);
+      const isByAnother = admitted.some((each) => isOvertaken(after, request, each)) || hasComeAgain(before, after, request);
+      if (!isByAnother) wrong.push(`${words} was superseded by nothing`);
     }
     if (request.state === 'expired') {
       counts.expired++;
@@ -39,6 +40,20 @@ export function wrongEndings(act: Act, before: Seen, after: Seen, admitted: read
     if (by !== undefined) wrong.push(`${words} is open, though version ${by.change.version?.number} took its place`);
   }
   return wrong;
+}
+
+/** A newer version was asked for what it has already, and that was approved: nothing shows in the tables. */
+function hasComeAgain(before: Seen, after: Seen, request: SeenRequest): boolean {
+  const numberOf = ({ version }: SeenRequest): number => after.versions.get(version ?? -1)?.number ?? 0;
+  return [...after.requests.values()].some(
+    (each) =>
+      each.model === request.model &&
+      each.target === request.target &&
+      each.state === 'approved' &&
+      before.requests.get(each.id)?.state === 'open' &&
+      numberOf(each) > numberOf(request) &&
+      policiesOf(before, each.workspace).some(({ document }) => document.supersedes === 'older'),
+  );
 }
 
 /** Not for what stays where it is, and is only judged there anew. */

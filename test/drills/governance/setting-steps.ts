@@ -1,5 +1,6 @@
 /** Steps of a drill by those who administer: policies, groups, accounts, blocks, stages, workspaces. */
 import type { Settings } from '@countersign/contract/settings.ts';
+import type { RemovalMode } from '@countersign/contract/workspaces.ts';
 import * as accounts from '@countersign/server/features/accounts/accounts.ts';
 import * as blocks from '@countersign/server/features/blocks/blocks.ts';
 import * as experiments from '@countersign/server/features/experiments/experiments.ts';
@@ -56,8 +57,7 @@ export const settingSteps: Steps = {
     2,
     async ({ ctx, scene }) => {
       if (!ctx.access.isAdmin) return;
-      await removeWorkspace(ctx, scene.staff.other().name, scene.chance.pick(['RESTRICT', 'CASCADE', 'SET_DEFAULT', 'SET_DEFAULT']));
-      await openOther(scene);
+      await replaceOther(ctx, scene, scene.chance.pick(['RESTRICT', 'CASCADE', 'SET_DEFAULT', 'SET_DEFAULT']));
     },
   ],
   membership: [
@@ -100,9 +100,11 @@ export const settingSteps: Steps = {
   ],
 };
 
-/** A new workspace beside the default one, with an experiment of its own, in the place of the one that was removed. */
-async function openOther({ store, staff, experiments: known, chance }: Scene): Promise<void> {
-  staff.setOther(await workspaces.createWorkspace(store.ctx, { name: staff.other().name }));
+/** Removes the workspace beside the default one; a new one, with an experiment of its own, takes its place. */
+export async function replaceOther(ctx: Ctx, { store, staff, experiments: known, chance }: Scene, mode: RemovalMode): Promise<void> {
+  const { name } = staff.other();
+  await removeWorkspace(ctx, name, mode);
+  staff.setOther(await workspaces.createWorkspace(store.ctx, { name }));
   await openExperiment(store.ctx, staff.other(), known, `e${chance.below(1e9)}`);
 }
 

@@ -7,14 +7,16 @@ import * as requests from '@countersign/server/features/requests/requests.ts';
 import * as stageRemoval from '@countersign/server/features/stage-removal/stage-removal.ts';
 import * as transitions from '@countersign/server/features/transitions/transitions.ts';
 import * as versions from '@countersign/server/features/versions/versions.ts';
+import * as workspaces from '@countersign/server/features/workspaces/workspaces.ts';
 import type { Ctx } from '@countersign/server/platform/context.ts';
+import { registerFrom } from '../../support/governed-models.ts';
 import { isPromptTagged } from './policy-choice.ts';
 import { randomPolicy } from './policy-family.ts';
 import { PROMPT } from './prompt-steps.ts';
 import { requestSteps } from './request-steps.ts';
 import { type SeenVersion, stagesOf } from './seen.ts';
-import { STAGE_SETTINGS } from './setting-steps.ts';
-import { aliveModels, type Doing, NAMES, type Scene, type Step, type Steps, type StoryStep, VALUES } from './step-subjects.ts';
+import { replaceOther, STAGE_SETTINGS } from './setting-steps.ts';
+import { ALIASES, aliveModels, type Doing, NAMES, type Scene, type Step, type Steps, type StoryStep, VALUES } from './step-subjects.ts';
 import { newRun, reportCheck, versionSteps } from './version-steps.ts';
 
 type Target = Parameters<typeof requests.create>[2]['target'];
@@ -33,7 +35,8 @@ export function tellStory(scene: Scene): readonly StoryStep[] {
   const drawn = scene.chance.below(100);
   if (drawn < 8) return tellOfFire();
   if (drawn < 16) return tellOfModel(scene);
-  return drawn < 36 ? tellOfSettings(scene) : tellOfVersion(scene);
+  if (drawn < 24) return tellOfWorkspace(scene);
+  return drawn < 40 ? tellOfSettings(scene) : tellOfVersion(scene);
 }
 
 /** Somebody breaks a glass and does what he can't wait for; another one looks at it later. */
@@ -77,6 +80,23 @@ function tellOfModel({ chance, seen }: Scene): readonly StoryStep[] {
     ...tags,
     { kind: 'model-deletion', by, step: ({ ctx }) => requests.deleteModel(ctx, name) },
     { kind: 'model-restoration-elsewhere', by, step: ({ ctx }) => transitions.restoreModel(ctx, id, newName) },
+  ];
+}
+
+/** A model is made in the other workspace, and comes to the default one as that is removed. */
+function tellOfWorkspace({ chance, staff }: Scene): readonly StoryStep[] {
+  const name = `${chance.pick(['prod.', 'fraud-', 'free-'])}${chance.below(1e6)}`;
+  const there = (doing: Doing): Doing => ({ ...doing, ctx: workspaces.within(doing.ctx, staff.other()) });
+  const inside = (kind: string, step: Step): StoryStep => ({ kind, by: 'root', step: (doing) => step(there(doing)) });
+  return [
+    inside('model-creation', ({ ctx }) => requests.createModel(ctx, { name, tags: [] })),
+    inside('register', async (doing) => {
+      const { id } = await newRun(doing, { isGood: true });
+      return registerFrom(doing.ctx, name, `runs:/${id}/model`);
+    }),
+    inside('alias', ({ ctx }) => requests.setAlias(ctx, name, chance.pick(ALIASES), 1)),
+    inside('stage', ({ ctx }) => requests.moveStage(ctx, { name, version: 1, stage: 'Production', archiveExisting: false })),
+    { kind: 'workspace-removal', by: 'root', step: ({ ctx, scene }) => replaceOther(ctx, scene, 'SET_DEFAULT') },
   ];
 }
 
