@@ -25,6 +25,7 @@ export function nestedDatabase(tx: Tx): NestedDatabase {
   }
   const inner: Tx = {
     dialect: tx.dialect,
+    batch: tx.batch,
     one: (...query) => tx.one(...query),
     all: (...query) => tx.all(...query),
     run: (...query) => tx.run(...query),

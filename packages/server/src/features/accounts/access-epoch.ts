@@ -1,6 +1,6 @@
 /** The count of changes of access: as of which what decisions rest on is remembered, and under which it is held until a commit. */
 import type { Ctx, TxCtx } from '../../platform/context.ts';
-import type { Database, Tx } from '../../platform/db/database.ts';
+import type { Database } from '../../platform/db/database.ts';
 import * as store from './account-store.ts';
 
 /** More changes than this behind, and whoever follows them starts anew. */
@@ -19,14 +19,14 @@ export interface ConcernedByChange {
 const announced = new WeakMap<Database, number>();
 /** The highest count that this process read. */
 const read = new WeakMap<Database, number>();
-/** On PostgreSQL, the count under which a transaction holds access. */
-const held = new WeakMap<Tx, Promise<number>>();
+/** On PostgreSQL, by batch: the count under which a transaction holds access. */
+const held = new WeakMap<object, Promise<number>>();
 
 /** Counts a change of access in the caller's transaction. Whoever decides by what it changes is done before it, or sees it. */
 export async function announceChange(ctx: TxCtx, concerned: ConcernedByChange = {}): Promise<void> {
   if (concerned.isOfNewObject !== true) await lockAccess(ctx);
   const epoch = await store.nextEpoch(ctx.tx);
-  held.delete(ctx.tx);
+  held.delete(ctx.tx.batch);
   announced.set(ctx.db, Math.max(announced.get(ctx.db) ?? 0, epoch));
   await store.insertChange(ctx.tx, epoch, concerned.principalId ?? null, concerned.grantId ?? null);
   if (epoch % 1000 === 0) await store.forgetChanges(ctx.tx, epoch - CHANGES_KEPT);
@@ -60,11 +60,11 @@ export async function standingEpoch({ db, tx }: Pick<Ctx, 'db' | 'tx'>): Promise
     if (tx === undefined && knownEpoch(db) === undefined) await getEpoch(db, -1);
     return knownEpoch(db);
   }
-  let epoch = held.get(tx);
+  let epoch = held.get(tx.batch);
   if (epoch === undefined) {
     // Read after the lock is there, with what was committed while it was waited for.
     epoch = Promise.all([store.holdAccess(tx), store.getEpoch(tx)]).then(([, found]) => found);
-    held.set(tx, epoch);
+    held.set(tx.batch, epoch);
   }
   // Nothing uncommitted is behind a count that a request read.
   return (await epoch) === knownEpoch(db) ? epoch : undefined;

@@ -197,7 +197,7 @@ describe('a move', () => {
         run: (sql, ...values) => queries.run(noted(sql), ...values),
       });
       await ctx.db.write(async (tx) => {
-        const inner: TxCtx = { ...ctx, tx: { ...listening(tx), defer: (item) => tx.defer(item) } };
+        const inner: TxCtx = { ...ctx, tx: { ...listening(tx), batch: tx.batch, defer: (item) => tx.defer(item) } };
         await move(inner, 'M', 1, 'UAT');
       });
       expect(asked.length).toBeGreaterThan(2);

@@ -91,29 +91,27 @@ export class Gatherer {
 
   /** Those of each lane one after another, the lanes at the same time; then those that have none, each alone. In the order in which they ran. */
   async #runTogether(jobs: readonly Job[]): Promise<readonly Attempt[]> {
-    const attempts: Attempt[] = new Array(jobs.length);
-    const inTurn = async (numbered: readonly (readonly [Job, number])[]): Promise<void> => {
-      for (const [job, at] of numbered) attempts[at] = await this.#attempt(job);
+    const batch = {};
+    const inTurn = async (own: readonly Job[]): Promise<readonly Attempt[]> => {
+      const attempts: Attempt[] = [];
+      for (const job of own) attempts.push(await this.#attempt(job, batch));
+      return attempts;
     };
-    const numbered = jobs.map((job, at) => [job, at] as const);
-    const lanes = Map.groupBy(numbered, ([{ lane }]) => (this.#connection.isPipelined ? lane : undefined));
+    const lanes = Map.groupBy(jobs, ({ lane }) => (this.#connection.isPipelined ? lane : undefined));
     const alone = lanes.get(undefined) ?? [];
     lanes.delete(undefined);
-    // All have ended before the transaction does, whatever became of one: nothing of them may reach the next.
     // By name, so that two processes take their first locks in one order.
     const sorted = [...lanes].sort(([one], [other]) => (String(one) < String(other) ? -1 : 1)).map(([, own]) => own);
+    // All have ended before the transaction does, whatever became of one: nothing of them may reach the next.
     const ended = await Promise.allSettled(sorted.map(inTurn));
     const errors = ended.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
     if (errors.length > 0) throw errors.find((each) => this.#connection.isConflict(each)) ?? errors[0];
-    await inTurn(alone);
-    // What ran last may have changed what the others went by: it must be told last, too.
-    const ranAlone = new Set(alone.map(([, at]) => at));
-    const [first, last] = [false, true].map((isAlone) => attempts.filter((_each, at) => ranAlone.has(at) === isAlone));
-    return [...(first ?? []), ...(last ?? [])];
+    // What runs last may change what the others went by, and is told last, too.
+    return [...ended.flatMap((each) => (each.status === 'fulfilled' ? each.value : [])), ...(await inTurn(alone))];
   }
 
-  async #attempt(job: Job): Promise<Attempt> {
-    const tx = new GatheredTx(this.#connection.queries);
+  async #attempt(job: Job, batch: object): Promise<Attempt> {
+    const tx = new GatheredTx(this.#connection.queries, batch);
     try {
       const value = await job.work(tx);
       return { deferred: tx.deferred, answer: () => job.resolve(value) };
@@ -130,12 +128,13 @@ export class Gatherer {
 
   async #runIsolated(jobs: readonly Job[]): Promise<readonly Attempt[]> {
     const attempts: Attempt[] = [];
-    for (const job of jobs) attempts.push(await this.#attemptIsolated(job));
+    const batch = {};
+    for (const job of jobs) attempts.push(await this.#attemptIsolated(job, batch));
     return attempts;
   }
 
-  async #attemptIsolated(job: Job): Promise<Attempt> {
-    const tx = new GatheredTx(this.#connection.queries);
+  async #attemptIsolated(job: Job, batch: object): Promise<Attempt> {
+    const tx = new GatheredTx(this.#connection.queries, batch);
     await this.#connection.exec('SAVEPOINT closure');
     try {
       const value = await job.work(tx);
@@ -171,11 +170,13 @@ class GatheredTx implements Tx {
   readonly deferred: unknown[] = [];
   hasWritten = false;
   readonly dialect: Queries['dialect'];
+  readonly batch: object;
   readonly #queries: Queries;
   #isOver = false;
 
-  constructor(queries: Queries) {
+  constructor(queries: Queries, batch: object) {
     this.#queries = queries;
+    this.batch = batch;
     this.dialect = queries.dialect;
   }
 
