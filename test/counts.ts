@@ -41,7 +41,7 @@ export const counts = isFull
       governedRaces: 8,
       serverRaces: 8,
       stepsPerWriter: 2,
-      governanceSteps: 3_000,
+      governanceSteps: 2_100,
       governanceStepsOnPostgres: 250,
       explained: 120,
       planned: 20,
