@@ -146,6 +146,13 @@ function tellOfVersion(scene: Scene): readonly StoryStep[] {
     by: 'root',
     step: async () => scene.store.wait(chance.pick(times)),
   });
+  const applying: StoryStep = {
+    kind: 'apply',
+    by: 'mallory',
+    answers: asked,
+    step: (doing) => requests.apply(doing.ctx, asked(doing.scene)),
+  };
+  const asker = chance.pick(['alice', 'dora']);
   const askedBefore: StoryStep = {
     kind: 'ask',
     by: 'dora',
@@ -190,12 +197,14 @@ function tellOfVersion(scene: Scene): readonly StoryStep[] {
     { kind: 'evidence', by: 'erin', step: about(({ ctx }, name, row) => evidence.renew(ctx, name, row.number)) },
     {
       kind: 'ask',
-      by: chance.pick(['alice', 'dora']),
+      by: asker,
       step: about(({ ctx }, name, row) => requests.create(ctx, name, { target, version: row.number })),
     },
+    // Who asks may say when, and not that.
+    ...(chance.is(0.3) ? [{ ...applying, by: asker }] : []),
     // Long enough for a request to be too old, and for what waits for a thaw.
     ...(chance.is(0.2) ? [waiting([6_000_000, 75_000_000])] : []),
     ...['bob', 'carol', 'erin', 'second'].map(approval),
-    { kind: 'apply', by: 'mallory', answers: asked, step: (doing) => requests.apply(doing.ctx, asked(doing.scene)) },
+    applying,
   ];
 }
