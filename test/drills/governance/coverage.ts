@@ -75,10 +75,10 @@ const REFUSED =
 export const LONG = 15_000;
 /** What a short one meets as well: the others are too rare to ask for. */
 const OFTEN = {
-  allowed: ['policy', 'setting', 'unenforced', 'warned', 'moves along edges', 'policy on a prompt', 'policy with freeze'],
-  done: ['publish', 'stages', 'workspace-removal', 'prompt-version', 'prompt-tag', 'prompt-config', 'describe', 'copy', 'approve'],
-  refused: ['publish', 'stages', 'prompt-version', 'prompt-tag', 'copy', 'rename', 'approve', 'apply', 'stage', 'alias'],
-  reasons: ['soak', 'expressions', 'a prompt', 'no edge', 'an approval expired'],
+  allowed: ['policy', 'setting', 'unenforced', 'warned'],
+  done: ['publish', 'stages', 'workspace-removal', 'prompt-version', 'prompt-tag', 'describe', 'copy', 'approve'],
+  refused: ['publish', 'prompt-version', 'copy', 'approve', 'apply', 'stage', 'alias'],
+  reasons: ['soak', 'expressions', 'a prompt', 'no edge'],
 };
 const ALL = { allowed: ALLOWED, done: DONE, refused: REFUSED, reasons: Object.keys(REASONS) };
 
