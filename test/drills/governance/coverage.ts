@@ -72,7 +72,7 @@ const REFUSED =
   );
 
 /** Of a drill that is long enough for all of it. */
-export const LONG = 15_000;
+const LONG = 50_000;
 /** What a short one meets as well: the others are too rare to ask for. */
 const OFTEN = {
   allowed: ['policy', 'setting', 'unenforced', 'warned'],

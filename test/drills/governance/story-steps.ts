@@ -152,7 +152,7 @@ function tellOfVersion(scene: Scene): readonly StoryStep[] {
     answers: asked,
     step: (doing) => requests.apply(doing.ctx, asked(doing.scene)),
   };
-  const asker = chance.pick(['alice', 'dora']);
+  const asker = chance.pick(['alice', 'dora', 'dora-robot']);
   const askedBefore: StoryStep = {
     kind: 'ask',
     by: 'dora',
