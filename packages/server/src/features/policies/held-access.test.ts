@@ -1,5 +1,6 @@
 /** Who decides about a change under a policy is known until its commit, whichever process would change that. */
 import { setTimeout } from 'node:timers/promises';
+import { invalid } from '@countersign/contract/problem.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { openContext } from '../../../../../test/support/context.ts';
 import { type PostgresCluster, startPostgres } from '../../../../../test/support/postgres.ts';
@@ -60,4 +61,24 @@ it('whoever makes something that nobody knows yet waits for nobody', async () =>
   const { id, name } = visitor;
   const maker: Ctx = { ...there, principal: { id, kind: 'user', name } };
   expect(await orderOf(() => models.create(maker, { name: 'new', tags: [] }))).toEqual(['changed', 'decided']);
+});
+
+it('a decision holds for itself what one before it in the batch held, and lost as it was undone', async () => {
+  const order: string[] = [];
+  let changing: Promise<unknown> | undefined;
+  const undone = transaction(here, async (inner) => {
+    await policies.getInForce(inner);
+    await inner.tx.run('UPDATE principals SET display_name = ? WHERE id = ?', 'another', visitor.id);
+    throw invalid('undone');
+  });
+  const decided = transaction(here, async (inner) => {
+    await policies.getInForce(inner);
+    changing ??= accounts.setState(there, visitor, 'active').then(() => order.push('changed'));
+    await setTimeout(150);
+    order.push('decided');
+  });
+  await expect(undone).rejects.toThrow('undone');
+  await decided;
+  await changing;
+  expect(order).toEqual(['decided', 'changed']);
 });

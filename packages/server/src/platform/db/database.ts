@@ -16,7 +16,7 @@ export interface Queries {
 
 /** A transaction. Closures await nothing but the database while they hold one. */
 export interface Tx extends Queries {
-  /** One for all closures that commit together: what one of them locks is locked for all. */
+  /** One for all closures that commit, or are undone, together: what one of them locks is locked for all. */
   readonly batch: object;
   /** Hands an item to the commit hook; forgotten if this closure fails. */
   defer(item: unknown): void;

@@ -128,8 +128,8 @@ export class Gatherer {
 
   async #runIsolated(jobs: readonly Job[]): Promise<readonly Attempt[]> {
     const attempts: Attempt[] = [];
-    const batch = {};
-    for (const job of jobs) attempts.push(await this.#attemptIsolated(job, batch));
+    // A batch of its own each: what is undone to its savepoint gives its locks back, so none may count on another's.
+    for (const job of jobs) attempts.push(await this.#attemptIsolated(job, {}));
     return attempts;
   }
 
