@@ -19,7 +19,7 @@ import {
 } from './governed-world.ts';
 import { LoadGenerator } from './load-generator.ts';
 import type { BenchOptions } from './options.ts';
-import { startPostgres } from './postgres-process.ts';
+import { analyze, startPostgres } from './postgres-process.ts';
 import { scratchDir } from './project-paths.ts';
 import { markdownTable } from './report.ts';
 import { prepareProgram, type RunningServer, startServer } from './server-process.ts';
@@ -126,6 +126,7 @@ async function measureOnPostgres(generators: readonly LoadGenerator[], sizes: Si
     say('preparing governed changes on PostgreSQL');
     const count = sizes.many + sizes.oneByOne;
     await fill(world, { free: count, governed: count });
+    await analyze(postgres.url);
     const rows: GovernedRow[] = [];
     const send = async (what: string, calls: readonly Call[], connections: number): Promise<void> => {
       say(`${what}, PostgreSQL, ${connections} connections`);

@@ -126,7 +126,9 @@ export async function hasAsMany(db: Queries, versionId: number, isEntitled: bool
 /** Of several versions, ascending. By check_reports_by_version. */
 export function listOfVersions(db: Queries, versionIds: readonly number[]): Promise<ReportRow[]> {
   if (versionIds.length === 0) return Promise.resolve([]);
-  return rows(db, `WHERE version_id IN (${idsOf(db)}) ORDER BY id`, idList(db, versionIds));
+  // PostgreSQL plans a subquery anew each time, at three times the cost of the rest.
+  const isAsked = db.dialect === 'sqlite' ? `IN (${idsOf(db)})` : '= ANY(?::bigint[])';
+  return rows(db, `WHERE version_id ${isAsked} ORDER BY id`, idList(db, versionIds));
 }
 
 export interface Page {
