@@ -353,6 +353,15 @@ async function carryOutIfApproved(ctx: TxCtx, request: approvals.Request): Promi
   }
 }
 
+/** What was asked for in a workspace that goes, goes with it: its policies say nothing of what is moved elsewhere. In the caller's transaction. */
+export async function withdrawAll(ctx: TxCtx): Promise<void> {
+  for (;;) {
+    const page = await approvals.list(ctx, { state: 'open', beforeId: Number.MAX_SAFE_INTEGER, limit: SWEPT_PAGE });
+    await transitions.closeRequests(ctx, page);
+    if (page.length < SWEPT_PAGE) return;
+  }
+}
+
 const SWEPT_PAGE = 200;
 
 /** What time alone decides: requests expire, and what waited for a freeze or a soak to be over is carried out. */

@@ -36,6 +36,7 @@ export { AS_CALLER, type Judgement, judge, NotYet, type Operation, Refused, type
 export { listUnsatisfiable, type Unsatisfiable } from './satisfiability.ts';
 export { type BreakGlassWish, governSetting, type PolicyChanges } from './settings-changes.ts';
 export { keepDeciders } from './settings-deciders.ts';
+export { closeAll as closeRequests } from './settlement.ts';
 export { canonicalStageOf, isActiveStage, stagesOf } from './workspace-stages.ts';
 
 /** A transaction that decides by what stands in a model: nobody else changes that until the commit. */

@@ -8,6 +8,7 @@ import * as artifacts from '../artifacts/artifacts.ts';
 import * as audit from '../audit/audit.ts';
 import * as experiments from '../experiments/experiments.ts';
 import * as models from '../models/models.ts';
+import * as requests from '../requests/requests.ts';
 import * as runs from '../runs/runs.ts';
 import * as transitions from '../transitions/transitions.ts';
 import * as versions from '../versions/versions.ts';
@@ -110,6 +111,13 @@ describe('deleting a workspace', () => {
       (await audit.listAccess(ctx, { id }, 'MANAGE_PRODUCTION', asOf)).answer.map(({ accountId }) => accountId);
     expect(await couldMove(before)).toEqual([admin.id, ada.id]);
     expect(await couldMove()).toEqual([admin.id]);
+  });
+
+  it.each(['SET_DEFAULT', 'CASCADE'] as const)('leaves no request open in it, %s', async (mode) => {
+    const wish = { target: { kind: 'stage', stage: 'Archived' }, version: 1 } as const;
+    const { id } = await requests.create(vision, 'cat', wish);
+    await removeWorkspace(ctx, 'vision', mode);
+    expect(await requests.get(vision, id)).toMatchObject({ state: 'cancelled' });
   });
 
   it('lets nothing in that was under way when it was deleted', async () => {

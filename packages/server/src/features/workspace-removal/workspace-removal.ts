@@ -32,6 +32,7 @@ export async function removeWorkspace(ctx: Ctx, name: string, mode: RemovalMode)
     else await moveContents(inside);
     await access.forgetWorkspace(inside, mode === 'SET_DEFAULT' ? DEFAULT : undefined);
     await namedPermissions.forgetWorkspace(inside);
+    await requests.withdrawAll(inside);
     await workspaces.removeWorkspace(inner, workspace, mode);
   });
 }
