@@ -181,7 +181,9 @@ describe('the laws of the house', () => {
     const makers = serverFiles.filter((file) => /as (?:unknown as )?Permit\b/.test(readFileSync(file, 'utf8')));
     expect(makers.map((file) => relative(FEATURES, file))).toEqual(['transitions/permits.ts']);
     const movers = ['setStage', 'setAlias', 'deleteAlias', 'remove', 'removeAll', 'restore', 'create', 'setTag', 'deleteTag'];
-    const versions = ['versions.ts', 'version-removal.ts'].map((file) => readFileSync(join(FEATURES, 'versions', file), 'utf8')).join('\n');
+    const versions = ['versions.ts', 'registering.ts', 'version-removal.ts']
+      .map((file) => readFileSync(join(FEATURES, 'versions', file), 'utf8'))
+      .join('\n');
     for (const mover of movers)
       expect(versions, mover).toMatch(new RegExp(`export (?:async )?function ${mover}\\(\\s*ctx: TxCtx,\\s*_?permit: Permit`));
   });

@@ -11,6 +11,7 @@ import type { Ctx } from '@countersign/server/platform/context.ts';
 import type { Queries } from '@countersign/server/platform/db/database.ts';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { onBothDatabases } from '../../support/databases.ts';
+import { undone } from '../../support/undone.ts';
 import { chainedAnew, cutBehind, editedEntry, editedLine, entriesIn, FORGERIES, writtenAnew } from './file-forgeries.ts';
 import * as rows from './row-forgeries.ts';
 import { TOLD_TYPES, type ToldStory, tellStory } from './told-story.ts';
@@ -86,7 +87,7 @@ onBothDatabases('the record of governance, tampered with', (databaseUrl) => {
   it.each(ROW_FORGERIES)('rows: what is $title is named, of whatever kind it is', async ({ forge, firstBad }) => {
     for (const type of TOLD_TYPES) {
       const at = await placeOf(type);
-      const verdict = await undone(async (inner) => {
+      const verdict = await undone(ctx, async (inner) => {
         await forge(inner.tx ?? inner.db, at);
         return audit.verify(inner);
       });
@@ -105,30 +106,13 @@ onBothDatabases('the record of governance, tampered with', (databaseUrl) => {
     );
     expect(texts.length).toBeGreaterThan(TOLD_TYPES.length);
     for (const { seq, field } of texts) {
-      const verdict = await undone(async (inner) => {
+      const verdict = await undone(ctx, async (inner) => {
         await (inner.tx ?? inner.db).run("UPDATE event_texts SET text = 'another' WHERE seq = ? AND field = ?", seq, field);
         return audit.verify(inner);
       });
       expect([verdict.firstBad, verdict.reason]).toEqual([seq, expect.stringContaining(`'${field}'`)]);
     }
   });
-
-  /** In a transaction that is undone. */
-  async function undone<T>(work: (inner: Ctx) => Promise<T>): Promise<T> {
-    const results: T[] = [];
-    const isUndone = new Error('undone');
-    await ctx.db
-      .write(async (tx) => {
-        results.push(await work({ ...ctx, tx }));
-        throw isUndone;
-      })
-      .catch((error: unknown) => {
-        if (error !== isUndone) throw error;
-      });
-    const last = results.at(-1);
-    if (last === undefined) throw new TypeError('there is a result, or it was thrown');
-    return last;
-  }
 
   /** Of the first event of a type: its place among the lines, and in the chain. */
   async function lineOf(type: string): Promise<{ at: number; seq: number }> {

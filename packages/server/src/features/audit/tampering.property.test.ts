@@ -8,6 +8,7 @@ import { counts } from '../../../../../test/counts.ts';
 import { openContext } from '../../../../../test/support/context.ts';
 import { onBothDatabases } from '../../../../../test/support/databases.ts';
 import { secretBox } from '../../../../../test/support/master-keys.ts';
+import { undone } from '../../../../../test/support/undone.ts';
 import { type Ctx, transaction } from '../../platform/context.ts';
 import type { Queries } from '../../platform/db/database.ts';
 import { PostgresDatabase } from '../../platform/db/postgres.ts';
@@ -163,7 +164,7 @@ onBothDatabases('the record, tampered with', (databaseUrl) => {
     expect(await audit.verify(ctx)).toEqual({ ok: true, events: EVENTS, checkpoints: CHECKPOINTS.length });
     await fc.assert(
       fc.asyncProperty(tampering, async ({ title, run, found: expected }) => {
-        const verdict = await undone(async (inner) => {
+        const verdict = await undone(ctx, async (inner) => {
           await run(inner.tx ?? inner.db);
           return audit.verify(inner);
         });
@@ -176,21 +177,4 @@ onBothDatabases('the record, tampered with', (databaseUrl) => {
     );
     expect(await audit.verify(ctx)).toMatchObject({ ok: true });
   });
-
-  /** In a transaction that is undone. */
-  async function undone<T>(work: (inner: Ctx) => Promise<T>): Promise<T> {
-    const results: T[] = [];
-    const isUndone = new Error('undone');
-    await ctx.db
-      .write(async (tx) => {
-        results.push(await work({ ...ctx, tx }));
-        throw isUndone;
-      })
-      .catch((error: unknown) => {
-        if (error !== isUndone) throw error;
-      });
-    const last = results.at(-1);
-    if (last === undefined) throw new Error('there is a result, or it was thrown');
-    return last;
-  }
 });

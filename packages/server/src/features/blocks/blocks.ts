@@ -107,8 +107,8 @@ export function block(ctx: Ctx, digest: string, reason: string, { isServerWide =
 /** The same for the bytes of a version. INVALID_STATE where it isn't sealed. */
 export async function digestOfVersion(ctx: Ctx, name: string, number: number): Promise<string> {
   const { treeId } = await versions.get(ctx, name, number);
-  const tree = treeId === null ? undefined : await artifacts.findTree(ctx, treeId);
-  if (tree !== undefined) return tree.digest;
+  const digest = await artifacts.digestOfTree(ctx, treeId);
+  if (digest !== null) return digest;
   throw new Problem('INVALID_STATE', `Version ${number} of '${name}' is not sealed, so there are no bytes to block. Seal it first.`);
 }
 

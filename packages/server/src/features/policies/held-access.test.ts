@@ -82,3 +82,23 @@ it('a decision holds for itself what one before it in the batch held, and lost a
   await changing;
   expect(order).toEqual(['decided', 'changed']);
 });
+
+it('names that change in two processes at once don’t wait for each other', async () => {
+  const pairs = [...Array(10).keys()];
+  for (const n of pairs) for (const which of ['a', 'b', 'c']) await models.create(here, { name: `${which}${n}`, tags: [] });
+  const deadlocks = async (): Promise<number> => {
+    // The server tells of them within a second of the transaction's end.
+    await setTimeout(1500);
+    const sql = 'SELECT deadlocks::int AS n FROM pg_stat_database WHERE datname = current_database()';
+    return (await here.db.one<{ n: number }>(sql))?.n ?? -1;
+  };
+  const before = await deadlocks();
+  for (const n of pairs) {
+    await Promise.all([
+      transitions.renameModel(here, `a${n}`, `A${n}`),
+      transitions.renameModel(there, `b${n}`, `B${n}`),
+      transitions.deleteModel(there, `c${n}`),
+    ]);
+  }
+  expect(await deadlocks()).toBe(before);
+}, 60_000);

@@ -353,6 +353,8 @@ async function carryOutIfApproved(ctx: TxCtx, request: approvals.Request): Promi
   }
 }
 
+const SWEPT_PAGE = 200;
+
 /** What was asked for in a workspace that goes, goes with it: its policies say nothing of what is moved elsewhere. In the caller's transaction. */
 export async function withdrawAll(ctx: TxCtx): Promise<void> {
   for (;;) {
@@ -361,8 +363,6 @@ export async function withdrawAll(ctx: TxCtx): Promise<void> {
     if (page.length < SWEPT_PAGE) return;
   }
 }
-
-const SWEPT_PAGE = 200;
 
 /** What time alone decides: requests expire, and what waited for a freeze or a soak to be over is carried out. */
 export async function sweep(ctx: Ctx): Promise<void> {

@@ -150,7 +150,8 @@ async function readReports(ctx: Ctx, asked: readonly Reported[]): Promise<readon
   ]);
 }
 
-function groupsIn({ document }: NamedPolicy): readonly string[] {
+/** Whose members a decision by it must know. */
+export function groupsIn({ document }: NamedPolicy): readonly string[] {
   const { requirements, rollback } = document;
   const roles = [...requirements.approvals, ...(rollback?.roles ?? [])].map((role) => role.group);
   return [...roles, requirements.breaking_signature_needs?.group].filter((group) => group !== undefined);

@@ -1,11 +1,11 @@
 /** Whether anybody could ever satisfy a policy: said before it surprises, and refused where nobody could take it back. */
 import type { GovernedTarget } from '@countersign/contract/permit.ts';
 import type { Policy } from '@countersign/contract/policies.ts';
-import type { PolicyPrincipal } from '@countersign/contract/policy-facts.ts';
 import type { Ctx, TxCtx } from '../../platform/context.ts';
 import { listManagerIds } from '../access/access.ts';
 import * as people from '../people/people.ts';
 import * as policies from '../policies/policies.ts';
+import { groupsIn } from './fact-reader.ts';
 import { choose } from './permits.ts';
 
 /** With today's members nobody could ever satisfy it. */
@@ -48,18 +48,13 @@ async function missingOf(
 ): Promise<readonly string[]> {
   const isSetting = target.kind === 'setting';
   const managers = isSetting ? await listManagerIds(ctx) : [];
-  const principals = (await readPrincipals(ctx, policy.document, managers)).filter(({ id }) => !lost.includes(id));
+  const question = { ids: managers, groups: groupsIn(policy), model: undefined, changedSince: ctx.clock.now() };
+  const principals = (await people.readPeople(ctx, question)).principals.filter(({ id }) => !lost.includes(id));
   if (!isSetting) return policies.unreachable(policy, principals, target);
   const cases = principals
     .filter(({ id, isActive }) => isActive && managers.includes(id))
     .map((requester) => policies.unreachable(policy, principals, target, requester));
   return cases.find((each) => each.length === 0) ?? cases.at(0) ?? [];
-}
-
-async function readPrincipals(ctx: Ctx, { requirements }: Policy, ids: readonly number[]): Promise<readonly PolicyPrincipal[]> {
-  const named = [...requirements.approvals.map(({ group }) => group), requirements.breaking_signature_needs?.group];
-  const groups = [...new Set(named.filter((group) => group !== undefined))];
-  return (await people.readPeople(ctx, { ids, groups, model: undefined, changedSince: ctx.clock.now() })).principals;
 }
 
 function sentenceOf({ name, match }: Policy, missing: readonly string[]): string {

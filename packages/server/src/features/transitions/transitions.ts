@@ -10,6 +10,7 @@ import { demandActive, demandEdge, levelOfAlias, levelOfStages, type Stages, sta
 import { FileRoots } from '../../platform/blobs/file-roots.ts';
 import { type Ctx, randomHex, type TxCtx, transaction, type WorkspaceRef } from '../../platform/context.ts';
 import { demand, demandNoGain } from '../access/access.ts';
+import { lockAccess } from '../accounts/accounts.ts';
 import * as approvals from '../approvals/approvals.ts';
 import * as artifacts from '../artifacts/artifacts.ts';
 import type * as blocks from '../blocks/blocks.ts';
@@ -51,6 +52,17 @@ async function changing<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promi
 /** Where a version stands: whatever is written for it is of this one model, so changes of others may take turns with it. */
 function placing<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>): Promise<T> {
   return changing(ctx, name, work, `${ctx.workspace.id}/${name}`);
+}
+
+/**
+ * A change of what a name leads to, which is one of access: alone from the start, since two processes that decide and then want to be alone would wait
+ * for each other.
+ */
+function naming<T>(ctx: Ctx, name: string, work: (inner: TxCtx) => Promise<T>): Promise<T> {
+  return changing(ctx, name, async (inner) => {
+    await lockAccess(inner);
+    return work(inner);
+  });
 }
 
 /** Registers a version: entry into a model. What was asked for and let in meanwhile is given to whoever asked. */
@@ -146,7 +158,7 @@ export function deleteAlias(ctx: Ctx, name: string, alias: string, way: Way = AS
 /** Its name may bring it under another policy. */
 export function renameModel(ctx: Ctx, name: string, newName: string, way: Way = AS_CALLER): Promise<RegisteredModel> {
   checkModelName(newName);
-  return changing(ctx, name, async (inner) => {
+  return naming(ctx, name, async (inner) => {
     const model = await models.get(inner, name);
     if (way.by === 'caller') demandNoGain(inner, 'registered-model', model, newName);
     const operation = operations.renameOperation(inner, model, newName);
@@ -160,7 +172,7 @@ export function renameModel(ctx: Ctx, name: string, newName: string, way: Way = 
 
 /** Open requests about it go with it, and don't come back with it. */
 export function deleteModel(ctx: Ctx, name: string, way: Way = AS_CALLER): Promise<void> {
-  return changing(ctx, name, async (inner) => {
+  return naming(ctx, name, async (inner) => {
     const model = await models.get(inner, name);
     const operation = operations.modelDeletionOperation(inner, model);
     const allowed = await permit(inner, operation, way);
@@ -205,6 +217,7 @@ const MODELS_PAGE = 500;
 export function restoreModel(ctx: Ctx, id: number, newName: string | undefined): Promise<RegisteredModel> {
   return transaction(ctx, async (inner) => {
     await models.holdById(inner, id);
+    await lockAccess(inner);
     const model = await models.getDeleted(inner, id);
     const deletedAt = model.deletedAt ?? 0;
     const inForce = await policies.getInForce(inner);
