@@ -120,7 +120,8 @@ export function openLedger(identityOf: (id: number) => Identity | undefined): Le
     if (!seen.permissions.has(`${policy.workspace} ${rule.permission} ${act.by.id}`)) return undefined;
     const own = [...openings.values()].filter((each) => each.policy === `${policy.workspace} ${policy.name}`);
     if (own.some((each) => each.isUsed && !each.isReviewed)) return undefined;
-    return own.find((each) => each.by === act.by.id && !each.isUsed && act.at < each.at + rule.minutes * 60_000);
+    // Whoever opened twice uses what he opened last.
+    return own.findLast((each) => each.by === act.by.id && !each.isUsed && act.at < each.at + rule.minutes * 60_000);
   }
 
   function mayReturn(act: Act, seen: Seen, policy: SeenPolicy, { version, direction, place }: PlaceChange): boolean {
